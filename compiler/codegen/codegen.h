@@ -1,0 +1,47 @@
+/* Loop IR to machine code. The only folder that sees LLVM. JIT and AOT share every step up to the object
+ * file: the JIT loads the object the AOT path would have written. */
+#ifndef BMC_CODEGEN_CODEGEN_H
+#define BMC_CODEGEN_CODEGEN_H
+
+#include "compiler/loop/loop.h"
+
+typedef struct CodegenOptions {
+    const char *triple; /* NULL: this machine's */
+    const char *cpu;    /* -march: "native" (NULL), "x86-64-v3", "x86-64-v4" ... */
+    int level;          /* -O0 ... -O3; default 2 */
+    bool debug_verify;  /* verify the LLVM module before and after its passes */
+} CodegenOptions;
+
+typedef struct CodeTarget { /* what schedule needs to know */
+    char triple[128], cpu[64];
+    uint32_t vector_bytes, vector_registers;
+} CodeTarget;
+/* Reports E_TARGET_MACHINE (unknown, or without fused multiply-add). */
+bool codegen_target(Context *ctx, const CodegenOptions *options, CodeTarget *out);
+
+typedef struct CodeModule CodeModule;
+/* All entries, the descriptor `STEM_model` and the exported wrappers, in one LLVM module. */
+CodeModule *codegen_module(Context *ctx, const Program *program, LoopProgram *const *entries,
+                           uint32_t entry_count, const CodegenOptions *options);
+void codegen_destroy(CodeModule *m);
+
+typedef enum CodeFile { CODE_LLVM, CODE_ASSEMBLY, CODE_OBJECT } CodeFile;
+bool codegen_write(CodeModule *m, CodeFile kind, const char *path);
+bool codegen_text(CodeModule *m, CodeFile kind, Text *out); /* LLVM or ASSEMBLY */
+
+/* model.so: object + the embedded runtime part, linked by ld, ld.lld or cc; all symbols hidden but the
+ * API. Reports E_LINK naming what to install. Writes to a temporary name, then renames. */
+bool codegen_link(CodeModule *m, const char *path);
+/* The typed C header of the model. */
+void codegen_header(Text *out, const Program *program);
+
+typedef struct CodeJit CodeJit;
+/* Loads the object into this process (never a page writable and executable). */
+CodeJit *codegen_jit(CodeModule *m);
+const BmrtModel *codegen_jit_model(const CodeJit *jit);
+void codegen_jit_destroy(CodeJit *jit);
+
+/* Microseconds spent per phase since creation: emit, optimise, object, jit (for --time-passes). */
+void codegen_times(const CodeModule *m, double us[4]);
+
+#endif

@@ -1,0 +1,178 @@
+/* The graph: immutable, hash-consed nodes over the primitives of ops.def.
+ *
+ * A Graph is one entry of the compiled model (a training step, a test step, an exported function,
+ * the initialisation). Equal op, operands, dtype, shape and attributes give the same id, so common
+ * subexpressions never exist twice. Operands always have lower ids: ascending id is a topological
+ * order. Passes read one graph and return a new one. */
+#ifndef BMC_GRAPH_GRAPH_H
+#define BMC_GRAPH_GRAPH_H
+
+#include "compiler/graph/dim.h"
+#include "compiler/graph/dtype.h"
+#include "compiler/support/context.h"
+
+typedef enum Op {
+#define OP(name, text, arity, cls, diff) OP_##name,
+#include "compiler/graph/ops.def"
+#undef OP
+    OP_COUNT
+} Op;
+
+typedef enum OpClass {
+    CLASS_LEAF,
+    CLASS_UNARY,
+    CLASS_BINARY,
+    CLASS_TERNARY,
+    CLASS_VIEW,
+    CLASS_REDUCE,
+    CLASS_CONTRACT,
+    CLASS_INDEX,
+    CLASS_GRAD
+} OpClass;
+
+typedef struct OpInfo {
+    const char *name;
+    int arity;
+    OpClass cls;
+    bool differentiable;
+} OpInfo;
+const OpInfo *op_info(Op op);
+bool op_is_elementwise(Op op); /* UNARY, BINARY, TERNARY */
+
+enum { RANK_MAX = 12 };
+
+typedef struct NodeId {
+    uint32_t id;
+} NodeId;
+#define NODE_NONE ((NodeId){UINT32_MAX})
+static inline bool node_same(NodeId a, NodeId b) { return a.id == b.id; }
+static inline bool node_is_none(NodeId a) { return a.id == UINT32_MAX; }
+
+typedef struct Shape {
+    uint32_t rank;
+    DimId dims[RANK_MAX];
+} Shape;
+
+typedef struct GNode {
+    Op op;
+    DType dtype;
+    uint32_t rank;
+    const DimId *dims; /* interned */
+    uint32_t nargs, nattr;
+    const NodeId *args;
+    const int64_t *attr; /* meaning per op: ops.def; dims stand as DimId.id */
+    Span span;           /* the first source place that made it */
+} GNode;
+
+/* A parameter or state: it outlives the step. Shared by all graphs of a program. */
+typedef enum SlotKind { SLOT_PARAM, SLOT_STATE, SLOT_OPTIMIZER, SLOT_FIT } SlotKind;
+typedef struct Slot {
+    Sym path; /* "net.dense1.w" */
+    SlotKind kind;
+    DType dtype;
+    uint32_t rank;
+    int64_t dims[RANK_MAX];
+    Span span;
+} Slot;
+
+typedef struct GraphInput {
+    Sym name;
+    DType dtype;
+    Shape shape;
+    bool is_index; /* elements are used as positions (labels, ids): checked before the first write */
+    Span span;
+} GraphInput;
+typedef struct GraphOutput {
+    Sym name;
+    NodeId node;
+} GraphOutput;
+typedef struct GraphWrite { /* the slot's value after the step; every slot at most once */
+    uint32_t slot;
+    NodeId node;
+} GraphWrite;
+
+typedef struct Graph Graph;
+struct Graph {
+    Context *ctx;
+    DimTable *dims;   /* shared by all graphs of a program */
+    const Slot *slots; /* shared; owned by the program */
+    uint32_t slot_count;
+    VEC(GraphInput) inputs;
+    VEC(GraphOutput) outputs;
+    VEC(GraphWrite) writes;
+    NodeId guard; /* rank-0 float: when not finite, the step writes nothing; or NODE_NONE */
+    bool sealed;
+    /* private to graph.c */
+    VEC(GNode) nodes;
+    struct GraphIndex *index;
+};
+
+Graph *graph_create(Context *ctx, DimTable *dims, const Slot *slots, uint32_t slot_count);
+/* A new, empty graph with the same inputs, dims and slots (for passes). Outputs are not copied. */
+Graph *graph_like(const Graph *g);
+uint32_t graph_size(const Graph *g);
+const GNode *graph_node(const Graph *g, NodeId id);
+Shape graph_shape(const Graph *g, NodeId id);
+
+/* The one door by which nodes enter. Infers dtype and shape (shape rules of ops.def) when the op
+ * determines them; `dtype`/`shape` are needed for leaves, cast, reshape, broadcast, slice and
+ * scatter_add and may be DTYPE_COUNT / NULL elsewhere. A wrong combination is a BUG: the caller
+ * (sema) checks what users can get wrong. Reports E_LIMIT once and returns a const when the node
+ * limit is reached. */
+NodeId graph_add(Graph *g, Op op, DType dtype, const Shape *shape, const NodeId *args,
+                 uint32_t nargs, const int64_t *attr, uint32_t nattr, Span span);
+
+/* ---- thin builders (builders.c); all operands of elementwise ops must have equal shapes */
+NodeId g_input(Graph *g, Sym name, DType dtype, const Shape *shape, Span span);
+NodeId g_read(Graph *g, uint32_t slot, Span span);
+NodeId g_const(Graph *g, DType dtype, const Shape *shape, double value, Span span);
+NodeId g_const_int(Graph *g, DType dtype, const Shape *shape, int64_t value, Span span);
+NodeId g_iota(Graph *g, DType dtype, const Shape *shape, uint32_t axis, Span span);
+NodeId g_random(Graph *g, const Shape *shape, uint64_t key, uint32_t draw, Span span);
+NodeId g_size(Graph *g, DType dtype, DimId dim, Span span);
+NodeId g_unary(Graph *g, Op op, NodeId a, Span span);
+NodeId g_cast(Graph *g, DType to, NodeId a, Span span);
+NodeId g_binary(Graph *g, Op op, NodeId a, NodeId b, Span span);
+NodeId g_select(Graph *g, NodeId cond, NodeId a, NodeId b, Span span);
+NodeId g_reshape(Graph *g, NodeId a, const Shape *to, Span span);
+NodeId g_permute(Graph *g, NodeId a, const uint32_t *perm, Span span);
+/* from[i]: operand axis of result axis i, or -1. */
+NodeId g_broadcast(Graph *g, NodeId a, const Shape *to, const int32_t *from, Span span);
+/* Broadcast of a rank-0 value. */
+NodeId g_splat(Graph *g, NodeId a, const Shape *to, Span span);
+NodeId g_slice(Graph *g, NodeId a, const DimId *first, const DimId *extent, const int64_t *step,
+               Span span);
+NodeId g_pad(Graph *g, NodeId a, NodeId value, const DimId *low, const DimId *high,
+             const int64_t *interior, Span span);
+NodeId g_reverse(Graph *g, NodeId a, const uint32_t *axes, uint32_t count, Span span);
+NodeId g_concat(Graph *g, const NodeId *parts, uint32_t count, uint32_t axis, Span span);
+NodeId g_reduce(Graph *g, Op op, NodeId a, const uint32_t *axes, uint32_t count, Span span);
+/* Labels: small ints; `out` lists the result's labels in order, `reduced` the order k runs. */
+NodeId g_contract(Graph *g, NodeId a, const uint32_t *la, NodeId b, const uint32_t *lb,
+                  const uint32_t *out, uint32_t nout, const uint32_t *reduced, uint32_t nreduced,
+                  Span span);
+NodeId g_gather(Graph *g, NodeId x, const NodeId *index, const uint32_t *axes, uint32_t count,
+                Span span);
+NodeId g_scatter_add(Graph *g, const Shape *shape, NodeId updates, const NodeId *index,
+                     const uint32_t *axes, uint32_t count, Span span);
+NodeId g_grad(Graph *g, NodeId y, NodeId x, Span span);
+
+void graph_output(Graph *g, Sym name, NodeId node);
+void graph_write(Graph *g, uint32_t slot, NodeId node); /* replaces an earlier write of the slot */
+
+/* True and the value when the node is a CONST with one word for all elements. */
+bool graph_const_value(const Graph *g, NodeId id, double *value);
+/* Marks what outputs, writes and guard reach. live[graph_size]. */
+void graph_live(const Graph *g, bool *live);
+
+/* Every rule of docs/ops.md on every node; BUG with the node's text when one is broken. */
+void graph_verify(const Graph *g);
+/* Canonical text: nodes renumbered in order of first use from the roots, no pointers. */
+void graph_print(Text *out, const Graph *g);
+void graph_print_node(Text *out, const Graph *g, NodeId id);
+void graph_dot(Text *out, const Graph *g); /* Graphviz */
+/* Float work of one evaluation with every symbol at its bound: 2 per multiply-add of contract, 1 per
+ * other elementwise or reduced element. */
+double graph_flops(const Graph *g);
+
+#endif

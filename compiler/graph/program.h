@@ -1,0 +1,42 @@
+/* What one .bm file means: slots, entries (each a graph), and the plain data that the runtime needs to
+ * read data and train. Made by sema, carried through every later stage, written out by codegen. The
+ * recipe structs are the runtime's own (bmrt.h), so that there is one definition of each. */
+#ifndef BMC_GRAPH_PROGRAM_H
+#define BMC_GRAPH_PROGRAM_H
+
+#include "compiler/graph/graph.h"
+#include "runtime/include/bmrt.h"
+
+typedef struct Entry {
+    const char *name; /* "init", "step", "fashion.rows", "predict" ... unique */
+    BmrtEntryKind kind;
+    Graph *graph;
+    Span span;
+} Entry;
+
+/* One row of `bmc explain`. */
+typedef struct LayerInfo {
+    const char *path; /* "net.dense1" */
+    const char *what; /* "dense(256, relu)" */
+    DType dtype;
+    Shape shape;      /* of its output */
+    int64_t params, param_bytes;
+    double flops;     /* forward, of one row of the batch */
+    Span span;
+} LayerInfo;
+
+typedef struct Program {
+    Context *ctx;
+    const char *stem; /* a C identifier: prefix of all symbols */
+    const char *source;
+    DimTable *dims;
+    VEC(Slot) slots;
+    VEC(Entry) entries;
+    VEC(BmrtData) data;
+    VEC(BmrtTrain) train;
+    VEC(BmrtTest) test;
+    VEC(LayerInfo) layers;
+    int32_t init_entry;
+} Program;
+
+#endif

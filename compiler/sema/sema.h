@@ -1,0 +1,33 @@
+/* From the tree to graphs: names, static values, named dims, dtypes, instances. Elaboration starts at
+ * the roots that were asked for and evaluates the program abstractly: static values are computed,
+ * tensors become nodes. */
+#ifndef BMC_SEMA_SEMA_H
+#define BMC_SEMA_SEMA_H
+
+#include "compiler/graph/program.h"
+#include "compiler/syntax/ast.h"
+
+enum { /* which entries to make */
+    SEMA_TRAIN = 1,   /* init, data rows, steps, valid metrics */
+    SEMA_TEST = 2,    /* test blocks, data rows */
+    SEMA_EXPORTS = 4, /* export fns */
+    SEMA_ALL = 7
+};
+
+typedef struct Define { /* -D name=text */
+    const char *name, *text;
+} Define;
+
+typedef struct SemaOptions {
+    const char *stem;
+    const Define *defines;
+    uint32_t define_count;
+    uint32_t roots;          /* SEMA_... */
+    const char *only_export; /* with SEMA_EXPORTS: just this one; NULL: all */
+} SemaOptions;
+
+/* NULL, with diagnostics, when the program is wrong. Definitions that no root reaches are still
+ * checked for names and duplicates. The prelude is parsed and resolved by sema itself. */
+Program *sema_run(Context *ctx, const Node *file, const SemaOptions *options);
+
+#endif

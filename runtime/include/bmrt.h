@@ -1,0 +1,275 @@
+/* bmrt: the runtime of compiled models. Public header.
+ *
+ * A compiled model is described by one BmrtModel, the same whether it was JIT-compiled or loaded
+ * from a .so: plain constant data plus function pointers. This header defines that descriptor, the
+ * frame a compiled entry receives, and the handle API (open, call, read and write tensors, save).
+ * The trainer (train.h) drives any descriptor. The runtime never includes the compiler, never
+ * prints, never exits; every failure is a BmrtStatus with a message in the handle. */
+#ifndef BMRT_H
+#define BMRT_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define BMRT_ABI 1u
+
+typedef enum BmrtStatus {
+    BMRT_OK = 0,
+    BMRT_ARGUMENT, /* a NULL, an unknown name, a wrong size */
+    BMRT_SHAPE,    /* dims that do not fit the entry */
+    BMRT_MEMORY,
+    BMRT_IO,       /* open, read, write, sync, rename failed */
+    BMRT_FORMAT,   /* a file is not what it claims to be */
+    BMRT_MISMATCH, /* weights that do not fit the model */
+    BMRT_NUMERIC,  /* non-finite loss, index out of range, integer division by zero */
+    BMRT_BUSY      /* the handle is in use by another thread */
+} BmrtStatus;
+
+typedef enum BmrtDtype { /* order fixed: equals the compiler's DType */
+    BMRT_F64, BMRT_F32, BMRT_F16, BMRT_BF16, BMRT_I64, BMRT_I32, BMRT_I16, BMRT_I8,
+    BMRT_U64, BMRT_U32, BMRT_U16, BMRT_U8, BMRT_BOOL, BMRT_DTYPE_COUNT
+} BmrtDtype;
+
+/* ------------------------------------------------------------------ compiled code */
+
+enum { /* sticky bits in *frame->flags */
+    BMRT_FLAG_INDEX = 1,
+    BMRT_FLAG_DIVISION = 2,
+    BMRT_FLAG_NONFINITE = 4,
+    BMRT_FLAG_INPUT = 8
+};
+
+/* What an entry receives. Layout is ABI: compiled code reads it by offset (codegen/abi.c checks
+ * them with offsetof). All pointers are valid for the whole call. */
+typedef struct BmrtFrame BmrtFrame;
+struct BmrtFrame {
+    char *arena;              /* 64-byte aligned scratch; buffer i starts at arena + offsets[i] */
+    const int64_t *offsets;   /* as entry->buffers */
+    char *slots;              /* parameters and states; slot i starts at slots + model->slots[i].offset */
+    const void *const *inputs;/* as entry->inputs */
+    void *const *outputs;     /* as entry->outputs */
+    const int64_t *symbols;   /* value of each dim symbol of the entry */
+    uint64_t seed, step;      /* random numbers */
+    double progress, epoch, iteration;
+    uint32_t *flags;          /* sticky; compiled code only ORs bits, atomically */
+    void (*barrier)(BmrtFrame *frame, int32_t thread); /* all threads of the team arrive, then go on */
+    void *team;
+    uint32_t skip;            /* scratch of the guard: nonzero = this step writes nothing */
+};
+
+/* SPMD: every thread of the team calls it with its number; work is split by (thread, threads). */
+typedef void (*BmrtEntryFn)(BmrtFrame *frame, int32_t thread, int32_t threads);
+
+/* ------------------------------------------------------------------ descriptor */
+
+typedef struct BmrtTerm { /* coefficient * product of symbols */
+    int64_t coefficient;
+    uint32_t count;
+    const uint32_t *symbols;
+} BmrtTerm;
+typedef struct BmrtDim { /* sum of terms; no terms: 0 */
+    uint32_t count;
+    const BmrtTerm *terms;
+} BmrtDim;
+
+typedef struct BmrtValue { /* an input or output of an entry */
+    const char *name;
+    BmrtDtype dtype;
+    uint32_t rank;
+    const BmrtDim *dims;
+    int64_t index_limit; /* > 0: elements are used as positions and must lie in [0, limit) */
+} BmrtValue;
+
+typedef struct BmrtBuffer { /* one planned arena buffer */
+    uint32_t element_bytes;
+    BmrtDim count;         /* elements */
+    uint32_t first, last;  /* step numbers between which it is live, both included */
+    int64_t offset;        /* planned with every symbol at its bound */
+} BmrtBuffer;
+
+typedef enum BmrtEntryKind {
+    BMRT_ENTRY_INIT,   /* writes the slots' first values; no inputs */
+    BMRT_ENTRY_ROWS,   /* data: raw fields -> columns */
+    BMRT_ENTRY_STEP,   /* training step: columns -> metrics; writes slots */
+    BMRT_ENTRY_EVAL,   /* columns -> partial results over a batch */
+    BMRT_ENTRY_FINISH, /* combined partial results (+ row count as symbol 0) -> metrics */
+    BMRT_ENTRY_EXPORT
+} BmrtEntryKind;
+
+typedef struct BmrtEntry {
+    const char *name;
+    BmrtEntryKind kind;
+    BmrtEntryFn run;
+    uint32_t symbol_count, input_count, output_count, buffer_count;
+    const char *const *symbol_names;
+    const int64_t *symbol_bounds; /* what the memory plan holds for */
+    const BmrtValue *inputs, *outputs;
+    const BmrtBuffer *buffers;
+    int64_t arena_bytes;          /* planned at the bounds */
+    int writes_slots, draws;      /* changes slots; uses random numbers */
+} BmrtEntry;
+
+typedef enum BmrtSlotKind {
+    BMRT_SLOT_PARAM, BMRT_SLOT_STATE, BMRT_SLOT_OPTIMIZER, BMRT_SLOT_FIT
+} BmrtSlotKind;
+typedef struct BmrtSlot {
+    const char *path; /* safetensors key */
+    BmrtSlotKind kind;
+    BmrtDtype dtype;
+    uint32_t rank;
+    const int64_t *dims;
+    int64_t offset, bytes; /* in the slots block; offsets are 64-byte aligned */
+} BmrtSlot;
+
+/* ---- how data is read, and what training does: what `data`, `train` and `test` blocks say */
+
+typedef enum BmrtSplit { BMRT_SPLIT_ALL, BMRT_SPLIT_TRAIN, BMRT_SPLIT_VALID, BMRT_SPLIT_TEST,
+                         BMRT_SPLIT_COUNT } BmrtSplit;
+typedef enum BmrtFormat { BMRT_FORMAT_IDX, BMRT_FORMAT_NPY, BMRT_FORMAT_CSV } BmrtFormat;
+
+typedef struct BmrtField {
+    const char *name;
+    BmrtDtype dtype;
+    uint32_t rank;
+    const int64_t *dims; /* of one row */
+    uint32_t line, column; /* in the .bm, for messages */
+} BmrtField;
+
+typedef struct BmrtSource { /* one file (or one file per split and field) */
+    BmrtSplit split;      /* ALL: to be split by the rule */
+    BmrtFormat format;
+    int32_t field;        /* the field it holds; -1: all of them */
+    const char *path;
+    uint32_t line, column;
+} BmrtSource;
+
+typedef enum BmrtSplitKind { BMRT_SPLITBY_NONE, BMRT_SPLITBY_RANDOM, BMRT_SPLITBY_BLOCKS } BmrtSplitKind;
+typedef struct BmrtSplitRule { /* how the ALL (or, if there are train files, the TRAIN) rows divide */
+    BmrtSplitKind kind;
+    double part[BMRT_SPLIT_COUNT]; /* per split: < 1 a fraction, >= 1 rows, 0 none; TRAIN 0: the rest */
+    uint64_t seed;
+} BmrtSplitRule;
+
+typedef struct BmrtData {
+    const char *name;
+    uint32_t field_count, source_count, column_count;
+    const BmrtField *fields;
+    const BmrtSource *sources;
+    BmrtSplitRule split;
+    int32_t train_rows_entry; /* ROWS entry used for training rows (augmentation) */
+    int32_t rows_entry;       /* ... and everywhere else; inputs are named as fields, outputs as columns */
+    const BmrtValue *columns; /* rank and dims include the leading row dim */
+} BmrtData;
+
+typedef enum BmrtCombine { BMRT_COMBINE_SUM, BMRT_COMBINE_MAX, BMRT_COMBINE_MIN } BmrtCombine;
+
+/* Metrics over a split, as if the batch were the whole split: the EVAL entry runs on batches, its
+ * outputs are combined (SUM in f64, ascending batches, rounded once), the FINISH entry turns them
+ * into the metrics. finish_entry < 0: the EVAL entry needs all rows in one call and gives the metrics. */
+typedef struct BmrtEval {
+    int32_t eval_entry, finish_entry;
+    const BmrtCombine *combine; /* per EVAL output */
+    uint32_t metric_count;
+    const char *const *metrics;
+} BmrtEval;
+
+typedef enum BmrtSaveKind { BMRT_SAVE_LAST, BMRT_SAVE_BEST, BMRT_SAVE_EVERY } BmrtSaveKind;
+typedef struct BmrtTrain {
+    const char *name;      /* NULL: the unnamed block */
+    int32_t data;          /* index; -1: none (a host drives the step) */
+    int64_t epochs, steps; /* exactly one > 0 */
+    int64_t batch;         /* 0: all rows */
+    int shuffle;
+    uint64_t seed;
+    int64_t shards;
+    int32_t step_entry;    /* inputs are named as columns; outputs are the metrics */
+    BmrtEval valid;        /* eval_entry < 0: no valid split */
+    BmrtSaveKind save;
+    const char *save_path; /* NULL: STEM.safetensors */
+    const char *save_metric; /* BEST: of valid */
+    int save_highest;
+    int64_t save_every_epochs, save_every_steps;
+    int64_t patience;      /* 0: no early stop */
+    const char *patience_metric;
+    int patience_highest;
+} BmrtTrain;
+
+typedef struct BmrtTest {
+    const char *name; /* NULL: the unnamed block */
+    int32_t data;
+    BmrtSplit split;
+    int64_t batch;
+    BmrtEval eval;
+} BmrtTest;
+
+typedef struct BmrtModel {
+    uint32_t abi, size_bytes;      /* BMRT_ABI, sizeof(BmrtModel) */
+    const char *name;              /* file stem */
+    const char *compiler, *target, *flags;
+    const char *source;            /* the .bm text */
+    uint64_t source_hash;
+    int64_t slots_bytes;
+    uint32_t slot_count, entry_count, data_count, train_count, test_count;
+    const BmrtSlot *slots;
+    const BmrtEntry *entries;
+    const BmrtData *data;
+    const BmrtTrain *train;
+    const BmrtTest *test;
+    int32_t init_entry;
+} BmrtModel;
+
+/* ------------------------------------------------------------------ handles */
+
+typedef struct BmrtHandle BmrtHandle;
+
+/* Opens a model: allocates slots and arena, initialises the slots by the INIT entry with `seed`, or
+ * from a safetensors file when `weights` is not NULL. *out is set even on failure, so that
+ * bmrt_error can be read; NULL only when out of memory. Close it with bmrt_close either way.
+ * threads: 0 = all CPUs this process may use. */
+BmrtStatus bmrt_open(BmrtHandle **out, const BmrtModel *model, const char *weights, uint64_t seed,
+                     int32_t threads);
+void bmrt_close(BmrtHandle *h);
+const char *bmrt_error(const BmrtHandle *h); /* "" when the last call succeeded; owned by h */
+const BmrtModel *bmrt_model(const BmrtHandle *h);
+int32_t bmrt_entry_find(const BmrtModel *m, const char *name); /* -1: none */
+
+/* Runs an entry. symbols: one value per dim symbol; inputs and outputs: dense row-major arrays, owned
+ * by the caller. A step whose guard is not finite, or whose index inputs are out of range, writes no
+ * slot and returns BMRT_NUMERIC. Larger symbols than the bounds re-plan the arena first. */
+BmrtStatus bmrt_call(BmrtHandle *h, uint32_t entry, const int64_t *symbols,
+                     const void *const *inputs, void *const *outputs);
+/* As bmrt_call, also advancing the step counter and the clock; what training uses. */
+BmrtStatus bmrt_step(BmrtHandle *h, uint32_t entry, const int64_t *symbols,
+                     const void *const *inputs, void *const *outputs);
+/* Arena bytes the entry needs at these symbol values; negative: overflow or a wrong entry. */
+int64_t bmrt_workspace(const BmrtHandle *h, uint32_t entry, const int64_t *symbols);
+
+BmrtStatus bmrt_set_threads(BmrtHandle *h, int32_t threads);
+BmrtStatus bmrt_set_seed(BmrtHandle *h, uint64_t seed); /* of dropout and the like; not re-initialising */
+/* Steps planned in all and per epoch: feeds progress() and epoch(). */
+BmrtStatus bmrt_set_schedule(BmrtHandle *h, int64_t steps, int64_t steps_per_epoch);
+int64_t bmrt_iteration(const BmrtHandle *h);
+void bmrt_set_iteration(BmrtHandle *h, int64_t iteration);
+
+/* Copies a slot out or in; bytes must be the slot's size. */
+BmrtStatus bmrt_get(BmrtHandle *h, const char *path, void *data, size_t bytes);
+BmrtStatus bmrt_set(BmrtHandle *h, const char *path, const void *data, size_t bytes);
+
+/* safetensors. Saving is atomic (temporary file, sync, rename). Loading checks every tensor before it
+ * changes anything; missing or misfitting tensors: BMRT_MISMATCH with a list in the message.
+ * `all` = 0: parameters, states and fits; 1: also optimizer slots. Extra metadata: alternating
+ * keys and values, NULL-terminated, or NULL. */
+BmrtStatus bmrt_save(BmrtHandle *h, const char *path, int all, const char *const *metadata);
+BmrtStatus bmrt_load(BmrtHandle *h, const char *path);
+
+const char *bmrt_status_name(BmrtStatus s);
+size_t bmrt_dtype_bytes(BmrtDtype t);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
