@@ -1,5 +1,6 @@
 /* Reverse mode on the graph. Replaces every GRAD by the adjoint it stands for, innermost first, so
- * gradients of gradients work; one adjoint rule per op of ops.def, each built from ops of ops.def. */
+ * gradients of gradients work; one adjoint rule per op of ops.def, each built from ops of ops.def.
+ */
 #ifndef BMC_AUTODIFF_AUTODIFF_H
 #define BMC_AUTODIFF_AUTODIFF_H
 

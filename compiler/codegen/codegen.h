@@ -1,5 +1,5 @@
-/* Loop IR to machine code. The only folder that sees LLVM. JIT and AOT share every step up to the object
- * file: the JIT loads the object the AOT path would have written. */
+/* Loop IR to machine code. The only folder that sees LLVM. JIT and AOT share every step up to the
+ * object file: the JIT loads the object the AOT path would have written. */
 #ifndef BMC_CODEGEN_CODEGEN_H
 #define BMC_CODEGEN_CODEGEN_H
 
@@ -29,8 +29,8 @@ typedef enum CodeFile { CODE_LLVM, CODE_ASSEMBLY, CODE_OBJECT } CodeFile;
 bool codegen_write(CodeModule *m, CodeFile kind, const char *path);
 bool codegen_text(CodeModule *m, CodeFile kind, Text *out); /* LLVM or ASSEMBLY */
 
-/* model.so: object + the embedded runtime part, linked by ld, ld.lld or cc; all symbols hidden but the
- * API. Reports E_LINK naming what to install. Writes to a temporary name, then renames. */
+/* model.so: object + the embedded runtime part, linked by ld, ld.lld or cc; all symbols hidden but
+ * the API. Reports E_LINK naming what to install. Writes to a temporary name, then renames. */
 bool codegen_link(CodeModule *m, const char *path);
 /* The typed C header of the model. */
 void codegen_header(Text *out, const Program *program);

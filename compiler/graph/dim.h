@@ -1,5 +1,5 @@
-/* Sizes. A dim is a polynomial with integer coefficients over named run-time symbols (the batch `B`,
- * a sequence length `T`), kept in normal form and interned: equal sizes have equal ids.
+/* Sizes. A dim is a polynomial with integer coefficients over named run-time symbols (the batch
+ * `B`, a sequence length `T`), kept in normal form and interned: equal sizes have equal ids.
  *
  * A size that is not a polynomial (an exact quotient that does not simplify) becomes an opaque
  * symbol standing for floor(a / b), interned by its operands, so it still compares by id. */
@@ -34,7 +34,9 @@ DimId dim_mul(DimTable *t, DimId a, DimId b);
 /* a / b when it divides for every value of the symbols; else *exact = false and the floor. */
 DimId dim_div(DimTable *t, DimId a, DimId b, bool *exact);
 
-static inline bool dim_same(DimId a, DimId b) { return a.id == b.id; }
+static inline bool dim_same(DimId a, DimId b) {
+    return a.id == b.id;
+}
 bool dim_is_const(const DimTable *t, DimId d);
 int64_t dim_value(const DimTable *t, DimId d); /* of a const; BUG otherwise */
 bool dim_equals(const DimTable *t, DimId d, int64_t value);

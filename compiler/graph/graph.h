@@ -45,8 +45,12 @@ typedef struct NodeId {
     uint32_t id;
 } NodeId;
 #define NODE_NONE ((NodeId){UINT32_MAX})
-static inline bool node_same(NodeId a, NodeId b) { return a.id == b.id; }
-static inline bool node_is_none(NodeId a) { return a.id == UINT32_MAX; }
+static inline bool node_same(NodeId a, NodeId b) {
+    return a.id == b.id;
+}
+static inline bool node_is_none(NodeId a) {
+    return a.id == UINT32_MAX;
+}
 
 typedef struct Shape {
     uint32_t rank;
@@ -79,7 +83,8 @@ typedef struct GraphInput {
     Sym name;
     DType dtype;
     Shape shape;
-    bool is_index; /* elements are used as positions (labels, ids): checked before the first write */
+    bool
+        is_index; /* elements are used as positions (labels, ids): checked before the first write */
     Span span;
 } GraphInput;
 typedef struct GraphOutput {
@@ -94,7 +99,7 @@ typedef struct GraphWrite { /* the slot's value after the step; every slot at mo
 typedef struct Graph Graph;
 struct Graph {
     Context *ctx;
-    DimTable *dims;   /* shared by all graphs of a program */
+    DimTable *dims;    /* shared by all graphs of a program */
     const Slot *slots; /* shared; owned by the program */
     uint32_t slot_count;
     VEC(GraphInput) inputs;
@@ -171,8 +176,8 @@ void graph_verify(const Graph *g);
 void graph_print(Text *out, const Graph *g);
 void graph_print_node(Text *out, const Graph *g, NodeId id);
 void graph_dot(Text *out, const Graph *g); /* Graphviz */
-/* Float work of one evaluation with every symbol at its bound: 2 per multiply-add of contract, 1 per
- * other elementwise or reduced element. */
+/* Float work of one evaluation with every symbol at its bound: 2 per multiply-add of contract, 1
+ * per other elementwise or reduced element. */
 double graph_flops(const Graph *g);
 
 #endif

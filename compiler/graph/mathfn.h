@@ -10,33 +10,33 @@
 #include "compiler/graph/graph.h"
 
 typedef enum MathOp {
-    MATH_CONST,   /* imm: the value's bits */
-    MATH_ADD,     /* a + b, each rounded once, never contracted */
+    MATH_CONST, /* imm: the value's bits */
+    MATH_ADD,   /* a + b, each rounded once, never contracted */
     MATH_SUB,
     MATH_MUL,
     MATH_DIV,
-    MATH_FMA,     /* a*b + c */
+    MATH_FMA, /* a*b + c */
     MATH_SQRT,
     MATH_FLOOR,
-    MATH_RINT,    /* to nearest even */
+    MATH_RINT, /* to nearest even */
     MATH_ABS,
     MATH_NEG,
-    MATH_IADD,    /* on bits */
+    MATH_IADD, /* on bits */
     MATH_ISUB,
     MATH_IAND,
     MATH_IOR,
     MATH_IXOR,
-    MATH_ISHL,    /* by imm */
-    MATH_ISHR,    /* arithmetic, by imm */
-    MATH_IUSHR,   /* logical, by imm */
-    MATH_TO_INT,  /* float -> signed integer of the same width, truncating; operand is in range */
-    MATH_TO_FLOAT,/* signed integer -> float */
-    MATH_LT,      /* float a < b: all ones or zero (ordered) */
-    MATH_EQ,      /* float a == b (ordered) */
-    MATH_UNORD,   /* a or b is NaN */
-    MATH_ILT,     /* signed bits a < b */
+    MATH_ISHL,     /* by imm */
+    MATH_ISHR,     /* arithmetic, by imm */
+    MATH_IUSHR,    /* logical, by imm */
+    MATH_TO_INT,   /* float -> signed integer of the same width, truncating; operand is in range */
+    MATH_TO_FLOAT, /* signed integer -> float */
+    MATH_LT,       /* float a < b: all ones or zero (ordered) */
+    MATH_EQ,       /* float a == b (ordered) */
+    MATH_UNORD,    /* a or b is NaN */
+    MATH_ILT,      /* signed bits a < b */
     MATH_IEQ,
-    MATH_SELECT   /* mask a ? b : c */
+    MATH_SELECT /* mask a ? b : c */
 } MathOp;
 
 typedef struct MathInstr {
@@ -53,8 +53,8 @@ typedef struct MathProgram {
     const MathInstr *code;
 } MathProgram;
 
-/* NULL when `op` is not one of OP_EXP OP_LOG OP_SIN OP_COS OP_TANH OP_ERF OP_POW or `dtype` not f32/f64.
- * Programs are built in `arena`. f16 and bf16 compute in f32 and round once. */
+/* NULL when `op` is not one of OP_EXP OP_LOG OP_SIN OP_COS OP_TANH OP_ERF OP_POW or `dtype` not
+ * f32/f64. Programs are built in `arena`. f16 and bf16 compute in f32 and round once. */
 const MathProgram *math_program(Arena *arena, Op op, DType dtype);
 /* Runs it on one element (bits in, bits out). */
 double math_run_f64(const MathProgram *p, double a, double b);

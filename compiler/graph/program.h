@@ -1,6 +1,6 @@
-/* What one .bm file means: slots, entries (each a graph), and the plain data that the runtime needs to
- * read data and train. Made by sema, carried through every later stage, written out by codegen. The
- * recipe structs are the runtime's own (bmrt.h), so that there is one definition of each. */
+/* What one .bm file means: slots, entries (each a graph), and the plain data that the runtime needs
+ * to read data and train. Made by sema, carried through every later stage, written out by codegen.
+ * The recipe structs are the runtime's own (bmrt.h), so that there is one definition of each. */
 #ifndef BMC_GRAPH_PROGRAM_H
 #define BMC_GRAPH_PROGRAM_H
 
@@ -19,9 +19,9 @@ typedef struct LayerInfo {
     const char *path; /* "net.dense1" */
     const char *what; /* "dense(256, relu)" */
     DType dtype;
-    Shape shape;      /* of its output */
+    Shape shape; /* of its output */
     int64_t params, param_bytes;
-    double flops;     /* forward, of one row of the batch */
+    double flops; /* forward, of one row of the batch */
     Span span;
 } LayerInfo;
 

@@ -16,20 +16,20 @@ size_t tensor_count(const Tensor *t);
 size_t tensor_bytes(const Tensor *t);
 
 enum { /* sticky errors of a run; the compiled step sets the same bits (BMRT_FLAG_...) */
-    INTERP_INDEX = 1,     /* an index out of range was clamped */
-    INTERP_DIVISION = 2,  /* an integer division by zero gave 0 */
-    INTERP_NONFINITE = 4, /* the guard was not finite: writes were skipped */
-    INTERP_INPUT = 8      /* an index input was out of range: writes were skipped */
+       INTERP_INDEX = 1,     /* an index out of range was clamped */
+       INTERP_DIVISION = 2,  /* an integer division by zero gave 0 */
+       INTERP_NONFINITE = 4, /* the guard was not finite: writes were skipped */
+       INTERP_INPUT = 8      /* an index input was out of range: writes were skipped */
 };
 
 typedef struct InterpRun {
-    const int64_t *symbols;      /* value of each dim symbol */
-    const Tensor *inputs;        /* as graph->inputs */
-    Tensor *slots;               /* as graph->slots; written in place after everything was computed */
+    const int64_t *symbols; /* value of each dim symbol */
+    const Tensor *inputs;   /* as graph->inputs */
+    Tensor *slots;          /* as graph->slots; written in place after everything was computed */
     uint64_t seed, step;
     double progress, epoch, iteration;
     /* results */
-    Tensor *outputs;             /* as graph->outputs; data allocated in `arena` */
+    Tensor *outputs; /* as graph->outputs; data allocated in `arena` */
     uint32_t flags;
     Arena *arena;
     /* Optional: called for every node's value (for NaN localisation and node-wise comparison). */

@@ -2,18 +2,19 @@
  * it and decides nothing. One LoopProgram per entry: kernels, the buffers they touch, and the order
  * (with barriers) in which all threads run them.
  *
- * A kernel is a function over a range [LO, HI) of its parallel axis (or, without one, run by thread 0
- * only). Its body is a tree of named loops and three kinds of effects: set a register, store, flag.
+ * A kernel is a function over a range [LO, HI) of its parallel axis (or, without one, run by thread
+ * 0 only). Its body is a tree of named loops and three kinds of effects: set a register, store,
+ * flag.
  *
  * Loop kinds.  SERIAL: a loop.  UNROLL: `count` copies of the body (count const).  VECTOR: one copy
  * whose expressions are vectors of `width` lanes; at most one VECTOR loop is open at a time; with
- * `limit` (i64 expr), lanes l >= limit are inactive: they load nothing, store nothing, flag nothing.
- * One variable may be used by several loops, not nested in each other: that is how an accumulator is
- * initialised, updated and stored by three loops over the same (i, j).
+ * `limit` (i64 expr), lanes l >= limit are inactive: they load nothing, store nothing, flag
+ * nothing. One variable may be used by several loops, not nested in each other: that is how an
+ * accumulator is initialised, updated and stored by three loops over the same (i, j).
  *
- * Registers. A register has a copy for each combination of the UNROLL/VECTOR variables it is declared
- * over (vars); reading or setting it picks the copy of the variables' current values. It must be set
- * before it is read. Values survive SERIAL loops (the emitter makes the phis).
+ * Registers. A register has a copy for each combination of the UNROLL/VECTOR variables it is
+ * declared over (vars); reading or setting it picks the copy of the variables' current values. It
+ * must be set before it is read. Values survive SERIAL loops (the emitter makes the phis).
  *
  * Expressions are interned per kernel: equal ones have equal ids, so one load written many times in
  * unrolled copies is one load where nothing was stored in between. Index arithmetic is I64. */
@@ -22,12 +23,22 @@
 
 #include "compiler/graph/program.h"
 
-typedef struct ExprId { uint32_t id; } ExprId;
-typedef struct VarId { uint32_t id; } VarId;
-typedef struct RegId { uint32_t id; } RegId;
-typedef struct StmtId { uint32_t id; } StmtId;
+typedef struct ExprId {
+    uint32_t id;
+} ExprId;
+typedef struct VarId {
+    uint32_t id;
+} VarId;
+typedef struct RegId {
+    uint32_t id;
+} RegId;
+typedef struct StmtId {
+    uint32_t id;
+} StmtId;
 #define EXPR_NONE ((ExprId){UINT32_MAX})
-static inline bool expr_is_none(ExprId e) { return e.id == UINT32_MAX; }
+static inline bool expr_is_none(ExprId e) {
+    return e.id == UINT32_MAX;
+}
 
 typedef enum ExprKind {
     EXPR_CONST,  /* imm: the value's bits (floats: of their dtype) */
@@ -35,16 +46,17 @@ typedef enum ExprKind {
     EXPR_LO,     /* first index of this thread's range */
     EXPR_HI,     /* one past the last */
     EXPR_DIM,    /* dim: a size as I64 */
-    EXPR_LOAD,   /* buffer[args[0]]; args[1]: bool predicate, args[2]: value where it is false; or none */
+    EXPR_LOAD,   /* buffer[args[0]]; args[1]: bool predicate, args[2]: value where it is false; or
+                    none */
     EXPR_REG,    /* reg */
     EXPR_OP,     /* op (elementwise ops of ops.def, CAST included) over args */
     EXPR_IDIV,   /* I64 floor quotient of non-negative args[0] by positive args[1] */
     EXPR_IMOD,   /* ... remainder */
     EXPR_RANDOM, /* args[0]: element number I64; imm: site key; imm2: draw -> F32 */
     EXPR_CLOCK,  /* imm: 0 progress, 1 epoch, 2 iteration; dtype F32 or F64 */
-    EXPR_TREE    /* 8-4-2-1 tree of register `reg` over its variable `var` (16 copies or lanes) with op
-                    ADD, MAX or MIN: lane l with l+8, then +4, +2, +1. The result no longer depends
-                    on var. */
+    EXPR_TREE /* 8-4-2-1 tree of register `reg` over its variable `var` (16 copies or lanes) with op
+                 ADD, MAX or MIN: lane l with l+8, then +4, +2, +1. The result no longer depends
+                 on var. */
 } ExprKind;
 
 typedef struct Expr {
@@ -68,10 +80,10 @@ typedef struct Stmt {
     /* FOR */
     LoopKind loop;
     VarId var;
-    ExprId from, to;      /* SERIAL: i64 */
-    int64_t step;         /* SERIAL: > 0 */
-    uint32_t count;       /* UNROLL: copies; VECTOR: lanes (power of two) */
-    ExprId limit;         /* VECTOR: active lanes, or EXPR_NONE for all */
+    ExprId from, to; /* SERIAL: i64 */
+    int64_t step;    /* SERIAL: > 0 */
+    uint32_t count;  /* UNROLL: copies; VECTOR: lanes (power of two) */
+    ExprId limit;    /* VECTOR: active lanes, or EXPR_NONE for all */
     VEC(StmtId) body;
     /* SET: reg = value.  STORE: buffer[index] = value (where pred).  FLAG: if value, OR `bits`. */
     RegId reg;
@@ -94,37 +106,37 @@ typedef enum Storage { STORAGE_ARENA, STORAGE_SLOT, STORAGE_INPUT, STORAGE_OUTPU
 typedef struct LoopBuffer { /* of the program */
     const char *name;
     Storage storage;
-    uint32_t number;   /* arena buffer, slot, input or output number */
-    DType dtype;       /* BOOL is one byte, 0 or 1 */
-    DimId count;       /* elements */
+    uint32_t number;      /* arena buffer, slot, input or output number */
+    DType dtype;          /* BOOL is one byte, 0 or 1 */
+    DimId count;          /* elements */
     uint32_t first, last; /* ARENA: positions in `order` between which it is live, both included */
-    int64_t offset;    /* ARENA: planned with symbols at their bounds; 64-byte aligned */
+    int64_t offset;       /* ARENA: planned with symbols at their bounds; 64-byte aligned */
 } LoopBuffer;
 
 typedef struct Kernel {
-    const char *name;       /* "net.dense1: contract+relu"; for dumps and the profiler */
+    const char *name; /* "net.dense1: contract+relu"; for dumps and the profiler */
     Span span;
-    VEC(uint32_t) buffers;  /* program buffers it touches; LOAD/STORE name positions in this list */
-    VEC(bool) writes;       /* per position */
+    VEC(uint32_t) buffers; /* program buffers it touches; LOAD/STORE name positions in this list */
+    VEC(bool) writes;      /* per position */
     VEC(Expr) exprs;
     VEC(Stmt) stmts;
     VEC(LoopVar) vars;
     VEC(LoopReg) regs;
-    VEC(StmtId) body;       /* top level */
-    bool parallel;          /* false: thread 0 runs it with LO = 0, HI = 1 */
-    DimId extent;           /* of the parallel axis */
-    int64_t grain;          /* ranges are multiples of it: thread t of T gets grains
-                               [n*t/T, n*(t+1)/T) of n = ceil(extent / grain) */
-    double flops, bytes;    /* for explain and profile; symbols at their bounds */
-    struct ExprIndex *index;/* private */
+    VEC(StmtId) body;        /* top level */
+    bool parallel;           /* false: thread 0 runs it with LO = 0, HI = 1 */
+    DimId extent;            /* of the parallel axis */
+    int64_t grain;           /* ranges are multiples of it: thread t of T gets grains
+                                [n*t/T, n*(t+1)/T) of n = ceil(extent / grain) */
+    double flops, bytes;     /* for explain and profile; symbols at their bounds */
+    struct ExprIndex *index; /* private */
 } Kernel;
 
 typedef enum OrderKind {
-    ORDER_RUN,     /* kernel `number` */
+    ORDER_RUN, /* kernel `number` */
     ORDER_BARRIER,
-    ORDER_GUARD    /* when buffer `number` (rank-0 float) is not finite, or flag INDEX is up, all later
-                      kernels are skipped and flag NONFINITE (or INPUT) is set. Stands after a barrier;
-                      carries its own barrier. */
+    ORDER_GUARD /* when buffer `number` (rank-0 float) is not finite, or flag INDEX is up, all later
+                   kernels are skipped and flag NONFINITE (or INPUT) is set. Stands after a barrier;
+                   carries its own barrier. */
 } OrderKind;
 typedef struct Order {
     OrderKind kind;
@@ -170,13 +182,14 @@ StmtId loop_store(LoopProgram *p, Kernel *k, const StmtId *parent, uint32_t posi
 StmtId loop_flag(LoopProgram *p, Kernel *k, const StmtId *parent, ExprId cond, uint32_t bits);
 
 /* index = base + coefficient * var, both free of var: true and the parts. */
-bool loop_affine(LoopProgram *p, Kernel *k, ExprId e, VarId var, ExprId *base, int64_t *coefficient);
+bool loop_affine(LoopProgram *p, Kernel *k, ExprId e, VarId var, ExprId *base,
+                 int64_t *coefficient);
 bool loop_depends(const Kernel *k, ExprId e, VarId var);
 
 /* ---- checking and showing */
-void loop_verify(const LoopProgram *p);   /* BUG on a broken rule */
-/* Independent of the planner: re-derives each buffer's first and last use from `order` and checks that
- * no two live buffers overlap and all fit the arena. */
+void loop_verify(const LoopProgram *p); /* BUG on a broken rule */
+/* Independent of the planner: re-derives each buffer's first and last use from `order` and checks
+ * that no two live buffers overlap and all fit the arena. */
 void loop_verify_memory(const LoopProgram *p);
 void loop_print(Text *out, const LoopProgram *p);
 

@@ -10,6 +10,7 @@ Graph *opt_simplify(const Graph *g); /* exact identities: x*1, double reverse, v
 Graph *opt_fold(const Graph *g);     /* constant subgraphs, by the reference evaluator */
 Graph *opt_cse(const Graph *g);      /* commutative operands ordered; hash-consing does the rest */
 Graph *opt_dce(const Graph *g);      /* keeps what outputs, writes and guard reach */
-Graph *opt_seal(const Graph *g);     /* removes STOP, verifies, marks sealed: from here bits are fixed */
+Graph *
+opt_seal(const Graph *g); /* removes STOP, verifies, marks sealed: from here bits are fixed */
 
 #endif

@@ -1,20 +1,21 @@
-/* From a sealed graph to loop IR: which nodes become kernels (fuse), operand layouts (layout), where
- * values live (plan_memory), which thread does what and where barriers stand (plan_threads), loops
- * (lower), register tiles (tile), vectors (vectorise). Nothing here may change a bit. */
+/* From a sealed graph to loop IR: which nodes become kernels (fuse), operand layouts (layout),
+ * where values live (plan_memory), which thread does what and where barriers stand (plan_threads),
+ * loops (lower), register tiles (tile), vectors (vectorise). Nothing here may change a bit. */
 #ifndef BMC_SCHEDULE_SCHEDULE_H
 #define BMC_SCHEDULE_SCHEDULE_H
 
 #include "compiler/loop/loop.h"
 
 typedef struct ScheduleOptions {
-    uint32_t vector_bytes; /* 64 (AVX-512), 32 (AVX2), 16 */
+    uint32_t vector_bytes;     /* 64 (AVX-512), 32 (AVX2), 16 */
     uint32_t vector_registers; /* 32 or 16 */
-    bool fusion;           /* false: every node its own kernel and buffer (for tests) */
-    bool memory_plan;      /* false: every buffer its own place (for tests) */
+    bool fusion;               /* false: every node its own kernel and buffer (for tests) */
+    bool memory_plan;          /* false: every buffer its own place (for tests) */
 } ScheduleOptions;
 void schedule_options_default(ScheduleOptions *o);
 
-/* The whole way. NULL with a diagnostic when the graph cannot be scheduled (E_UNSUPPORTED, E_LIMIT). */
+/* The whole way. NULL with a diagnostic when the graph cannot be scheduled (E_UNSUPPORTED,
+ * E_LIMIT). */
 LoopProgram *schedule_entry(Context *ctx, const Program *program, const Entry *entry,
                             const ScheduleOptions *options);
 

@@ -1,17 +1,17 @@
-/* From the tree to graphs: names, static values, named dims, dtypes, instances. Elaboration starts at
- * the roots that were asked for and evaluates the program abstractly: static values are computed,
- * tensors become nodes. */
+/* From the tree to graphs: names, static values, named dims, dtypes, instances. Elaboration starts
+ * at the roots that were asked for and evaluates the program abstractly: static values are
+ * computed, tensors become nodes. */
 #ifndef BMC_SEMA_SEMA_H
 #define BMC_SEMA_SEMA_H
 
 #include "compiler/graph/program.h"
 #include "compiler/syntax/ast.h"
 
-enum { /* which entries to make */
-    SEMA_TRAIN = 1,   /* init, data rows, steps, valid metrics */
-    SEMA_TEST = 2,    /* test blocks, data rows */
-    SEMA_EXPORTS = 4, /* export fns */
-    SEMA_ALL = 7
+enum {                   /* which entries to make */
+       SEMA_TRAIN = 1,   /* init, data rows, steps, valid metrics */
+       SEMA_TEST = 2,    /* test blocks, data rows */
+       SEMA_EXPORTS = 4, /* export fns */
+       SEMA_ALL = 7
 };
 
 typedef struct Define { /* -D name=text */

@@ -51,7 +51,7 @@ typedef struct Diag {
 
 typedef struct Diags Diags;
 Diags *diags_create(Arena *arena);
-uint32_t diags_errors(const Diags *d);   /* errors so far; warnings count when they are made errors */
+uint32_t diags_errors(const Diags *d); /* errors so far; warnings count when they are made errors */
 uint32_t diags_warnings(const Diags *d);
 uint32_t diags_count(const Diags *d);
 const Diag *diags_get(const Diags *d, uint32_t index); /* in the order they were reported */

@@ -42,8 +42,8 @@ typedef struct Nearest {
 } Nearest;
 void nearest_offer(Nearest *n, const char *candidate);
 
-/* 64-bit hash of text, stable for ever: it is part of the random-number contract (docs/numerics.md).
- * FNV-1a, then the splitmix64 finaliser. */
+/* 64-bit hash of text, stable for ever: it is part of the random-number contract
+ * (docs/numerics.md). FNV-1a, then the splitmix64 finaliser. */
 uint64_t hash64(const char *text, size_t len);
 
 #endif

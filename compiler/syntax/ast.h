@@ -21,50 +21,50 @@
     NODE(TRAIN, "train")         /* [name]; entries... */                                          \
     NODE(TEST, "test")           /* [name]; entries... */                                          \
     /* ---- parameters, types */                                                                   \
-    NODE(LIST, "list")           /* anything... */                                                 \
-    NODE(PAR, "par")             /* name; [dims] [type] [default expr] */                          \
-    NODE(TYPE, "type")           /* name ("f32", "fn", "category"); args... */                     \
-    NODE(DIMS, "dims")           /* index...  also the list literal [a, b] in expressions */       \
-    NODE(RESULT, "result")       /* rtype...: each RTYPE; flag TUPLE when in parentheses */        \
-    NODE(RTYPE, "rtype")         /* [dims] [type] */                                               \
+    NODE(LIST, "list")     /* anything... */                                                       \
+    NODE(PAR, "par")       /* name; [dims] [type] [default expr] */                                \
+    NODE(TYPE, "type")     /* name ("f32", "fn", "category"); args... */                           \
+    NODE(DIMS, "dims")     /* index...  also the list literal [a, b] in expressions */             \
+    NODE(RESULT, "result") /* rtype...: each RTYPE; flag TUPLE when in parentheses */              \
+    NODE(RTYPE, "rtype")   /* [dims] [type] */                                                     \
     /* ---- block entries */                                                                       \
-    NODE(SETTING, "setting")     /* name = key; expr */                                            \
-    NODE(FIELD, "field")         /* PAR */                                                         \
-    NODE(METRIC, "metric")       /* name; expr   (also a statement) */                             \
-    NODE(STEP, "step")           /* list(PAR) block */                                             \
+    NODE(SETTING, "setting") /* name = key; expr */                                                \
+    NODE(FIELD, "field")     /* PAR */                                                             \
+    NODE(METRIC, "metric")   /* name; expr   (also a statement) */                                 \
+    NODE(STEP, "step")       /* list(PAR) block */                                                 \
     /* ---- statements */                                                                          \
-    NODE(BLOCK, "block")         /* statements... */                                               \
-    NODE(PARAM, "param")         /* PAR [init expr] */                                             \
-    NODE(STATE, "state")         /* PAR [init expr] */                                             \
-    NODE(EXPR_STMT, "expr")      /* expr... (tuple when several) */                                \
-    NODE(ASSIGN, "=")            /* list(targets) list(values) [list(where)] (also data entry) */  \
-    NODE(UPDATE, ":=")           /* list(targets) expr */                                          \
-    NODE(RETURN, "return")       /* expr... */                                                     \
-    NODE(YIELD, "yield")         /* expr... */                                                     \
-    NODE(REPEAT, "repeat")       /* [name = as]; count block  (also an expression) */              \
-    NODE(IF, "if")               /* cond block [else: BLOCK or IF] */                              \
-    NODE(MINIMIZE, "minimize")   /* expr TARGET...; flag MAXIMIZE */                               \
-    NODE(TARGET, "target")       /* what with */                                                   \
-    NODE(ASSERT, "assert")       /* cond [message] */                                              \
+    NODE(BLOCK, "block")       /* statements... */                                                 \
+    NODE(PARAM, "param")       /* PAR [init expr] */                                               \
+    NODE(STATE, "state")       /* PAR [init expr] */                                               \
+    NODE(EXPR_STMT, "expr")    /* expr... (tuple when several) */                                  \
+    NODE(ASSIGN, "=")          /* list(targets) list(values) [list(where)] (also data entry) */    \
+    NODE(UPDATE, ":=")         /* list(targets) expr */                                            \
+    NODE(RETURN, "return")     /* expr... */                                                       \
+    NODE(YIELD, "yield")       /* expr... */                                                       \
+    NODE(REPEAT, "repeat")     /* [name = as]; count block  (also an expression) */                \
+    NODE(IF, "if")             /* cond block [else: BLOCK or IF] */                                \
+    NODE(MINIMIZE, "minimize") /* expr TARGET...; flag MAXIMIZE */                                 \
+    NODE(TARGET, "target")     /* what with */                                                     \
+    NODE(ASSERT, "assert")     /* cond [message] */                                                \
     /* ---- expressions */                                                                         \
-    NODE(NAME, "name")           /* name */                                                        \
-    NODE(NUMBER, "number")       /* number; flag INTEGER */                                        \
-    NODE(STRING, "string")       /* text (unescaped), text_len */                                  \
-    NODE(BOOL, "bool")           /* number 0 or 1 */                                               \
-    NODE(TUPLE, "tuple")         /* expr...: (a, b); a single (a) is no node, but flag PAREN */    \
-    NODE(CALL, "call")           /* callee ARG... */                                               \
-    NODE(ARG, "arg")             /* [name]; expr */                                                \
-    NODE(INDEX, "index")         /* what index... : a[i, 1:3, ...] */                              \
-    NODE(RANGE, "range")         /* [from] [to]: a:b */                                            \
-    NODE(ELLIPSIS, "...")        /* [name]: ... or ...s */                                         \
-    NODE(MEMBER, "member")       /* name; what: a.b */                                             \
-    NODE(UNARY, "unary")         /* name = "-" or "not"; expr */                                   \
-    NODE(BINARY, "binary")       /* name = operator: or and < <= > >= == != + - * / % @ ^ */       \
-    NODE(PIPE, "pipe")           /* value callee:  x |> f */                                       \
-    NODE(LAMBDA, "lambda")       /* list(NAME) expr: x -> e, (a, b) -> e */                        \
-    NODE(SCAN, "scan")           /* list(BIND) along [list(BIND)] block */                         \
-    NODE(BIND, "bind")           /* name; expr */                                                  \
-    NODE(POISON, "poison")       /* stands where a mistake was; silent in later stages */
+    NODE(NAME, "name")     /* name */                                                              \
+    NODE(NUMBER, "number") /* number; flag INTEGER */                                              \
+    NODE(STRING, "string") /* text (unescaped), text_len */                                        \
+    NODE(BOOL, "bool")     /* number 0 or 1 */                                                     \
+    NODE(TUPLE, "tuple")   /* expr...: (a, b); a single (a) is no node, but flag PAREN */          \
+    NODE(CALL, "call")     /* callee ARG... */                                                     \
+    NODE(ARG, "arg")       /* [name]; expr */                                                      \
+    NODE(INDEX, "index")   /* what index... : a[i, 1:3, ...] */                                    \
+    NODE(RANGE, "range")   /* [from] [to]: a:b */                                                  \
+    NODE(ELLIPSIS, "...")  /* [name]: ... or ...s */                                               \
+    NODE(MEMBER, "member") /* name; what: a.b */                                                   \
+    NODE(UNARY, "unary")   /* name = "-" or "not"; expr */                                         \
+    NODE(BINARY, "binary") /* name = operator: or and < <= > >= == != + - * / % @ ^ */             \
+    NODE(PIPE, "pipe")     /* value callee:  x |> f */                                             \
+    NODE(LAMBDA, "lambda") /* list(NAME) expr: x -> e, (a, b) -> e */                              \
+    NODE(SCAN, "scan")     /* list(BIND) along [list(BIND)] block */                               \
+    NODE(BIND, "bind")     /* name; expr */                                                        \
+    NODE(POISON, "poison") /* stands where a mistake was; silent in later stages */
 
 typedef enum NodeKind {
 #define NODE(kind, text) NODE_##kind,
@@ -78,7 +78,7 @@ typedef enum NodeFlag {
     NODE_FLAG_MAXIMIZE = 2,
     NODE_FLAG_INTEGER = 4, /* the number was written without point or exponent */
     NODE_FLAG_TUPLE = 8,
-    NODE_FLAG_PAREN = 16, /* stood in parentheses */
+    NODE_FLAG_PAREN = 16,     /* stood in parentheses */
     NODE_FLAG_BLOCK_BODY = 32 /* body is a block, not `= expr` */
 } NodeFlag;
 

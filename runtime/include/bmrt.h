@@ -30,35 +30,48 @@ typedef enum BmrtStatus {
 } BmrtStatus;
 
 typedef enum BmrtDtype { /* order fixed: equals the compiler's DType */
-    BMRT_F64, BMRT_F32, BMRT_F16, BMRT_BF16, BMRT_I64, BMRT_I32, BMRT_I16, BMRT_I8,
-    BMRT_U64, BMRT_U32, BMRT_U16, BMRT_U8, BMRT_BOOL, BMRT_DTYPE_COUNT
+                         BMRT_F64,
+                         BMRT_F32,
+                         BMRT_F16,
+                         BMRT_BF16,
+                         BMRT_I64,
+                         BMRT_I32,
+                         BMRT_I16,
+                         BMRT_I8,
+                         BMRT_U64,
+                         BMRT_U32,
+                         BMRT_U16,
+                         BMRT_U8,
+                         BMRT_BOOL,
+                         BMRT_DTYPE_COUNT
 } BmrtDtype;
 
 /* ------------------------------------------------------------------ compiled code */
 
 enum { /* sticky bits in *frame->flags */
-    BMRT_FLAG_INDEX = 1,
-    BMRT_FLAG_DIVISION = 2,
-    BMRT_FLAG_NONFINITE = 4,
-    BMRT_FLAG_INPUT = 8
+       BMRT_FLAG_INDEX = 1,
+       BMRT_FLAG_DIVISION = 2,
+       BMRT_FLAG_NONFINITE = 4,
+       BMRT_FLAG_INPUT = 8
 };
 
 /* What an entry receives. Layout is ABI: compiled code reads it by offset (codegen/abi.c checks
  * them with offsetof). All pointers are valid for the whole call. */
 typedef struct BmrtFrame BmrtFrame;
 struct BmrtFrame {
-    char *arena;              /* 64-byte aligned scratch; buffer i starts at arena + offsets[i] */
-    const int64_t *offsets;   /* as entry->buffers */
-    char *slots;              /* parameters and states; slot i starts at slots + model->slots[i].offset */
-    const void *const *inputs;/* as entry->inputs */
-    void *const *outputs;     /* as entry->outputs */
-    const int64_t *symbols;   /* value of each dim symbol of the entry */
-    uint64_t seed, step;      /* random numbers */
+    char *arena;            /* 64-byte aligned scratch; buffer i starts at arena + offsets[i] */
+    const int64_t *offsets; /* as entry->buffers */
+    char *slots; /* parameters and states; slot i starts at slots + model->slots[i].offset */
+    const void *const *inputs; /* as entry->inputs */
+    void *const *outputs;      /* as entry->outputs */
+    const int64_t *symbols;    /* value of each dim symbol of the entry */
+    uint64_t seed, step;       /* random numbers */
     double progress, epoch, iteration;
-    uint32_t *flags;          /* sticky; compiled code only ORs bits, atomically */
-    void (*barrier)(BmrtFrame *frame, int32_t thread); /* all threads of the team arrive, then go on */
+    uint32_t *flags; /* sticky; compiled code only ORs bits, atomically */
+    void (*barrier)(BmrtFrame *frame,
+                    int32_t thread); /* all threads of the team arrive, then go on */
     void *team;
-    uint32_t skip;            /* scratch of the guard: nonzero = this step writes nothing */
+    uint32_t skip; /* scratch of the guard: nonzero = this step writes nothing */
 };
 
 /* SPMD: every thread of the team calls it with its number; work is split by (thread, threads). */
@@ -86,9 +99,9 @@ typedef struct BmrtValue { /* an input or output of an entry */
 
 typedef struct BmrtBuffer { /* one planned arena buffer */
     uint32_t element_bytes;
-    BmrtDim count;         /* elements */
-    uint32_t first, last;  /* step numbers between which it is live, both included */
-    int64_t offset;        /* planned with every symbol at its bound */
+    BmrtDim count;        /* elements */
+    uint32_t first, last; /* step numbers between which it is live, both included */
+    int64_t offset;       /* planned with every symbol at its bound */
 } BmrtBuffer;
 
 typedef enum BmrtEntryKind {
@@ -109,12 +122,15 @@ typedef struct BmrtEntry {
     const int64_t *symbol_bounds; /* what the memory plan holds for */
     const BmrtValue *inputs, *outputs;
     const BmrtBuffer *buffers;
-    int64_t arena_bytes;          /* planned at the bounds */
-    int writes_slots, draws;      /* changes slots; uses random numbers */
+    int64_t arena_bytes;     /* planned at the bounds */
+    int writes_slots, draws; /* changes slots; uses random numbers */
 } BmrtEntry;
 
 typedef enum BmrtSlotKind {
-    BMRT_SLOT_PARAM, BMRT_SLOT_STATE, BMRT_SLOT_OPTIMIZER, BMRT_SLOT_FIT
+    BMRT_SLOT_PARAM,
+    BMRT_SLOT_STATE,
+    BMRT_SLOT_OPTIMIZER,
+    BMRT_SLOT_FIT
 } BmrtSlotKind;
 typedef struct BmrtSlot {
     const char *path; /* safetensors key */
@@ -127,30 +143,41 @@ typedef struct BmrtSlot {
 
 /* ---- how data is read, and what training does: what `data`, `train` and `test` blocks say */
 
-typedef enum BmrtSplit { BMRT_SPLIT_ALL, BMRT_SPLIT_TRAIN, BMRT_SPLIT_VALID, BMRT_SPLIT_TEST,
-                         BMRT_SPLIT_COUNT } BmrtSplit;
+typedef enum BmrtSplit {
+    BMRT_SPLIT_ALL,
+    BMRT_SPLIT_TRAIN,
+    BMRT_SPLIT_VALID,
+    BMRT_SPLIT_TEST,
+    BMRT_SPLIT_COUNT
+} BmrtSplit;
 typedef enum BmrtFormat { BMRT_FORMAT_IDX, BMRT_FORMAT_NPY, BMRT_FORMAT_CSV } BmrtFormat;
 
 typedef struct BmrtField {
     const char *name;
     BmrtDtype dtype;
     uint32_t rank;
-    const int64_t *dims; /* of one row */
+    const int64_t *dims;   /* of one row */
     uint32_t line, column; /* in the .bm, for messages */
 } BmrtField;
 
 typedef struct BmrtSource { /* one file (or one file per split and field) */
-    BmrtSplit split;      /* ALL: to be split by the rule */
+    BmrtSplit split;        /* ALL: to be split by the rule */
     BmrtFormat format;
-    int32_t field;        /* the field it holds; -1: all of them */
+    int32_t field; /* the field it holds; -1: all of them */
     const char *path;
     uint32_t line, column;
 } BmrtSource;
 
-typedef enum BmrtSplitKind { BMRT_SPLITBY_NONE, BMRT_SPLITBY_RANDOM, BMRT_SPLITBY_BLOCKS } BmrtSplitKind;
-typedef struct BmrtSplitRule { /* how the ALL (or, if there are train files, the TRAIN) rows divide */
+typedef enum BmrtSplitKind {
+    BMRT_SPLITBY_NONE,
+    BMRT_SPLITBY_RANDOM,
+    BMRT_SPLITBY_BLOCKS
+} BmrtSplitKind;
+typedef struct BmrtSplitRule { /* how the ALL (or, if there are train files, the TRAIN) rows divide
+                                */
     BmrtSplitKind kind;
-    double part[BMRT_SPLIT_COUNT]; /* per split: < 1 a fraction, >= 1 rows, 0 none; TRAIN 0: the rest */
+    double part[BMRT_SPLIT_COUNT]; /* per split: < 1 a fraction, >= 1 rows, 0 none; TRAIN 0: the
+                                      rest */
     uint64_t seed;
 } BmrtSplitRule;
 
@@ -161,7 +188,8 @@ typedef struct BmrtData {
     const BmrtSource *sources;
     BmrtSplitRule split;
     int32_t train_rows_entry; /* ROWS entry used for training rows (augmentation) */
-    int32_t rows_entry;       /* ... and everywhere else; inputs are named as fields, outputs as columns */
+    int32_t
+        rows_entry; /* ... and everywhere else; inputs are named as fields, outputs as columns */
     const BmrtValue *columns; /* rank and dims include the leading row dim */
 } BmrtData;
 
@@ -169,7 +197,8 @@ typedef enum BmrtCombine { BMRT_COMBINE_SUM, BMRT_COMBINE_MAX, BMRT_COMBINE_MIN 
 
 /* Metrics over a split, as if the batch were the whole split: the EVAL entry runs on batches, its
  * outputs are combined (SUM in f64, ascending batches, rounded once), the FINISH entry turns them
- * into the metrics. finish_entry < 0: the EVAL entry needs all rows in one call and gives the metrics. */
+ * into the metrics. finish_entry < 0: the EVAL entry needs all rows in one call and gives the
+ * metrics. */
 typedef struct BmrtEval {
     int32_t eval_entry, finish_entry;
     const BmrtCombine *combine; /* per EVAL output */
@@ -186,14 +215,14 @@ typedef struct BmrtTrain {
     int shuffle;
     uint64_t seed;
     int64_t shards;
-    int32_t step_entry;    /* inputs are named as columns; outputs are the metrics */
-    BmrtEval valid;        /* eval_entry < 0: no valid split */
+    int32_t step_entry; /* inputs are named as columns; outputs are the metrics */
+    BmrtEval valid;     /* eval_entry < 0: no valid split */
     BmrtSaveKind save;
-    const char *save_path; /* NULL: STEM.safetensors */
+    const char *save_path;   /* NULL: STEM.safetensors */
     const char *save_metric; /* BEST: of valid */
     int save_highest;
     int64_t save_every_epochs, save_every_steps;
-    int64_t patience;      /* 0: no early stop */
+    int64_t patience; /* 0: no early stop */
     const char *patience_metric;
     int patience_highest;
 } BmrtTrain;
@@ -207,10 +236,10 @@ typedef struct BmrtTest {
 } BmrtTest;
 
 typedef struct BmrtModel {
-    uint32_t abi, size_bytes;      /* BMRT_ABI, sizeof(BmrtModel) */
-    const char *name;              /* file stem */
+    uint32_t abi, size_bytes; /* BMRT_ABI, sizeof(BmrtModel) */
+    const char *name;         /* file stem */
     const char *compiler, *target, *flags;
-    const char *source;            /* the .bm text */
+    const char *source; /* the .bm text */
     uint64_t source_hash;
     int64_t slots_bytes;
     uint32_t slot_count, entry_count, data_count, train_count, test_count;
@@ -237,9 +266,10 @@ const char *bmrt_error(const BmrtHandle *h); /* "" when the last call succeeded;
 const BmrtModel *bmrt_model(const BmrtHandle *h);
 int32_t bmrt_entry_find(const BmrtModel *m, const char *name); /* -1: none */
 
-/* Runs an entry. symbols: one value per dim symbol; inputs and outputs: dense row-major arrays, owned
- * by the caller. A step whose guard is not finite, or whose index inputs are out of range, writes no
- * slot and returns BMRT_NUMERIC. Larger symbols than the bounds re-plan the arena first. */
+/* Runs an entry. symbols: one value per dim symbol; inputs and outputs: dense row-major arrays,
+ * owned by the caller. A step whose guard is not finite, or whose index inputs are out of range,
+ * writes no slot and returns BMRT_NUMERIC. Larger symbols than the bounds re-plan the arena first.
+ */
 BmrtStatus bmrt_call(BmrtHandle *h, uint32_t entry, const int64_t *symbols,
                      const void *const *inputs, void *const *outputs);
 /* As bmrt_call, also advancing the step counter and the clock; what training uses. */
@@ -249,7 +279,8 @@ BmrtStatus bmrt_step(BmrtHandle *h, uint32_t entry, const int64_t *symbols,
 int64_t bmrt_workspace(const BmrtHandle *h, uint32_t entry, const int64_t *symbols);
 
 BmrtStatus bmrt_set_threads(BmrtHandle *h, int32_t threads);
-BmrtStatus bmrt_set_seed(BmrtHandle *h, uint64_t seed); /* of dropout and the like; not re-initialising */
+BmrtStatus bmrt_set_seed(BmrtHandle *h,
+                         uint64_t seed); /* of dropout and the like; not re-initialising */
 /* Steps planned in all and per epoch: feeds progress() and epoch(). */
 BmrtStatus bmrt_set_schedule(BmrtHandle *h, int64_t steps, int64_t steps_per_epoch);
 int64_t bmrt_iteration(const BmrtHandle *h);
@@ -259,8 +290,8 @@ void bmrt_set_iteration(BmrtHandle *h, int64_t iteration);
 BmrtStatus bmrt_get(BmrtHandle *h, const char *path, void *data, size_t bytes);
 BmrtStatus bmrt_set(BmrtHandle *h, const char *path, const void *data, size_t bytes);
 
-/* safetensors. Saving is atomic (temporary file, sync, rename). Loading checks every tensor before it
- * changes anything; missing or misfitting tensors: BMRT_MISMATCH with a list in the message.
+/* safetensors. Saving is atomic (temporary file, sync, rename). Loading checks every tensor before
+ * it changes anything; missing or misfitting tensors: BMRT_MISMATCH with a list in the message.
  * `all` = 0: parameters, states and fits; 1: also optimizer slots. Extra metadata: alternating
  * keys and values, NULL-terminated, or NULL. */
 BmrtStatus bmrt_save(BmrtHandle *h, const char *path, int all, const char *const *metadata);
