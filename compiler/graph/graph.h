@@ -83,9 +83,9 @@ typedef struct GraphInput {
     Sym name;
     DType dtype;
     Shape shape;
-    bool
-        is_index; /* elements are used as positions (labels, ids): checked before the first write */
+    bool is_index; /* elements are positions (labels, ids): checked before the first write */
     Span span;
+    int64_t index_limit; /* with is_index: they must lie in [0, index_limit) */
 } GraphInput;
 typedef struct GraphOutput {
     Sym name;
