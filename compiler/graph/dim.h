@@ -34,17 +34,22 @@ DimId dim_mul(DimTable *t, DimId a, DimId b);
 /* a / b when it divides for every value of the symbols; else *exact = false and the floor. */
 DimId dim_div(DimTable *t, DimId a, DimId b, bool *exact);
 
-static inline bool dim_same(DimId a, DimId b) {
-    return a.id == b.id;
-}
+static inline bool dim_same(DimId a, DimId b) { return a.id == b.id; }
+/* The id belongs to this table. */
+bool dim_valid(const DimTable *t, DimId d);
+/* A size whose coefficients overflow 64 bits, or with too many terms: no value, an infinite bound.
+ * Everything computed from it is such a size too. */
+bool dim_is_overflow(const DimTable *t, DimId d);
 bool dim_is_const(const DimTable *t, DimId d);
 int64_t dim_value(const DimTable *t, DimId d); /* of a const; BUG otherwise */
 bool dim_equals(const DimTable *t, DimId d, int64_t value);
 /* Value for given symbol values (indexed by symbol number). False on overflow. */
 bool dim_eval(const DimTable *t, DimId d, const int64_t *symbols, int64_t *out);
 int64_t dim_bound(const DimTable *t, DimId d); /* value with every symbol at its bound; saturates */
-/* Calls visit for each term: coefficient and the symbols multiplied (repeated for powers). The
- * opaque quotient is visited through dim_quotient. Used to emit code for a size. */
+/* Calls visit for each term: coefficient and the symbols multiplied (repeated for powers). A symbol
+ * >= DIM_QUOTIENT is an opaque quotient: ask dim_quotient; only smaller ones index a run's symbol
+ * values. Used to emit code for a size. */
+#define DIM_QUOTIENT UINT32_C(0x80000000)
 typedef void (*DimVisit)(void *user, int64_t coefficient, const uint32_t *symbols, uint32_t count);
 void dim_terms(const DimTable *t, DimId d, DimVisit visit, void *user);
 /* If `symbol` stands for a quotient, its operands; else false. */

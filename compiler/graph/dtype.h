@@ -38,4 +38,17 @@ bool dtype_is_integer(DType t); /* signed or unsigned; not bool */
 /* DTYPE_COUNT when `text` names none. */
 DType dtype_find(const char *text);
 
+/* One rounding, to nearest even; NaN becomes the quiet NaN. */
+uint16_t f16_from_f64(double value);
+double f16_to_f64(uint16_t bits);
+uint16_t bf16_from_f64(double value);
+double bf16_to_f64(uint16_t bits);
+
+/* A word holds one element's bits, zero-extended: the attributes of `const`. From a double: rounded
+ * once; integers saturate, NaN gives 0; bool is value != 0. From an int: integers wrap. */
+int64_t dtype_word_from_f64(DType t, double value);
+int64_t dtype_word_from_int(DType t, int64_t value);
+double dtype_word_to_f64(DType t, int64_t word); /* i64 and u64 beyond 2^53 round */
+int64_t dtype_word_to_int(DType t, int64_t word); /* of an integer or bool dtype; u64 as its bits */
+
 #endif

@@ -1,0 +1,33 @@
+/* What the files of this folder share and nobody else sees. */
+#ifndef BMC_GRAPH_INTERNAL_H
+#define BMC_GRAPH_INTERNAL_H
+
+#include "compiler/graph/graph.h"
+
+/* A node on its way in: what the caller said, and what the op's rule makes of it. */
+typedef struct Candidate {
+    Graph *g;
+    Op op;
+    const NodeId *args;
+    uint32_t nargs;
+    const int64_t *attr;
+    uint32_t nattr;
+    /* given: DTYPE_COUNT / NULL when the caller left it to the rule */
+    DType dtype;
+    const Shape *given;
+    /* result */
+    DType result_dtype;
+    Shape result;
+    const char *problem; /* "contract C3: ...", the constraint of docs/ops.md that is broken; or NULL */
+} Candidate;
+
+/* Runs the op's rule: fills result_dtype and result, or problem. */
+void shape_infer(Candidate *c);
+
+/* BUG with the problem and the operands. */
+_Noreturn void candidate_bug(const Candidate *c);
+
+/* BUG when two nodes are equal or the index does not find one (graph.c). */
+void graph_verify_interned(const Graph *g);
+
+#endif
