@@ -140,7 +140,8 @@ NodeId g_contract(Graph *g, NodeId a, const uint32_t *la, NodeId b, const uint32
     for (uint32_t i = 0; i < LABELS; i++) number[i] = -1;
     for (uint32_t i = 0; i < nout + nreduced; i++) {
         uint32_t label = i < nout ? out[i] : reduced[i - nout];
-        if (label >= LABELS || number[label] >= 0) BUG("contract: label %u twice or too large", label);
+        if (label >= LABELS || number[label] >= 0)
+            BUG("contract: label %u twice or too large", label);
         number[label] = i;
     }
     uint32_t ra = graph_node(g, a)->rank, rb = graph_node(g, b)->rank;

@@ -1,18 +1,18 @@
 /* Sizes as integer polynomials in normal form.
  *
- * Normal form: terms in descending graded lexicographic order (degree first, then the symbols, lower
- * numbers first), no zero coefficient, at most one term per product of symbols. Two sizes that are
- * equal as polynomials have the same terms, so interning them gives equality by id. The order is
- * multiplicative, so ordinary long division decides whether one size divides another. */
+ * Normal form: terms in descending graded lexicographic order (degree first, then the symbols,
+ * lower numbers first), no zero coefficient, at most one term per product of symbols. Two sizes
+ * that are equal as polynomials have the same terms, so interning them gives equality by id. The
+ * order is multiplicative, so ordinary long division decides whether one size divides another. */
 #include "compiler/graph/dim.h"
 
 #include "compiler/support/context.h"
 #include "compiler/support/vec.h"
 
 enum {
-    TERM_MAX = 48,    /* terms of one size */
-    DEGREE_MAX = 12,  /* symbols multiplied in one term */
-    WORK_MAX = 1000   /* symbols visited to evaluate one size, through all its quotients */
+    TERM_MAX = 48,   /* terms of one size */
+    DEGREE_MAX = 12, /* symbols multiplied in one term */
+    WORK_MAX = 1000  /* symbols visited to evaluate one size, through all its quotients */
 };
 
 typedef struct Term {
@@ -352,8 +352,7 @@ DimId dim_div(DimTable *t, DimId a, DimId b, bool *exact) {
         int64_t c = dim_value(t, b);
         if (c > 0) return dim_floor_by_const(t, a, c);
         DimId minus_one = dim_const(t, -1);
-        if (c != INT64_MIN)
-            return dim_floor_by_const(t, dim_mul(t, a, minus_one), -c);
+        if (c != INT64_MIN) return dim_floor_by_const(t, dim_mul(t, a, minus_one), -c);
     }
     return dim_opaque(t, a, b);
 }

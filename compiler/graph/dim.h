@@ -34,7 +34,9 @@ DimId dim_mul(DimTable *t, DimId a, DimId b);
 /* a / b when it divides for every value of the symbols; else *exact = false and the floor. */
 DimId dim_div(DimTable *t, DimId a, DimId b, bool *exact);
 
-static inline bool dim_same(DimId a, DimId b) { return a.id == b.id; }
+static inline bool dim_same(DimId a, DimId b) {
+    return a.id == b.id;
+}
 /* The id belongs to this table. */
 bool dim_valid(const DimTable *t, DimId d);
 /* A size whose coefficients overflow 64 bits, or with too many terms: no value, an infinite bound.

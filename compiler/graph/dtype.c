@@ -1,4 +1,5 @@
-/* Element types as one table, and the conversions between numbers and the bits that stand for them. */
+/* Element types as one table, and the conversions between numbers and the bits that stand for them.
+ */
 #include "compiler/graph/dtype.h"
 
 #include <math.h>
@@ -49,8 +50,8 @@ typedef struct SmallFormat {
 } SmallFormat;
 static const SmallFormat format_f16 = {10, 5}, format_bf16 = {7, 8};
 
-/* |value| = significand · 2^(exponent - fraction_bits): scale so that one unit in the last place is 1,
- * then rint (default rounding: nearest even) is the only inexact step. */
+/* |value| = significand · 2^(exponent - fraction_bits): scale so that one unit in the last place is
+ * 1, then rint (default rounding: nearest even) is the only inexact step. */
 static uint16_t small_from_f64(double value, SmallFormat f) {
     uint16_t sign = (uint16_t)(signbit(value) ? 0x8000u : 0u);
     int bias = (1 << (f.exponent_bits - 1)) - 1;

@@ -48,7 +48,7 @@ double bf16_to_f64(uint16_t bits);
  * once; integers saturate, NaN gives 0; bool is value != 0. From an int: integers wrap. */
 int64_t dtype_word_from_f64(DType t, double value);
 int64_t dtype_word_from_int(DType t, int64_t value);
-double dtype_word_to_f64(DType t, int64_t word); /* i64 and u64 beyond 2^53 round */
+double dtype_word_to_f64(DType t, int64_t word);  /* i64 and u64 beyond 2^53 round */
 int64_t dtype_word_to_int(DType t, int64_t word); /* of an integer or bool dtype; u64 as its bits */
 
 #endif

@@ -189,8 +189,13 @@ static NodeId limit_reached(Candidate *c, Span span) {
                             (unsigned)node_limit(g));
         diag_help(d, "a smaller `repeat`, or raise the limit with --node-limit");
     }
-    GNode zero = {.op = OP_CONST, .dtype = c->result_dtype, .rank = c->result.rank,
-                  .dims = c->result.dims, .nattr = 1, .attr = &(int64_t){0}, .span = span};
+    GNode zero = {.op = OP_CONST,
+                  .dtype = c->result_dtype,
+                  .rank = c->result.rank,
+                  .dims = c->result.dims,
+                  .nattr = 1,
+                  .attr = &(int64_t){0},
+                  .span = span};
     if (2 * (g->nodes.len + 1) > g->index->count) index_grow(g);
     uint32_t *slot = index_find(g, &zero);
     return *slot ? (NodeId){*slot - 1} : node_store(g, &zero, slot);
@@ -198,15 +203,28 @@ static NodeId limit_reached(Candidate *c, Span span) {
 
 NodeId graph_add(Graph *g, Op op, DType dtype, const Shape *shape, const NodeId *args,
                  uint32_t nargs, const int64_t *attr, uint32_t nattr, Span span) {
-    Candidate c = {.g = g, .op = op, .args = args, .nargs = nargs, .attr = attr, .nattr = nattr,
-                   .dtype = dtype, .given = shape};
+    Candidate c = {.g = g,
+                   .op = op,
+                   .args = args,
+                   .nargs = nargs,
+                   .attr = attr,
+                   .nattr = nattr,
+                   .dtype = dtype,
+                   .given = shape};
     if (g->sealed) BUG("graph_add(%s) to a sealed graph", op_info(op)->name);
     shape_infer(&c);
     if (c.problem) candidate_bug(&c);
     if (nargs > 0 && view_is_identity(&c)) return args[0];
     if (op == OP_CONST) const_canonical(&c);
-    GNode n = {.op = op, .dtype = c.result_dtype, .rank = c.result.rank, .dims = c.result.dims,
-               .nargs = nargs, .args = args, .nattr = c.nattr, .attr = attr, .span = span};
+    GNode n = {.op = op,
+               .dtype = c.result_dtype,
+               .rank = c.result.rank,
+               .dims = c.result.dims,
+               .nargs = nargs,
+               .args = args,
+               .nattr = c.nattr,
+               .attr = attr,
+               .span = span};
     if (2 * (g->nodes.len + 1) > g->index->count) index_grow(g);
     uint32_t *slot = index_find(g, &n);
     if (*slot) return (NodeId){*slot - 1};

@@ -18,7 +18,8 @@ typedef struct Candidate {
     /* result */
     DType result_dtype;
     Shape result;
-    const char *problem; /* "contract C3: ...", the constraint of docs/ops.md that is broken; or NULL */
+    const char
+        *problem; /* "contract C3: ...", the constraint of docs/ops.md that is broken; or NULL */
 } Candidate;
 
 /* Runs the op's rule: fills result_dtype and result, or problem. */

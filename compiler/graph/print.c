@@ -30,7 +30,8 @@ static void print_float(Text *out, DType t, double value) {
         char buffer[40];
         for (int digits = 1; digits <= 9; digits++) {
             snprintf(buffer, sizeof buffer, "%.*g", digits, value);
-            if (dtype_word_from_f64(t, strtod(buffer, NULL)) == dtype_word_from_f64(t, value)) break;
+            if (dtype_word_from_f64(t, strtod(buffer, NULL)) == dtype_word_from_f64(t, value))
+                break;
         }
         text_add(out, buffer);
     }
@@ -209,7 +210,7 @@ typedef struct Order {
     uint32_t count;
     struct Visit {
         uint32_t node, next;
-    } *stack;
+    } * stack;
 } Order;
 
 static void order_from(const Graph *g, Order *order, NodeId root) {
@@ -237,8 +238,8 @@ static Order order_graph(const Graph *g) {
     uint32_t size = g->nodes.len;
     Order order = {.number = ARENA_ARRAY(arena, uint32_t, size),
                    .nodes = ARENA_ARRAY(arena, NodeId, size)};
-    /* An operand is pushed only while it has no number, and a path visits ascending depths of a graph
-     * whose ids fall, so the stack never holds a node twice. */
+    /* An operand is pushed only while it has no number, and a path visits ascending depths of a
+     * graph whose ids fall, so the stack never holds a node twice. */
     order.stack = arena_array(arena, (size_t)size + 1, sizeof *order.stack);
     for (uint32_t i = 0; i < size; i++) order.number[i] = UINT32_MAX;
     for (uint32_t i = 0; i < g->outputs.len; i++) order_from(g, &order, g->outputs.data[i].node);

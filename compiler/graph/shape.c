@@ -1,6 +1,6 @@
-/* One rule per op of ops.def: which operands and attributes it takes, and the dtype and shape of its
- * result. `C1`, `C2` … are the constraints of docs/ops.md. graph_add and the verifier both run these,
- * so there is one statement of each constraint. */
+/* One rule per op of ops.def: which operands and attributes it takes, and the dtype and shape of
+ * its result. `C1`, `C2` … are the constraints of docs/ops.md. graph_add and the verifier both run
+ * these, so there is one statement of each constraint. */
 #include "compiler/graph/graph_internal.h"
 
 #define REQUIRE(cond, text)                                                                        \
@@ -261,7 +261,8 @@ static void shape_PERMUTE(Candidate *c) {
 
 static void shape_BROADCAST(Candidate *c) {
     const GNode *x = operand(c, 0);
-    REQUIRE(c->given && c->nattr == c->given->rank, "C1: a shape, and one attribute per axis of it");
+    REQUIRE(c->given && c->nattr == c->given->rank,
+            "C1: a shape, and one attribute per axis of it");
     int64_t next = 0;
     for (uint32_t i = 0; i < c->nattr; i++) {
         if (c->attr[i] == -1) continue;
@@ -497,8 +498,7 @@ static void operands_exist(Candidate *c) {
         REQUIRE(c->args[i].id < graph_size(c->g), "an operand is no node of this graph");
     REQUIRE(!c->given || c->given->rank <= RANK_MAX, "the rank is at most 12");
     for (uint32_t i = 0; c->given && i < c->given->rank; i++)
-        REQUIRE(dim_valid(c->g->dims, c->given->dims[i]) &&
-                    maybe_nonnegative(c, c->given->dims[i]),
+        REQUIRE(dim_valid(c->g->dims, c->given->dims[i]) && maybe_nonnegative(c, c->given->dims[i]),
                 "a dim of the shape is not a size");
 }
 

@@ -1,14 +1,20 @@
 /* Checks a whole graph: every node against its op's rule (the constraints of docs/ops.md, which
- * stand in shape.c), the order of ids, hash-consing, and the roots. A violation is a bug of the pass
- * that made the graph. */
+ * stand in shape.c), the order of ids, hash-consing, and the roots. A violation is a bug of the
+ * pass that made the graph. */
 #include "compiler/graph/graph_internal.h"
 
 static void verify_node(const Graph *g, uint32_t id) {
     const GNode *n = &g->nodes.data[id];
     Shape shape = graph_shape(g, (NodeId){id});
     Graph *shallow = (Graph *)(uintptr_t)g; /* rules intern dims; they never touch nodes */
-    Candidate c = {.g = shallow, .op = n->op, .args = n->args, .nargs = n->nargs, .attr = n->attr,
-                   .nattr = n->nattr, .dtype = n->dtype, .given = &shape};
+    Candidate c = {.g = shallow,
+                   .op = n->op,
+                   .args = n->args,
+                   .nargs = n->nargs,
+                   .attr = n->attr,
+                   .nattr = n->nattr,
+                   .dtype = n->dtype,
+                   .given = &shape};
     for (uint32_t i = 0; i < n->nargs; i++)
         if (n->args[i].id >= id) c.problem = "an operand does not come before the node";
     if (!c.problem) shape_infer(&c);
