@@ -2,25 +2,8 @@
 #include "compiler/loop/loop_internal.h"
 #include <math.h>
 
-/* Operands have lower ids than their expression, so marking downwards from `e` needs no stack. */
 bool loop_depends(const Kernel *k, ExprId e, VarId var) {
-    const uint64_t *masks = k->index->masks.data;
-    uint64_t bit = 1ull << (var.id & 63u);
-    if (!(masks[e.id] & bit)) return false;
-    if (k->vars.len <= 64) return true;
-    const Expr *x = &k->exprs.data[e.id];
-    if (x->kind == EXPR_VAR) return x->var.id == var.id;
-    if (x->kind == EXPR_REG || x->kind == EXPR_TREE) {
-        const LoopReg *reg = &k->regs.data[x->reg.id];
-        for (uint32_t i = 0; i < reg->nvars; i++)
-            if (reg->vars[i].id == var.id && (x->kind == EXPR_REG || x->var.id != var.id))
-                return true;
-        return false;
-    }
-    /* More than 64 variables share mask bits: follow the operands. Masks prune nearly all of it. */
-    for (uint32_t i = 0; i < x->nargs; i++)
-        if (loop_depends(k, x->args[i], var)) return true;
-    return false;
+    return k->index->masks.data[e.id].words[var.id / 64] >> (var.id % 64) & 1;
 }
 
 typedef struct Affine {
@@ -28,7 +11,8 @@ typedef struct Affine {
     int64_t coefficient;
 } Affine;
 
-/* Index arithmetic is shallow (one level per axis and tile level), so a bounded recursion suffices. */
+/* Index arithmetic is shallow (one level per axis and tile level), so a bounded recursion suffices.
+ */
 enum { AFFINE_DEPTH = 200 };
 
 static bool affine_at(LoopProgram *p, Kernel *k, ExprId e, VarId var, Affine *out, uint32_t depth) {
@@ -72,7 +56,8 @@ bool loop_affine(LoopProgram *p, Kernel *k, ExprId e, VarId var, ExprId *base,
 
 /* ------------------------------------------------------------------ constants */
 
-/* Rounds a double to a binary float of `exponent_bits` and `mantissa_bits`, to nearest even, once. */
+/* Rounds a double to a binary float of `exponent_bits` and `mantissa_bits`, to nearest even, once.
+ */
 static uint64_t round_small(double value, uint32_t exponent_bits, uint32_t mantissa_bits) {
     uint64_t bits;
     memcpy(&bits, &value, sizeof bits);
@@ -81,6 +66,7 @@ static uint64_t round_small(double value, uint32_t exponent_bits, uint32_t manti
     int bias = (1 << (exponent_bits - 1)) - 1;
     if (isnan(value)) return sign | top << mantissa_bits | 1ull << (mantissa_bits - 1);
     if (isinf(value)) return sign | top << mantissa_bits;
+    if (value == 0) return sign;
     int exponent;
     double fraction = frexp(fabs(value), &exponent); /* fraction in [0.5, 1) */
     int lowest = 1 - bias;                           /* exponent of the smallest normal */

@@ -1,7 +1,7 @@
 /* Builds loop programs. Expressions enter through loop_expr only, which interns them per kernel and
  * keeps I64 arithmetic in a normal form: constants folded, the constant term outermost and on the
- * right. Equal addresses then have equal ids, and an address is always "something + constant", which
- * is what the emitter turns into a displacement. */
+ * right. Equal addresses then have equal ids, and an address is always "something + constant",
+ * which is what the emitter turns into a displacement. */
 #include "compiler/loop/loop_internal.h"
 
 enum { INDEX_FIRST_SLOTS = 64 };
@@ -41,6 +41,7 @@ uint32_t loop_use(LoopProgram *p, Kernel *k, uint32_t program_buffer, bool write
 }
 
 VarId loop_var(LoopProgram *p, Kernel *k, const char *name) {
+    if (k->vars.len == LOOP_VARS_MAX) BUG("kernel %s has too many loop variables", k->name);
     LoopVar var = {arena_strdup(p->ctx->arena, name)};
     vec_push(p->ctx->arena, &k->vars, var);
     return (VarId){k->vars.len - 1};
@@ -50,8 +51,7 @@ RegId loop_reg(LoopProgram *p, Kernel *k, const char *name, DType dtype, const V
                uint32_t nvars) {
     LoopReg reg = {.name = arena_strdup(p->ctx->arena, name), .dtype = dtype, .nvars = nvars};
     INVARIANT(nvars <= sizeof reg.vars / sizeof reg.vars[0]);
-    for (uint32_t i = 0; i < nvars; i++)
-        reg.vars[i] = vars[i];
+    for (uint32_t i = 0; i < nvars; i++) reg.vars[i] = vars[i];
     vec_push(p->ctx->arena, &k->regs, reg);
     return (RegId){k->regs.len - 1};
 }
@@ -61,8 +61,7 @@ RegId loop_reg(LoopProgram *p, Kernel *k, const char *name, DType dtype, const V
 /* Fields that the kind does not use are cleared, so that equal expressions are equal bytes. */
 static Expr expr_normal(const Expr *e) {
     Expr n = {.kind = e->kind, .dtype = e->dtype, .nargs = e->nargs};
-    for (uint32_t i = 0; i < 3; i++)
-        n.args[i] = i < e->nargs ? e->args[i] : EXPR_NONE;
+    for (uint32_t i = 0; i < 3; i++) n.args[i] = i < e->nargs ? e->args[i] : EXPR_NONE;
     switch (e->kind) {
     case EXPR_CONST: n.imm = e->imm; break;
     case EXPR_VAR: n.var = e->var; break;
@@ -70,9 +69,16 @@ static Expr expr_normal(const Expr *e) {
     case EXPR_LOAD: n.buffer = e->buffer; break;
     case EXPR_REG: n.reg = e->reg; break;
     case EXPR_OP: n.op = e->op; break;
-    case EXPR_RANDOM: n.imm = e->imm; n.imm2 = e->imm2; break;
+    case EXPR_RANDOM:
+        n.imm = e->imm;
+        n.imm2 = e->imm2;
+        break;
     case EXPR_CLOCK: n.imm = e->imm; break;
-    case EXPR_TREE: n.op = e->op; n.reg = e->reg; n.var = e->var; break;
+    case EXPR_TREE:
+        n.op = e->op;
+        n.reg = e->reg;
+        n.var = e->var;
+        break;
     case EXPR_LO:
     case EXPR_HI:
     case EXPR_IDIV:
@@ -88,8 +94,7 @@ static uint64_t hash_step(uint64_t h, uint64_t x) {
 
 static uint64_t expr_hash(const Expr *e) {
     uint64_t h = hash_step(e->kind, (uint64_t)e->op << 32 | e->dtype);
-    for (uint32_t i = 0; i < e->nargs; i++)
-        h = hash_step(h, e->args[i].id);
+    for (uint32_t i = 0; i < e->nargs; i++) h = hash_step(h, e->args[i].id);
     h = hash_step(h, (uint64_t)e->buffer << 32 | e->var.id);
     h = hash_step(h, (uint64_t)e->reg.id << 32 | e->dim.id);
     return hash_step(hash_step(h, e->imm), e->imm2);
@@ -105,20 +110,22 @@ static bool expr_equal(const Expr *a, const Expr *b) {
     return true;
 }
 
-static uint64_t var_bit(VarId v) { return 1ull << (v.id & 63u); }
+static void set_add(VarSet *set, VarId v) {
+    set->words[v.id / 64] |= 1ull << (v.id % 64);
+}
 
-/* Bit v & 63 of the mask: the expression may depend on variable v. */
-static uint64_t expr_mask(const Kernel *k, const Expr *e) {
-    uint64_t mask = 0;
+static VarSet expr_vars(const Kernel *k, const Expr *e) {
+    VarSet set = {{0}};
     for (uint32_t i = 0; i < e->nargs; i++)
-        mask |= k->index->masks.data[e->args[i].id];
-    if (e->kind == EXPR_VAR) mask |= var_bit(e->var);
+        for (uint32_t w = 0; w < LOOP_VARS_MAX / 64; w++)
+            set.words[w] |= k->index->masks.data[e->args[i].id].words[w];
+    if (e->kind == EXPR_VAR) set_add(&set, e->var);
     if (e->kind == EXPR_REG || e->kind == EXPR_TREE) {
         const LoopReg *reg = &k->regs.data[e->reg.id];
         for (uint32_t i = 0; i < reg->nvars; i++)
-            if (e->kind == EXPR_REG || reg->vars[i].id != e->var.id) mask |= var_bit(reg->vars[i]);
+            if (e->kind == EXPR_REG || reg->vars[i].id != e->var.id) set_add(&set, reg->vars[i]);
     }
-    return mask;
+    return set;
 }
 
 static void index_double(Arena *arena, Kernel *k) {
@@ -127,8 +134,7 @@ static void index_double(Arena *arena, Kernel *k) {
     uint32_t *slots = ARENA_ARRAY(arena, uint32_t, count);
     for (uint32_t id = 0; id < k->exprs.len; id++) {
         uint32_t at = (uint32_t)expr_hash(&k->exprs.data[id]) & (count - 1);
-        while (slots[at] != 0)
-            at = (at + 1) & (count - 1);
+        while (slots[at] != 0) at = (at + 1) & (count - 1);
         slots[at] = id + 1;
     }
     index->slots = slots;
@@ -145,7 +151,7 @@ static ExprId expr_intern(LoopProgram *p, Kernel *k, const Expr *raw) {
     for (; index->slots[at] != 0; at = (at + 1) & (index->slot_count - 1))
         if (expr_equal(&k->exprs.data[index->slots[at] - 1], &e))
             return (ExprId){index->slots[at] - 1};
-    uint64_t mask = expr_mask(k, &e);
+    VarSet mask = expr_vars(k, &e);
     vec_push(p->ctx->arena, &k->exprs, e);
     vec_push(p->ctx->arena, &index->masks, mask);
     index->slots[at] = k->exprs.len;
@@ -168,8 +174,7 @@ static bool is_i64_op(const Kernel *k, ExprId e, Op op) {
 }
 
 /* e = rest + c with c constant; rest is EXPR_NONE when e is c. */
-static ExprId split_const(LoopProgram *p, Kernel *k, ExprId e, int64_t *c) {
-    (void)p;
+static ExprId split_const(const Kernel *k, ExprId e, int64_t *c) {
     if (const_i64(k, e, c)) return EXPR_NONE;
     *c = 0;
     if (is_i64_op(k, e, OP_ADD) && const_i64(k, k->exprs.data[e.id].args[1], c))
@@ -177,8 +182,12 @@ static ExprId split_const(LoopProgram *p, Kernel *k, ExprId e, int64_t *c) {
     return e;
 }
 
-static int64_t wrap_add(int64_t a, int64_t b) { return (int64_t)((uint64_t)a + (uint64_t)b); }
-static int64_t wrap_mul(int64_t a, int64_t b) { return (int64_t)((uint64_t)a * (uint64_t)b); }
+static int64_t wrap_add(int64_t a, int64_t b) {
+    return (int64_t)((uint64_t)a + (uint64_t)b);
+}
+static int64_t wrap_mul(int64_t a, int64_t b) {
+    return (int64_t)((uint64_t)a * (uint64_t)b);
+}
 
 static ExprId raw_binary(LoopProgram *p, Kernel *k, Op op, ExprId a, ExprId b) {
     bool commutes = op == OP_ADD || op == OP_MUL;
@@ -199,10 +208,8 @@ static ExprId add_const(LoopProgram *p, Kernel *k, ExprId rest, int64_t c) {
 
 static ExprId fold_add(LoopProgram *p, Kernel *k, ExprId a, ExprId b) {
     int64_t ca, cb;
-    ExprId ra = split_const(p, k, a, &ca), rb = split_const(p, k, b, &cb);
-    ExprId rest = expr_is_none(ra)   ? rb
-                  : expr_is_none(rb) ? ra
-                                     : raw_binary(p, k, OP_ADD, ra, rb);
+    ExprId ra = split_const(k, a, &ca), rb = split_const(k, b, &cb);
+    ExprId rest = expr_is_none(ra) ? rb : expr_is_none(rb) ? ra : raw_binary(p, k, OP_ADD, ra, rb);
     return add_const(p, k, rest, wrap_add(ca, cb));
 }
 
@@ -215,12 +222,12 @@ static ExprId fold_mul(LoopProgram *p, Kernel *k, ExprId a, ExprId b) {
     }
     if (!const_i64(k, b, &c)) return raw_binary(p, k, OP_MUL, a, b);
     if (c == 0) return loop_int(p, k, 0);
-    ExprId rest = split_const(p, k, a, &inner);
+    ExprId rest = split_const(k, a, &inner);
     if (!expr_is_none(rest) && c != 1) {
         int64_t factor;
         if (is_i64_op(k, rest, OP_MUL) && const_i64(k, k->exprs.data[rest.id].args[1], &factor))
-            rest = fold_mul(p, k, k->exprs.data[rest.id].args[0],
-                            loop_int(p, k, wrap_mul(factor, c)));
+            rest =
+                fold_mul(p, k, k->exprs.data[rest.id].args[0], loop_int(p, k, wrap_mul(factor, c)));
         else
             rest = raw_binary(p, k, OP_MUL, rest, loop_int(p, k, c));
     }
@@ -230,7 +237,7 @@ static ExprId fold_mul(LoopProgram *p, Kernel *k, ExprId a, ExprId b) {
 static ExprId fold_sub(LoopProgram *p, Kernel *k, ExprId a, ExprId b) {
     int64_t ca, cb;
     if (a.id == b.id) return loop_int(p, k, 0);
-    ExprId ra = split_const(p, k, a, &ca), rb = split_const(p, k, b, &cb);
+    ExprId ra = split_const(k, a, &ca), rb = split_const(k, b, &cb);
     int64_t c = wrap_add(ca, wrap_mul(cb, -1));
     if (expr_is_none(rb)) return add_const(p, k, ra, c);
     if (expr_is_none(ra))
@@ -248,9 +255,9 @@ static ExprId fold_quotient(LoopProgram *p, Kernel *k, ExprKind kind, ExprId a, 
         if (const_i64(k, a, &n) && n >= 0) return loop_int(p, k, quotient ? n / d : n % d);
         if (is_i64_op(k, a, OP_MUL) && const_i64(k, k->exprs.data[a.id].args[1], &factor) &&
             factor > 0 && factor % d == 0)
-            return quotient ? fold_mul(p, k, k->exprs.data[a.id].args[0],
-                                       loop_int(p, k, factor / d))
-                            : loop_int(p, k, 0);
+            return quotient
+                       ? fold_mul(p, k, k->exprs.data[a.id].args[0], loop_int(p, k, factor / d))
+                       : loop_int(p, k, 0);
     }
     Expr e = {.kind = kind, .dtype = DTYPE_I64, .nargs = 2, .args = {a, b}};
     return expr_intern(p, k, &e);
@@ -300,14 +307,19 @@ ExprId loop_of_reg(LoopProgram *p, Kernel *k, RegId reg) {
 ExprId loop_op(LoopProgram *p, Kernel *k, Op op, DType dtype, const ExprId *args, uint32_t nargs) {
     Expr e = {.kind = EXPR_OP, .op = op, .dtype = dtype, .nargs = nargs};
     INVARIANT(nargs <= 3);
-    for (uint32_t i = 0; i < nargs; i++)
-        e.args[i] = args[i];
+    for (uint32_t i = 0; i < nargs; i++) e.args[i] = args[i];
     return loop_expr(p, k, &e);
 }
 
-ExprId loop_add(LoopProgram *p, Kernel *k, ExprId a, ExprId b) { return fold_add(p, k, a, b); }
-ExprId loop_sub(LoopProgram *p, Kernel *k, ExprId a, ExprId b) { return fold_sub(p, k, a, b); }
-ExprId loop_mul(LoopProgram *p, Kernel *k, ExprId a, ExprId b) { return fold_mul(p, k, a, b); }
+ExprId loop_add(LoopProgram *p, Kernel *k, ExprId a, ExprId b) {
+    return fold_add(p, k, a, b);
+}
+ExprId loop_sub(LoopProgram *p, Kernel *k, ExprId a, ExprId b) {
+    return fold_sub(p, k, a, b);
+}
+ExprId loop_mul(LoopProgram *p, Kernel *k, ExprId a, ExprId b) {
+    return fold_mul(p, k, a, b);
+}
 
 ExprId loop_load(LoopProgram *p, Kernel *k, uint32_t position, ExprId index) {
     INVARIANT(position < k->buffers.len);
@@ -336,15 +348,29 @@ static StmtId stmt_add(LoopProgram *p, Kernel *k, const StmtId *parent, const St
 
 StmtId loop_for(LoopProgram *p, Kernel *k, const StmtId *parent, LoopKind kind, VarId var,
                 ExprId from, ExprId to, int64_t step, uint32_t count, ExprId limit) {
-    Stmt s = {.kind = STMT_FOR, .loop = kind, .var = var, .from = from, .to = to,
-              .step = step, .count = count, .limit = limit,
-              .index = EXPR_NONE, .value = EXPR_NONE, .pred = EXPR_NONE};
+    Stmt s = {.kind = STMT_FOR,
+              .loop = kind,
+              .var = var,
+              .from = from,
+              .to = to,
+              .step = step,
+              .count = count,
+              .limit = limit,
+              .index = EXPR_NONE,
+              .value = EXPR_NONE,
+              .pred = EXPR_NONE};
     return stmt_add(p, k, parent, &s);
 }
 
 StmtId loop_set(LoopProgram *p, Kernel *k, const StmtId *parent, RegId reg, ExprId value) {
-    Stmt s = {.kind = STMT_SET, .reg = reg, .value = value, .index = EXPR_NONE,
-              .pred = EXPR_NONE, .from = EXPR_NONE, .to = EXPR_NONE, .limit = EXPR_NONE};
+    Stmt s = {.kind = STMT_SET,
+              .reg = reg,
+              .value = value,
+              .index = EXPR_NONE,
+              .pred = EXPR_NONE,
+              .from = EXPR_NONE,
+              .to = EXPR_NONE,
+              .limit = EXPR_NONE};
     return stmt_add(p, k, parent, &s);
 }
 
@@ -352,13 +378,25 @@ StmtId loop_store(LoopProgram *p, Kernel *k, const StmtId *parent, uint32_t posi
                   ExprId value, ExprId pred) {
     INVARIANT(position < k->buffers.len);
     k->writes.data[position] = true;
-    Stmt s = {.kind = STMT_STORE, .buffer = position, .index = index, .value = value,
-              .pred = pred, .from = EXPR_NONE, .to = EXPR_NONE, .limit = EXPR_NONE};
+    Stmt s = {.kind = STMT_STORE,
+              .buffer = position,
+              .index = index,
+              .value = value,
+              .pred = pred,
+              .from = EXPR_NONE,
+              .to = EXPR_NONE,
+              .limit = EXPR_NONE};
     return stmt_add(p, k, parent, &s);
 }
 
 StmtId loop_flag(LoopProgram *p, Kernel *k, const StmtId *parent, ExprId cond, uint32_t bits) {
-    Stmt s = {.kind = STMT_FLAG, .value = cond, .bits = bits, .index = EXPR_NONE,
-              .pred = EXPR_NONE, .from = EXPR_NONE, .to = EXPR_NONE, .limit = EXPR_NONE};
+    Stmt s = {.kind = STMT_FLAG,
+              .value = cond,
+              .bits = bits,
+              .index = EXPR_NONE,
+              .pred = EXPR_NONE,
+              .from = EXPR_NONE,
+              .to = EXPR_NONE,
+              .limit = EXPR_NONE};
     return stmt_add(p, k, parent, &s);
 }

@@ -4,11 +4,17 @@
 
 #include "compiler/loop/loop.h"
 
-/* Hash table of a kernel's expressions, and for each the variables it may depend on. */
+enum { LOOP_VARS_MAX = 256 };
+/* The set of variables an expression depends on. */
+typedef struct VarSet {
+    uint64_t words[LOOP_VARS_MAX / 64];
+} VarSet;
+
+/* Hash table of a kernel's expressions, and the variables of each. */
 typedef struct ExprIndex {
-    uint32_t *slots; /* expression id + 1, or 0; open addressing */
+    uint32_t *slots;     /* expression id + 1, or 0; open addressing */
     uint32_t slot_count; /* power of two */
-    VEC(uint64_t) masks;
+    VEC(VarSet) masks;
 } ExprIndex;
 
 /* The bits of `value` in `dtype`: floats rounded to nearest even once, integers truncated. */

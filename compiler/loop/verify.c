@@ -1,0 +1,308 @@
+/* The rules of the loop IR, checked. A broken rule is a bug of the pass that made the program. */
+#include "compiler/loop/loop_internal.h"
+
+typedef struct VarUse {     /* how a kernel uses a variable, over all its loops */
+    bool used, open, mixed; /* mixed: by loops of several kinds or vectors of several widths */
+    LoopKind kind;
+    uint32_t count; /* copies or lanes; the largest */
+} VarUse;
+
+typedef struct Check {
+    const LoopProgram *p;
+    const Kernel *k;
+    VarUse *vars;
+    bool *reg_set;
+    bool *seen;    /* statements */
+    bool *visited; /* expressions, within one root */
+    uint32_t *stack;
+    bool vector_open;
+} Check;
+
+enum { LOOP_DEPTH = 64 };
+
+#define RULE(cond, ...)                                                                            \
+    do {                                                                                           \
+        if (!(cond)) rule_broken(c, __VA_ARGS__);                                                  \
+    } while (0)
+
+static _Noreturn void rule_broken(const Check *c, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+static _Noreturn void rule_broken(const Check *c, const char *format, ...) {
+    va_list args;
+    va_start(args, format);
+    const char *message = arena_vprintf(c->p->ctx->arena, format, args);
+    va_end(args);
+    BUG("loop program %s, kernel %s: %s", c->p->entry ? c->p->entry->name : "?",
+        c->k ? c->k->name : "-", message);
+}
+
+static const Expr *expr_of(const Check *c, ExprId e) {
+    RULE(e.id < c->k->exprs.len, "unknown expression %u", e.id);
+    return &c->k->exprs.data[e.id];
+}
+static DType type_of(const Check *c, ExprId e) {
+    return expr_of(c, e)->dtype;
+}
+
+static bool is_compare(Op op) {
+    return op == OP_LESS || op == OP_EQUAL;
+}
+
+static void check_op(const Check *c, uint32_t id, const Expr *e) {
+    RULE(op_is_elementwise(e->op), "%%%u: `%s` is not elementwise", id, op_info(e->op)->name);
+    RULE((int)e->nargs == op_info(e->op)->arity, "%%%u: `%s` has %u operands", id,
+         op_info(e->op)->name, e->nargs);
+    if (e->op == OP_CAST) return;
+    uint32_t first = 0;
+    if (e->op == OP_SELECT) {
+        RULE(type_of(c, e->args[0]) == DTYPE_BOOL, "%%%u: select on a value that is no bool", id);
+        first = 1;
+    }
+    DType t = type_of(c, e->args[first]);
+    for (uint32_t i = first; i < e->nargs; i++)
+        RULE(type_of(c, e->args[i]) == t, "%%%u: `%s` of %s and %s", id, op_info(e->op)->name,
+             dtype_name(t), dtype_name(type_of(c, e->args[i])));
+    DType want = is_compare(e->op) ? DTYPE_BOOL : t;
+    RULE(e->dtype == want, "%%%u: `%s` of %s gives %s, not %s", id, op_info(e->op)->name,
+         dtype_name(t), dtype_name(want), dtype_name(e->dtype));
+}
+
+static void check_load(const Check *c, uint32_t id, const Expr *e) {
+    RULE(e->nargs == 1 || e->nargs == 3, "%%%u: load with %u operands", id, e->nargs);
+    RULE(e->buffer < c->k->buffers.len, "%%%u: load from unknown buffer %u", id, e->buffer);
+    DType t = c->p->buffers.data[c->k->buffers.data[e->buffer]].dtype;
+    RULE(e->dtype == t, "%%%u: load of %s from a %s buffer", id, dtype_name(e->dtype),
+         dtype_name(t));
+    RULE(type_of(c, e->args[0]) == DTYPE_I64, "%%%u: the index of a load is not i64", id);
+    if (e->nargs == 3) {
+        RULE(type_of(c, e->args[1]) == DTYPE_BOOL, "%%%u: the predicate of a load is no bool", id);
+        RULE(type_of(c, e->args[2]) == t, "%%%u: the other value of a load has a wrong dtype", id);
+    }
+}
+
+static void check_tree(const Check *c, uint32_t id, const Expr *e) {
+    RULE(e->reg.id < c->k->regs.len, "%%%u: unknown register", id);
+    const LoopReg *reg = &c->k->regs.data[e->reg.id];
+    bool over = false;
+    for (uint32_t i = 0; i < reg->nvars; i++) over |= reg->vars[i].id == e->var.id;
+    RULE(over, "%%%u: tree of %s over a variable it is not expanded over", id, reg->name);
+    RULE(c->vars[e->var.id].count == 16, "%%%u: tree over %u copies, not 16", id,
+         c->vars[e->var.id].count);
+    RULE(e->op == OP_ADD || e->op == OP_MAX || e->op == OP_MIN, "%%%u: tree with `%s`", id,
+         op_info(e->op)->name);
+    RULE(e->dtype == reg->dtype, "%%%u: tree of another dtype than its register", id);
+}
+
+/* What can be said of an expression wherever it stands. */
+static void check_expr(const Check *c, uint32_t id) {
+    const Expr *e = &c->k->exprs.data[id];
+    RULE(e->dtype < DTYPE_COUNT, "%%%u has no dtype", id);
+    for (uint32_t i = 0; i < e->nargs; i++)
+        RULE(e->args[i].id < id, "%%%u uses %%%u, which is not before it", id, e->args[i].id);
+    bool index = e->kind == EXPR_VAR || e->kind == EXPR_LO || e->kind == EXPR_HI ||
+                 e->kind == EXPR_DIM || e->kind == EXPR_IDIV || e->kind == EXPR_IMOD;
+    RULE(!index || e->dtype == DTYPE_I64, "%%%u: index arithmetic in %s", id, dtype_name(e->dtype));
+    if (e->kind == EXPR_OP) check_op(c, id, e);
+    if (e->kind == EXPR_LOAD) check_load(c, id, e);
+    if (e->kind == EXPR_TREE) check_tree(c, id, e);
+    if (e->kind == EXPR_VAR) RULE(e->var.id < c->k->vars.len, "%%%u: unknown variable", id);
+    if (e->kind == EXPR_REG) {
+        RULE(e->reg.id < c->k->regs.len, "%%%u: unknown register", id);
+        RULE(e->dtype == c->k->regs.data[e->reg.id].dtype, "%%%u: register of another dtype", id);
+    }
+    if (e->kind == EXPR_IDIV || e->kind == EXPR_IMOD)
+        RULE(e->nargs == 2 && type_of(c, e->args[0]) == DTYPE_I64 &&
+                 type_of(c, e->args[1]) == DTYPE_I64,
+             "%%%u: division of something that is not i64", id);
+    if (e->kind == EXPR_RANDOM)
+        RULE(e->nargs == 1 && e->dtype == DTYPE_F32 && type_of(c, e->args[0]) == DTYPE_I64,
+             "%%%u: malformed random", id);
+    if (e->kind == EXPR_CLOCK)
+        RULE(e->imm <= 2 && (e->dtype == DTYPE_F32 || e->dtype == DTYPE_F64),
+             "%%%u: malformed clock", id);
+}
+
+static void check_reg_open(const Check *c, RegId r, const VarId *except) {
+    const LoopReg *reg = &c->k->regs.data[r.id];
+    for (uint32_t i = 0; i < reg->nvars; i++) {
+        VarId v = reg->vars[i];
+        if (except && except->id == v.id)
+            RULE(!c->vars[v.id].open, "tree of %s inside a loop over its own variable", reg->name);
+        else
+            RULE(c->vars[v.id].open, "register %s used outside a loop over %s", reg->name,
+                 c->k->vars.data[v.id].name);
+    }
+}
+
+/* What an expression needs of the place it stands at: variables open, registers set. */
+static void check_use(Check *c, ExprId root) {
+    uint32_t depth = 0, touched = 0;
+    RULE(root.id < c->k->exprs.len, "unknown expression %u", root.id);
+    c->stack[depth++] = root.id;
+    c->visited[root.id] = true;
+    while (touched < depth) { /* the stack keeps what it visited, so that marks can be cleared */
+        const Expr *e = &c->k->exprs.data[c->stack[touched++]];
+        if (e->kind == EXPR_VAR)
+            RULE(c->vars[e->var.id].open, "variable %s used outside its loop",
+                 c->k->vars.data[e->var.id].name);
+        if (e->kind == EXPR_REG || e->kind == EXPR_TREE) {
+            RULE(c->reg_set[e->reg.id], "register %s read before it is set",
+                 c->k->regs.data[e->reg.id].name);
+            check_reg_open(c, e->reg, e->kind == EXPR_TREE ? &e->var : NULL);
+        }
+        for (uint32_t i = 0; i < e->nargs; i++)
+            if (!c->visited[e->args[i].id]) {
+                c->visited[e->args[i].id] = true;
+                c->stack[depth++] = e->args[i].id;
+            }
+    }
+    for (uint32_t i = 0; i < depth; i++) c->visited[c->stack[i]] = false;
+}
+
+static void check_index(Check *c, ExprId e, const char *what) {
+    check_use(c, e);
+    RULE(type_of(c, e) == DTYPE_I64, "%s is not i64", what);
+}
+
+static void check_effect(Check *c, const Stmt *s) {
+    check_use(c, s->value);
+    if (s->kind == STMT_SET) {
+        RULE(s->reg.id < c->k->regs.len, "unknown register");
+        const LoopReg *reg = &c->k->regs.data[s->reg.id];
+        RULE(type_of(c, s->value) == reg->dtype, "register %s is set to a %s", reg->name,
+             dtype_name(type_of(c, s->value)));
+        check_reg_open(c, s->reg, NULL);
+        c->reg_set[s->reg.id] = true;
+    } else if (s->kind == STMT_STORE) {
+        RULE(s->buffer < c->k->buffers.len, "store to unknown buffer %u", s->buffer);
+        const LoopBuffer *b = &c->p->buffers.data[c->k->buffers.data[s->buffer]];
+        RULE(c->k->writes.data[s->buffer], "store to %s, which is not marked written", b->name);
+        RULE(b->storage != STORAGE_INPUT, "store to input %s", b->name);
+        RULE(type_of(c, s->value) == b->dtype, "a %s is stored to %s, which is %s",
+             dtype_name(type_of(c, s->value)), b->name, dtype_name(b->dtype));
+        check_index(c, s->index, "the index of a store");
+        if (expr_is_none(s->pred)) return;
+        check_use(c, s->pred);
+        RULE(type_of(c, s->pred) == DTYPE_BOOL, "the predicate of a store is no bool");
+    } else {
+        RULE(type_of(c, s->value) == DTYPE_BOOL, "the condition of a flag is no bool");
+        RULE(s->bits != 0, "a flag without bits");
+    }
+}
+
+static void check_list(Check *c, const StmtId *ids, uint32_t count, uint32_t depth);
+
+static void check_for(Check *c, const Stmt *s, uint32_t depth) {
+    RULE(s->var.id < c->k->vars.len, "loop over an unknown variable");
+    const char *name = c->k->vars.data[s->var.id].name;
+    VarUse *v = &c->vars[s->var.id];
+    RULE(!v->open, "loop over %s inside a loop over %s", name, name);
+    RULE(depth < LOOP_DEPTH, "loops nested deeper than %d", LOOP_DEPTH);
+    if (s->loop == LOOP_SERIAL) {
+        check_index(c, s->from, "the start of a loop");
+        check_index(c, s->to, "the end of a loop");
+        RULE(s->step > 0, "loop over %s with step %lld", name, (long long)s->step);
+    } else {
+        RULE(s->count > 0, "loop over %s with no copies", name);
+    }
+    bool vector = s->loop == LOOP_VECTOR;
+    if (vector) {
+        RULE(!c->vector_open, "vector loop over %s inside another", name);
+        RULE((s->count & (s->count - 1)) == 0, "loop over %s with %u lanes", name, s->count);
+        if (!expr_is_none(s->limit)) check_index(c, s->limit, "the limit of a vector");
+        c->vector_open = true;
+    }
+    v->open = true;
+    check_list(c, s->body.data, s->body.len, depth + 1);
+    v->open = false;
+    if (vector) c->vector_open = false;
+}
+
+static void check_list(Check *c, const StmtId *ids, uint32_t count, uint32_t depth) {
+    for (uint32_t i = 0; i < count; i++) {
+        RULE(ids[i].id < c->k->stmts.len, "unknown statement %u", ids[i].id);
+        RULE(!c->seen[ids[i].id], "statement %u stands in two places", ids[i].id);
+        c->seen[ids[i].id] = true;
+        const Stmt *s = &c->k->stmts.data[ids[i].id];
+        if (s->kind == STMT_FOR)
+            check_for(c, s, depth);
+        else
+            check_effect(c, s);
+    }
+}
+
+/* A register's copies need one meaning of each of its variables. */
+static void check_variables(Check *c) {
+    for (uint32_t i = 0; i < c->k->stmts.len; i++) {
+        const Stmt *s = &c->k->stmts.data[i];
+        if (s->kind != STMT_FOR) continue;
+        RULE(s->var.id < c->k->vars.len, "loop over an unknown variable");
+        VarUse *v = &c->vars[s->var.id];
+        if (v->used && (v->kind != s->loop || (s->loop == LOOP_VECTOR && v->count != s->count)))
+            v->mixed = true;
+        v->used = true;
+        v->kind = s->loop;
+        if (s->count > v->count) v->count = s->count;
+    }
+    for (uint32_t r = 0; r < c->k->regs.len; r++) {
+        const LoopReg *reg = &c->k->regs.data[r];
+        uint32_t vectors = 0;
+        for (uint32_t i = 0; i < reg->nvars; i++) {
+            RULE(reg->vars[i].id < c->k->vars.len, "register %s over an unknown variable",
+                 reg->name);
+            const VarUse *v = &c->vars[reg->vars[i].id];
+            RULE(v->used && v->kind != LOOP_SERIAL,
+                 "register %s is expanded over %s, which is neither unrolled nor a vector",
+                 reg->name, c->k->vars.data[reg->vars[i].id].name);
+            RULE(!v->mixed, "register %s is expanded over %s, whose loops differ in kind or width",
+                 reg->name, c->k->vars.data[reg->vars[i].id].name);
+            vectors += v->kind == LOOP_VECTOR;
+            for (uint32_t j = 0; j < i; j++)
+                RULE(reg->vars[i].id != reg->vars[j].id, "register %s twice over one variable",
+                     reg->name);
+        }
+        RULE(vectors <= 1, "register %s over two vector variables", reg->name);
+    }
+}
+
+static void check_kernel(const LoopProgram *p, const Kernel *k) {
+    Arena *arena = p->ctx->arena;
+    Check check = {.p = p, .k = k}, *c = &check;
+    c->vars = ARENA_ARRAY(arena, VarUse, k->vars.len);
+    c->reg_set = ARENA_ARRAY(arena, bool, k->regs.len);
+    c->seen = ARENA_ARRAY(arena, bool, k->stmts.len);
+    c->visited = ARENA_ARRAY(arena, bool, k->exprs.len);
+    c->stack = ARENA_ARRAY(arena, uint32_t, k->exprs.len);
+    RULE(k->buffers.len == k->writes.len, "buffers and writes differ in length");
+    for (uint32_t i = 0; i < k->buffers.len; i++)
+        RULE(k->buffers.data[i] < p->buffers.len, "unknown buffer %u", k->buffers.data[i]);
+    RULE(k->grain > 0, "grain %lld", (long long)k->grain);
+    check_variables(c);
+    for (uint32_t i = 0; i < k->exprs.len; i++) check_expr(c, i);
+    check_list(c, k->body.data, k->body.len, 0);
+    for (uint32_t i = 0; i < k->stmts.len; i++) RULE(c->seen[i], "statement %u stands nowhere", i);
+}
+
+static void check_order(const LoopProgram *p) {
+    Check check = {.p = p}, *c = &check;
+    bool after_barrier = true;
+    for (uint32_t i = 0; i < p->order.len; i++) {
+        const Order *o = &p->order.data[i];
+        if (o->kind == ORDER_RUN) RULE(o->number < p->kernels.len, "order runs an unknown kernel");
+        if (o->kind == ORDER_GUARD) {
+            RULE(o->number < p->buffers.len, "guard on an unknown buffer");
+            const LoopBuffer *b = &p->buffers.data[o->number];
+            RULE(b->dtype == DTYPE_F32 || b->dtype == DTYPE_F64, "guard on %s, which is %s",
+                 b->name, dtype_name(b->dtype));
+            RULE(dim_equals(p->program->dims, b->count, 1), "guard on %s, which has many elements",
+                 b->name);
+            RULE(after_barrier, "guard on %s does not stand after a barrier", b->name);
+        }
+        after_barrier = o->kind != ORDER_RUN;
+    }
+}
+
+void loop_verify(const LoopProgram *p) {
+    for (uint32_t i = 0; i < p->kernels.len; i++) check_kernel(p, p->kernels.data[i]);
+    check_order(p);
+}
