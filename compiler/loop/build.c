@@ -284,7 +284,8 @@ ExprId loop_int(LoopProgram *p, Kernel *k, int64_t value) {
 }
 
 ExprId loop_const(LoopProgram *p, Kernel *k, DType dtype, double value) {
-    Expr e = {.kind = EXPR_CONST, .dtype = dtype, .imm = loop_const_bits(dtype, value)};
+    Expr e = {
+        .kind = EXPR_CONST, .dtype = dtype, .imm = (uint64_t)dtype_word_from_f64(dtype, value)};
     return expr_intern(p, k, &e);
 }
 

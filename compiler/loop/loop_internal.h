@@ -17,7 +17,4 @@ typedef struct ExprIndex {
     VEC(VarSet) masks;
 } ExprIndex;
 
-/* The bits of `value` in `dtype`: floats rounded to nearest even once, integers truncated. */
-uint64_t loop_const_bits(DType dtype, double value);
-
 #endif
