@@ -1,0 +1,79 @@
+/* bmc MODEL.bm -o X.so|X.o|X.ll|X.s, and --emit. */
+#include "compiler/driver/file_output.h"
+#include "compiler/driver/pipeline.h"
+
+typedef enum OutputKind { OUTPUT_LIBRARY, OUTPUT_OBJECT, OUTPUT_LLVM, OUTPUT_ASSEMBLY } OutputKind;
+
+static const struct {
+    const char *suffix;
+    OutputKind kind;
+} OUTPUTS[] = {
+    {".so", OUTPUT_LIBRARY}, {".o", OUTPUT_OBJECT}, {".ll", OUTPUT_LLVM}, {".s", OUTPUT_ASSEMBLY}};
+
+static bool output_kind(Session *s, const char *path, OutputKind *kind) {
+    const char *dot = strrchr(path, '.');
+    for (size_t i = 0; dot && i < sizeof OUTPUTS / sizeof *OUTPUTS; i++) {
+        if (strcmp(dot, OUTPUTS[i].suffix) != 0) continue;
+        *kind = OUTPUTS[i].kind;
+        return true;
+    }
+    Diag *d = session_error(s, E_OPTION, "`-o %s`: the suffix does not say what to write", path);
+    diag_help(d, "end it with .so, .o, .ll or .s");
+    return false;
+}
+
+/* mlp.so -> mlp.h */
+static bool write_header(Pipeline *p, const char *path) {
+    size_t stem = (size_t)(strrchr(path, '.') - path);
+    const char *header = arena_printf(p->ctx->arena, "%.*s.h", (int)stem, path);
+    Text text = {.arena = p->ctx->arena};
+    codegen_header(&text, p->program);
+    return file_replace(p->ctx, header, text_str(&text), text.len);
+}
+
+static bool write_output(Pipeline *p, const char *path, OutputKind kind) {
+    static const CodeFile FILES[] = {[OUTPUT_OBJECT] = CODE_OBJECT,
+                                     [OUTPUT_LLVM] = CODE_LLVM,
+                                     [OUTPUT_ASSEMBLY] = CODE_ASSEMBLY};
+    if (kind == OUTPUT_LIBRARY) {
+        p->library_path = path;
+        return pipeline_run(p, PASS_link) && write_header(p, path);
+    }
+    if (!codegen_write(p->module, FILES[kind], path)) return false;
+    return kind != OUTPUT_OBJECT || write_header(p, path);
+}
+
+static ExitCode build_output(Pipeline *p, const char *path) {
+    Session *s = p->session;
+    OutputKind kind;
+    if (!output_kind(s, path, &kind)) return EXIT_CODE_USAGE;
+    if (!file_writable(s->ctx, path)) return EXIT_CODE_RUN; /* said before the work, not after */
+    if (!pipeline_run(p, kind == OUTPUT_LLVM ? PASS_optimise : PASS_object)) return EXIT_CODE_INPUT;
+    return write_output(p, path, kind) ? EXIT_CODE_OK : EXIT_CODE_RUN;
+}
+
+static ExitCode emit_pass(Pipeline *p, PassId last) {
+    if (last >= PASS_link) last = PASS_object;
+    if (!pipeline_run(p, last)) return EXIT_CODE_INPUT;
+    Text text = {.arena = p->ctx->arena};
+    pipeline_print(p, &text);
+    return session_write(p->session, text_str(&text), text.len);
+}
+
+ExitCode command_build(Session *s) {
+    if (!session_words(s, 1, 1)) return EXIT_CODE_USAGE;
+    const char *emit = s->options.value[OPTION_emit], *output = s->options.value[OPTION_output];
+    if (emit == NULL && output == NULL) {
+        Diag *d = session_error(s, E_OPTION, "nothing to write: `bmc build` wants `-o FILE`");
+        diag_help(d, "`bmc %s -o %s.so`", s->options.words.data[0],
+                  session_stem(s, s->options.words.data[0]));
+        diag_help(d, "to train it: `bmc train %s`", s->options.words.data[0]);
+        return EXIT_CODE_USAGE;
+    }
+    Pipeline p;
+    ExitCode code = EXIT_CODE_INPUT;
+    if (pipeline_open(&p, s, s->options.words.data[0], SEMA_ALL))
+        code = emit ? emit_pass(&p, pass_find(emit)) : build_output(&p, output);
+    pipeline_close(&p);
+    return code;
+}

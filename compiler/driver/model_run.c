@@ -1,0 +1,48 @@
+/* Paths and failures of a running model. */
+#include "compiler/driver/model_run.h"
+#include <unistd.h>
+
+const char *model_folder(const Pipeline *p) {
+    const char *path = p->session->options.words.data[0];
+    const char *slash = strrchr(path, '/');
+    if (slash == NULL) return ".";
+    if (slash == path) return "/";
+    return arena_strndup(p->ctx->arena, path, (size_t)(slash - path));
+}
+
+/* The byte span of one place of the file; columns count characters. */
+static Span place_span(const Pipeline *p, uint32_t line, uint32_t column) {
+    const Source *source = sources_get(p->ctx->sources, p->file);
+    uint32_t at = 0;
+    for (uint32_t l = 1; l < line && at < source->len; at++) l += source->text[at] == '\n';
+    for (uint32_t c = 1; c < column && at < source->len; c++) {
+        at++;
+        while (at < source->len && ((unsigned char)source->text[at] & 0xc0) == 0x80) at++;
+    }
+    uint32_t end = at;
+    while (end < source->len && !strchr(" \t\r\n,:)", source->text[end])) end++;
+    return (Span){p->file, at, end > at ? end : at + 1};
+}
+
+_Static_assert(E_RUN_BUSY - E_RUN_ARGUMENT == BMRT_BUSY - BMRT_ARGUMENT,
+               "codes.def lists the run-time codes in the order of BmrtStatus");
+
+Diag *model_run_error(Pipeline *p, BmrtStatus status, uint32_t line, uint32_t column,
+                      const char *message) {
+    Code code = (Code)(E_RUN_ARGUMENT + (status - BMRT_ARGUMENT));
+    Span span = line ? place_span(p, line, column) : (Span){0};
+    return ctx_error(p->ctx, code, span, "%s", *message ? message : bmrt_status_name(status));
+}
+
+const char *model_weights(Pipeline *p, const BmrtTrainOptions *options, char *path, size_t size) {
+    if (!bmrt_save_path(codegen_jit_model(p->jit), options, path, size)) {
+        session_error(p->session, E_RUN_IO, "the path of the weights is too long");
+        return NULL;
+    }
+    if (access(path, F_OK) == 0) return path;
+    const char *model = p->session->options.words.data[0];
+    Diag *d = session_error(p->session, E_RUN_IO, "there are no weights: no file `%s`", path);
+    diag_help(d, "train first: `bmc train %s`", model);
+    diag_help(d, "or name the weights: `--init FILE.safetensors`");
+    return NULL;
+}

@@ -1,0 +1,17 @@
+/* What the commands that run a compiled model share. */
+#ifndef BMC_DRIVER_MODEL_RUN_H
+#define BMC_DRIVER_MODEL_RUN_H
+
+#include "compiler/driver/pipeline.h"
+#include "runtime/train/train.h"
+
+/* The folder of the .bm file ("." for a bare name). */
+const char *model_folder(const Pipeline *p);
+/* A failure of the runtime as a diagnostic; line 0: without a place. */
+Diag *model_run_error(Pipeline *p, BmrtStatus status, uint32_t line, uint32_t column,
+                      const char *message);
+/* Weights for `test` and `run` when --init names none: where training saves. NULL, with a
+ * diagnostic, when there is no such file. The result may point into `path`. */
+const char *model_weights(Pipeline *p, const BmrtTrainOptions *options, char *path, size_t size);
+
+#endif

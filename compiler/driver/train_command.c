@@ -1,0 +1,193 @@
+/* bmc train and bmc test: compile into this process, let the runtime do the work, show its events.
+ */
+#include "compiler/driver/model_run.h"
+#include "runtime/train/train.h"
+#include <pthread.h>
+#include <signal.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+/* ---- Ctrl-C.  SIGINT and SIGTERM are blocked everywhere; a thread waits for them and raises the
+ * flag that the trainer looks at between two steps. A second one ends the program at once. */
+
+typedef struct Interrupt {
+    volatile sig_atomic_t stop;
+    pthread_t thread;
+    sigset_t signals, before;
+    bool running;
+} Interrupt;
+
+static void *interrupt_wait(void *argument) {
+    Interrupt *in = argument;
+    int number = 0;
+    while (sigwait(&in->signals, &number) == 0 && number != SIGUSR2) {
+        if (in->stop) _exit(EXIT_CODE_INTERRUPTED);
+        in->stop = 1;
+    }
+    return NULL;
+}
+
+static void interrupt_open(Interrupt *in) {
+    *in = (Interrupt){0};
+    sigemptyset(&in->signals);
+    sigaddset(&in->signals, SIGINT);
+    sigaddset(&in->signals, SIGTERM);
+    sigaddset(&in->signals, SIGUSR2); /* ends the wait */
+    pthread_sigmask(SIG_BLOCK, &in->signals, &in->before);
+    in->running = pthread_create(&in->thread, NULL, interrupt_wait, in) == 0;
+    if (!in->running)
+        pthread_sigmask(SIG_SETMASK, &in->before, NULL); /* then Ctrl-C just ends bmc */
+}
+
+static void interrupt_close(Interrupt *in) {
+    if (!in->running) return;
+    pthread_kill(in->thread, SIGUSR2);
+    pthread_join(in->thread, NULL);
+    pthread_sigmask(SIG_SETMASK, &in->before, NULL);
+}
+
+/* ---- events */
+
+typedef struct Display {
+    Session *s;
+    bool bar; /* a bar is on the terminal now */
+} Display;
+
+static int terminal_width(void) {
+    struct winsize size;
+    return ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col : 80;
+}
+
+static void show_bar(Display *d, const BmrtEvent *e) {
+    char line[1024];
+    if (!d->s->progress) return;
+    bmrt_progress_bar(e, terminal_width(), d->s->color, 1, line, sizeof line);
+    fputs(line, d->s->err);
+    fflush(d->s->err);
+    d->bar = true;
+}
+
+static void clear_bar(Display *d) {
+    if (!d->bar) return;
+    fputs(bmrt_progress_clear(), d->s->err);
+    fflush(d->s->err);
+    d->bar = false;
+}
+
+static bool is_quiet_event(const Session *s, BmrtEventKind kind) {
+    return s->quiet && kind != BMRT_EVENT_TEST && kind != BMRT_EVENT_WARNING;
+}
+
+static void on_event(void *user, const BmrtEvent *e) {
+    Display *d = user;
+    if (e->kind == BMRT_EVENT_BEGIN || e->kind == BMRT_EVENT_TICK) {
+        show_bar(d, e);
+        return;
+    }
+    clear_bar(d);
+    char line[4096];
+    FILE *to = d->s->out;
+    line[0] = '\0';
+    if (d->s->json) {
+        bmrt_event_json(e, line, sizeof line);
+    } else if (!is_quiet_event(d->s, e->kind)) {
+        bmrt_event_line(e, d->s->color && isatty(STDOUT_FILENO), line, sizeof line);
+        if (e->kind == BMRT_EVENT_WARNING) to = d->s->err;
+    }
+    if (*line == '\0') return;
+    fprintf(to, "%s\n", line);
+    fflush(to);
+}
+
+/* ---- the commands */
+
+static BmrtTrainOptions runtime_options(const Pipeline *p, const Interrupt *in, Display *display) {
+    const Options *o = &p->session->options;
+    return (BmrtTrainOptions){
+        .size_bytes = sizeof(BmrtTrainOptions),
+        .block = o->words.len > 1 ? o->words.data[1] : NULL,
+        .data_dir = o->value[OPTION_data],
+        .model_dir = model_folder(p),
+        .allow_paths = option_given(o, OPTION_allow_paths),
+        .threads = (int32_t)option_number(o, OPTION_threads, 0),
+        .seed_given = option_given(o, OPTION_seed),
+        .seed = option_number(o, OPTION_seed, 0),
+        .init_path = o->value[OPTION_init],
+        .save_path = o->value[OPTION_save],
+        .tick_seconds = p->session->progress ? 0.1 : 0,
+        .stop = &in->stop,
+        .event = on_event,
+        .user = display,
+    };
+}
+
+typedef BmrtStatus (*RuntimeFn)(const BmrtModel *model, const BmrtTrainOptions *options,
+                                BmrtReport *report);
+
+static ExitCode run_blocks(Pipeline *p, BmrtTrainOptions *options, RuntimeFn run,
+                           Display *display) {
+    BmrtReport report = {0};
+    BmrtStatus status = run(codegen_jit_model(p->jit), options, &report);
+    clear_bar(display);
+    if (status != BMRT_OK) {
+        Diag *d = model_run_error(p, status, report.line, report.column, report.message);
+        if (*report.note) diag_note(d, "%s", report.note);
+        return EXIT_CODE_RUN;
+    }
+    if (!report.interrupted) return EXIT_CODE_OK;
+    if (!p->session->quiet && !p->session->json)
+        fprintf(p->session->err, "interrupted after %lld steps; go on with `--resume`\n",
+                (long long)report.steps);
+    return EXIT_CODE_INTERRUPTED;
+}
+
+static ExitCode train_model(Pipeline *p, BmrtTrainOptions *options, Display *display) {
+    const char *resume = p->session->options.value[OPTION_resume];
+    char path[4096];
+    if (resume && *resume == '\0') {
+        if (!bmrt_resume_path(codegen_jit_model(p->jit), options, path, sizeof path)) {
+            Diag *d = session_error(p->session, E_RUN_IO, "there is no run to go on with");
+            diag_note(d, "neither the checkpoint nor the weights of an earlier run are there");
+            diag_help(d, "start one by leaving out `--resume`, or name its file: `--resume=FILE`");
+            return EXIT_CODE_RUN;
+        }
+        resume = path;
+    }
+    options->resume_path = resume;
+    return run_blocks(p, options, bmrt_train, display);
+}
+
+static ExitCode test_model(Pipeline *p, BmrtTrainOptions *options, Display *display) {
+    char path[4096];
+    if (options->init_path == NULL)
+        options->init_path = model_weights(p, options, path, sizeof path);
+    if (options->init_path == NULL) return EXIT_CODE_RUN;
+    return run_blocks(p, options, bmrt_test, display);
+}
+
+typedef ExitCode (*ModelFn)(Pipeline *p, BmrtTrainOptions *options, Display *display);
+
+static ExitCode compile_and(Session *s, uint32_t roots, ModelFn work) {
+    if (!session_words(s, 1, 2)) return EXIT_CODE_USAGE;
+    Pipeline p;
+    ExitCode code = EXIT_CODE_INPUT;
+    if (pipeline_open(&p, s, s->options.words.data[0], roots) && pipeline_run(&p, PASS_jit)) {
+        session_show(s); /* warnings come before the work */
+        Interrupt interrupt;
+        interrupt_open(&interrupt);
+        Display display = {.s = s};
+        BmrtTrainOptions options = runtime_options(&p, &interrupt, &display);
+        code = work(&p, &options, &display);
+        interrupt_close(&interrupt);
+    }
+    pipeline_close(&p);
+    return code;
+}
+
+ExitCode command_train(Session *s) {
+    return compile_and(s, SEMA_TRAIN | SEMA_TEST, train_model);
+}
+
+ExitCode command_test(Session *s) {
+    return compile_and(s, SEMA_TEST, test_model);
+}
