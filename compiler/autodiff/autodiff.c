@@ -1,0 +1,142 @@
+/* Replaces every `grad(y, x)` by the graph that computes it.
+ *
+ * The graph is copied in ascending id. At the first GRAD of some y one sweep answers all GRADs of that
+ * y. Inner gradients have lower ids, so they are already plain nodes when an outer y is swept: this is
+ * all that second and higher derivatives need.
+ *
+ * Why here and not earlier: the front end then treats a gradient as a value like any other.
+ * Postcondition: no GRAD node; outputs, writes and guard as before. Cost: linear in the copied graph
+ * plus, per y, what lies between it and its xs. Source: Griewank and Walther, Evaluating Derivatives,
+ * 2008, chapter 3 (adjoints); Pearlmutter and Siskind 2008 (closure). */
+#include "compiler/autodiff/autodiff.h"
+#include "compiler/autodiff/nograd.h"
+#include "compiler/autodiff/sweep.h"
+
+typedef struct Autodiff {
+    const Graph *from;
+    Graph *to;
+    Sweep *sweep;
+    NodeId *map;        /* node of `from` -> node of `to` */
+    uint32_t *next;     /* GRAD -> next GRAD of the same y; UINT32_MAX ends */
+    uint32_t *first;    /* y -> its first GRAD */
+    VEC(NodeId) xs;     /* of the current sweep, nodes of `to` */
+    VEC(uint32_t) grads; /* and their GRAD nodes in `from` */
+    VEC(NodeId) results;
+} Autodiff;
+
+static bool has_grad(const Graph *g) {
+    for (uint32_t i = 0; i < graph_size(g); i++)
+        if (graph_node(g, (NodeId){i})->op == OP_GRAD) return true;
+    return false;
+}
+
+static void group_by_y(Autodiff *ad, const bool *live) {
+    uint32_t size = graph_size(ad->from);
+    ad->next = ARENA_ARRAY(ad->from->ctx->arena, uint32_t, size);
+    ad->first = ARENA_ARRAY(ad->from->ctx->arena, uint32_t, size);
+    for (uint32_t i = 0; i < size; i++) ad->first[i] = UINT32_MAX;
+    for (uint32_t i = size; i-- > 0;) {
+        const GNode *n = graph_node(ad->from, (NodeId){i});
+        if (n->op != OP_GRAD || !live[i]) continue;
+        ad->next[i] = ad->first[n->args[0].id];
+        ad->first[n->args[0].id] = i;
+    }
+}
+
+static bool is_constant(const Graph *g, NodeId id) {
+    const GNode *n = graph_node(g, id);
+    while (n->op == OP_BROADCAST || n->op == OP_RESHAPE) n = graph_node(g, n->args[0]);
+    return n->nargs == 0 && (n->op == OP_CONST || n->op == OP_IOTA || n->op == OP_SIZE);
+}
+
+/* Every GRAD must map to something of its shape, also after an error. */
+static NodeId placeholder(Autodiff *ad, const GNode *grad, uint32_t id) {
+    Shape shape = graph_shape(ad->from, (NodeId){id});
+    return g_const(ad->to, grad->dtype, &shape, 0.0, grad->span);
+}
+
+/* The xs of this y that can be asked for; the others are reported and answered by zeros. An x that
+ * comes after y cannot be part of it, and is not copied yet. */
+static void gather_targets(Autodiff *ad, uint32_t grad) {
+    Arena *arena = ad->to->ctx->arena;
+    ad->xs.len = ad->grads.len = ad->results.len = 0;
+    for (; grad != UINT32_MAX; grad = ad->next[grad]) {
+        const GNode *n = graph_node(ad->from, (NodeId){grad});
+        NodeId y = n->args[0], x = n->args[1];
+        ad->map[grad] = placeholder(ad, n, grad);
+        if (is_constant(ad->from, x)) {
+            nograd_constant(ad->from, x, n->span);
+            continue;
+        }
+        if (x.id > y.id) {
+            nograd_report(ad->from, y, &x, 1, n->span);
+            continue;
+        }
+        vec_push(arena, &ad->xs, ad->map[x.id]);
+        vec_push(arena, &ad->grads, grad);
+        vec_push(arena, &ad->results, NODE_NONE);
+    }
+}
+
+static void differentiate(Autodiff *ad, uint32_t first) {
+    const GNode *n = graph_node(ad->from, (NodeId){first});
+    NodeId y = ad->map[n->args[0].id];
+    uint32_t errors = diags_errors(ad->to->ctx->diags), missing = 0;
+    Span span = n->span;
+    gather_targets(ad, first);
+    if (ad->xs.len == 0 || diags_errors(ad->to->ctx->diags) != errors) return;
+    sweep_run(ad->sweep, y, ad->xs.data, ad->xs.len, ad->results.data, span);
+    if (diags_errors(ad->to->ctx->diags) != errors) return;
+    for (uint32_t i = 0; i < ad->xs.len; i++) {
+        if (!node_is_none(ad->results.data[i])) {
+            ad->map[ad->grads.data[i]] = ad->results.data[i];
+            continue;
+        }
+        if (missing == 0) span = graph_node(ad->from, (NodeId){ad->grads.data[i]})->span;
+        ad->xs.data[missing++] = ad->xs.data[i];
+    }
+    if (missing) nograd_report(ad->to, y, ad->xs.data, missing, span);
+}
+
+static void copy_node(Autodiff *ad, uint32_t id) {
+    const GNode *n = graph_node(ad->from, (NodeId){id});
+    Shape shape = graph_shape(ad->from, (NodeId){id});
+    NodeId *args = ARENA_ARRAY(ad->to->ctx->arena, NodeId, n->nargs);
+    for (uint32_t i = 0; i < n->nargs; i++) args[i] = ad->map[n->args[i].id];
+    ad->map[id] = graph_add(ad->to, n->op, n->dtype, &shape, args, n->nargs, n->attr, n->nattr,
+                            n->span);
+}
+
+static void copy_roots(Autodiff *ad) {
+    const Graph *from = ad->from;
+    for (uint32_t i = 0; i < from->outputs.len; i++)
+        graph_output(ad->to, from->outputs.data[i].name, ad->map[from->outputs.data[i].node.id]);
+    for (uint32_t i = 0; i < from->writes.len; i++)
+        graph_write(ad->to, from->writes.data[i].slot, ad->map[from->writes.data[i].node.id]);
+    if (!node_is_none(from->guard)) ad->to->guard = ad->map[from->guard.id];
+}
+
+Graph *autodiff_run(const Graph *g) {
+    if (!has_grad(g)) return (Graph *)g;
+    Arena *arena = g->ctx->arena;
+    uint32_t size = graph_size(g);
+    Autodiff ad = {.from = g, .to = graph_like(g)};
+    bool *live = ARENA_ARRAY(arena, bool, size);
+    bool *done = ARENA_ARRAY(arena, bool, size); /* by y */
+    graph_live(g, live);
+    ad.sweep = sweep_create(ad.to);
+    ad.map = ARENA_ARRAY(arena, NodeId, size);
+    group_by_y(&ad, live);
+    for (uint32_t i = 0; i < size; i++) {
+        const GNode *n = graph_node(g, (NodeId){i});
+        if (!live[i]) continue;
+        if (n->op != OP_GRAD) {
+            copy_node(&ad, i);
+        } else if (!done[n->args[0].id]) {
+            done[n->args[0].id] = true;
+            differentiate(&ad, i);
+        }
+    }
+    copy_roots(&ad);
+    return ad.to;
+}
