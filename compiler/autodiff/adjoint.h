@@ -1,6 +1,6 @@
-/* What an adjoint rule sees and may do. A rule belongs to one op: given a node y = op(x0, x1, ...) and
- * its adjoint g = dL/dy, it gives each operand that is wanted its share g · dy/dxi, built from ops of
- * ops.def only, so that the result can be differentiated again. */
+/* What an adjoint rule sees and may do. A rule belongs to one op: given a node y = op(x0, x1, ...)
+ * and its adjoint g = dL/dy, it gives each operand that is wanted its share g · dy/dxi, built from
+ * ops of ops.def only, so that the result can be differentiated again. */
 #ifndef BMC_AUTODIFF_ADJOINT_H
 #define BMC_AUTODIFF_ADJOINT_H
 
@@ -25,7 +25,7 @@ void adjoint_give(Adjoint *a, uint32_t operand, NodeId share);
 
 /* One rule for every differentiable op; leaves have empty ones. */
 #define RULE_0(name)
-#define RULE_1(name) void adjoint_##name(Adjoint *a);
+#define RULE_1(name)                     void adjoint_##name(Adjoint *a);
 #define OP(name, text, arity, cls, diff) RULE_##diff(name)
 #include "compiler/graph/ops.def"
 #undef OP
@@ -34,7 +34,9 @@ void adjoint_give(Adjoint *a, uint32_t operand, NodeId share);
 
 /* ---- builders (adjoint_build.c): as those of graph.h at the node's span, but without the useless
  * nodes: no product with 1, no double negation, no broadcast of a constant. */
-static inline NodeId adjoint_operand(const Adjoint *a, uint32_t i) { return a->node.args[i]; }
+static inline NodeId adjoint_operand(const Adjoint *a, uint32_t i) {
+    return a->node.args[i];
+}
 Shape adjoint_operand_shape(const Adjoint *a, uint32_t i);
 /* The value of a node that is one number everywhere, seen through views. */
 bool adjoint_static(const Adjoint *a, NodeId id, double *value);
@@ -55,7 +57,8 @@ NodeId build_permute(const Adjoint *a, NodeId x, const uint32_t *perm);
 /* `x` [all axes of `full` but `axes`] stretched back over `axes`. */
 NodeId build_unreduce(const Adjoint *a, NodeId x, const Shape *full, const int64_t *axes,
                       uint32_t count);
-/* A tensor of shape `to` from x, whose axis i is result axis where[i] (all different, any order). */
+/* A tensor of shape `to` from x, whose axis i is result axis where[i] (all different, any order).
+ */
 NodeId build_spread(const Adjoint *a, NodeId x, const Shape *to, const uint32_t *where);
 
 #endif

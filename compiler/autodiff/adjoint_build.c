@@ -1,6 +1,6 @@
-/* Builders for adjoint rules. The graph they make is what runs, so they leave out what costs time and
- * changes nothing: products with 1, negation of a negation, views of constants. Each shortcut is
- * exact in every bit. */
+/* Builders for adjoint rules. The graph they make is what runs, so they leave out what costs time
+ * and changes nothing: products with 1, negation of a negation, views of constants. Each shortcut
+ * is exact in every bit. */
 #include "compiler/autodiff/adjoint.h"
 
 Shape adjoint_operand_shape(const Adjoint *a, uint32_t i) {

@@ -1,5 +1,6 @@
-/* Adjoints of the elementwise ops. g is the incoming adjoint, y the result. Rules that can use y use
- * it rather than an operand: y usually has to be kept for another reader, the operand seldom. */
+/* Adjoints of the elementwise ops. g is the incoming adjoint, y the result. Rules that can use y
+ * use it rather than an operand: y usually has to be kept for another reader, the operand seldom.
+ */
 #include "compiler/autodiff/adjoint.h"
 
 /* Leaves end a path; what arrived there is the answer. */
@@ -114,8 +115,9 @@ static NodeId power_rule(Adjoint *a, double n) {
     return build_mul(a, scaled, rest);
 }
 
-/* (g·b·a^(b-1), g·y·log a). Where b = 0 the first is 0, where a = 0 the second is; the selects stand
- * around the operand of log as well, so that derivatives of the rule do not meet 0 · inf either. */
+/* (g·b·a^(b-1), g·y·log a). Where b = 0 the first is 0, where a = 0 the second is; the selects
+ * stand around the operand of log as well, so that derivatives of the rule do not meet 0 · inf
+ * either. */
 void adjoint_POW(Adjoint *a) {
     NodeId x = adjoint_operand(a, 0), n = adjoint_operand(a, 1);
     Shape shape = adjoint_operand_shape(a, 0);
@@ -127,21 +129,19 @@ void adjoint_POW(Adjoint *a) {
             NodeId one = build_const(a, &shape, 1);
             NodeId none = build_binary(a, OP_EQUAL, n, build_const(a, &shape, 0));
             NodeId safe = g_select(a->graph, none, one, n, a->node.span);
-            NodeId rest =
-                build_binary(a, OP_POW, x, build_binary(a, OP_SUB, safe, one));
+            NodeId rest = build_binary(a, OP_POW, x, build_binary(a, OP_SUB, safe, one));
             adjoint_give(a, 0, build_drop(a, none, build_mul(a, build_mul(a, a->grad, n), rest)));
         }
     }
     if (!adjoint_wants(a, 1)) return;
     NodeId zero = build_binary(a, OP_EQUAL, x, build_const(a, &shape, 0));
     NodeId safe = g_select(a->graph, zero, build_const(a, &shape, 1), x, a->node.span);
-    NodeId share =
-        build_mul(a, build_mul(a, a->grad, a->self), build_unary(a, OP_LOG, safe));
+    NodeId share = build_mul(a, build_mul(a, a->grad, a->self), build_unary(a, OP_LOG, safe));
     adjoint_give(a, 1, build_drop(a, zero, share));
 }
 
-/* (select(a > b, g, 0), select(a > b, 0, g)): a tie goes to b. a > b exactly when y > b, NaN and signed
- * zeros included, so the mask comes from y and a need not be kept. */
+/* (select(a > b, g, 0), select(a > b, 0, g)): a tie goes to b. a > b exactly when y > b, NaN and
+ * signed zeros included, so the mask comes from y and a need not be kept. */
 void adjoint_MAX(Adjoint *a) {
     NodeId first = build_binary(a, OP_LESS, adjoint_operand(a, 1), a->self);
     if (adjoint_wants(a, 0)) adjoint_give(a, 0, build_keep(a, first, a->grad));

@@ -60,8 +60,8 @@ static NodeId spread_like(const Adjoint *a, const Labelled *x, const Labelled *l
     return build_spread(a, x->node, shape, where);
 }
 
-/* The share of `target` = the contraction of `left` and `right` over every label that it lacks, in the
- * order of the forward result's axes and then of k; without such a label, their product. */
+/* The share of `target` = the contraction of `left` and `right` over every label that it lacks, in
+ * the order of the forward result's axes and then of k; without such a label, their product. */
 static NodeId contract_share(const Adjoint *a, const Labelled *left, const Labelled *right,
                              const Labelled *target, const Shape *shape) {
     Labelled result = {.rank = 0};
@@ -83,8 +83,8 @@ static NodeId contract_share(const Adjoint *a, const Labelled *left, const Label
     return spread_like(a, &result, target, shape);
 }
 
-/* A contraction of g with the other operand: for y = x @ w, dx = g @ wᵀ and dw = xᵀ @ g, operands in
- * the order in which they stand there. */
+/* A contraction of g with the other operand: for y = x @ w, dx = g @ wᵀ and dw = xᵀ @ g, operands
+ * in the order in which they stand there. */
 void adjoint_CONTRACT(Adjoint *a) {
     Labelled g = {.node = a->grad, .rank = a->node.rank};
     for (uint32_t i = 0; i < g.rank; i++) g.label[i] = i;
@@ -97,9 +97,9 @@ void adjoint_CONTRACT(Adjoint *a) {
 /* ---- indexing */
 
 typedef struct OneHot {
-    uint32_t hot;             /* axis of x picked by `index` */
+    uint32_t hot; /* axis of x picked by `index` */
     NodeId index;
-    uint32_t axis[RANK_MAX];  /* axis of x that axis i of the indices runs along */
+    uint32_t axis[RANK_MAX]; /* axis of x that axis i of the indices runs along */
 } OneHot;
 
 /* Is every index but one an iota that runs along one whole axis of x? Then no two results read the
@@ -166,8 +166,7 @@ static NodeId one_hot_share(const Adjoint *a, const Shape *x, const OneHot *pick
 static NodeId scatter_share(const Adjoint *a, const Shape *x) {
     uint32_t axes[RANK_MAX];
     for (uint32_t i = 0; i < a->node.nattr; i++) axes[i] = (uint32_t)a->node.attr[i];
-    return g_scatter_add(a->graph, x, a->grad, a->node.args + 1, axes, a->node.nattr,
-                         a->node.span);
+    return g_scatter_add(a->graph, x, a->grad, a->node.args + 1, axes, a->node.nattr, a->node.span);
 }
 
 void adjoint_GATHER(Adjoint *a) {
@@ -183,6 +182,6 @@ void adjoint_SCATTER_ADD(Adjoint *a) {
     uint32_t axes[RANK_MAX];
     for (uint32_t i = 0; i < a->node.nattr; i++) axes[i] = (uint32_t)a->node.attr[i];
     if (!adjoint_wants(a, 0)) return;
-    adjoint_give(a, 0, g_gather(a->graph, a->grad, a->node.args + 1, axes, a->node.nattr,
-                                a->node.span));
+    adjoint_give(a, 0,
+                 g_gather(a->graph, a->grad, a->node.args + 1, axes, a->node.nattr, a->node.span));
 }

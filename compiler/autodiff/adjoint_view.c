@@ -31,8 +31,8 @@ static NodeId zero_scalar(const Adjoint *a) {
     return build_const(a, &rank0, 0);
 }
 
-/* What lies behind the last element that `extent` elements `step` apart, the first at `first`, use of
- * an axis of `size`. */
+/* What lies behind the last element that `extent` elements `step` apart, the first at `first`, use
+ * of an axis of `size`. */
 static DimId rest_of_axis(DimTable *t, DimId size, DimId first, DimId extent, int64_t step) {
     DimId rest = dim_sub(t, size, first);
     if (dim_equals(t, extent, 0)) return rest;
@@ -56,8 +56,8 @@ void adjoint_SLICE(Adjoint *a) {
     adjoint_give(a, 0, g_pad(a->graph, a->grad, zero_scalar(a), low, high, interior, a->node.span));
 }
 
-/* The operand's share is its own part of g. The value's is the sum of all the rest: of g where a mask,
- * padded the same way, says so (a difference of sums would cancel). */
+/* The operand's share is its own part of g. The value's is the sum of all the rest: of g where a
+ * mask, padded the same way, says so (a difference of sums would cancel). */
 void adjoint_PAD(Adjoint *a) {
     Shape shape = adjoint_operand_shape(a, 0);
     DimId low[RANK_MAX], high[RANK_MAX];
@@ -105,8 +105,8 @@ typedef struct WindowAxis { /* as in ops.def */
     int64_t size, stride, dilation, low, high;
 } WindowAxis;
 
-/* Tap `tap` of the last axis of g, put back where it was read from: on an axis of `padded` elements,
- * margins included. */
+/* Tap `tap` of the last axis of g, put back where it was read from: on an axis of `padded`
+ * elements, margins included. */
 static NodeId place_tap(const Adjoint *a, NodeId g, const WindowAxis *w, int64_t tap,
                         DimId padded) {
     DimTable *t = a->graph->dims;
@@ -132,8 +132,8 @@ static NodeId place_tap(const Adjoint *a, NodeId g, const WindowAxis *w, int64_t
     return g_pad(a->graph, piece, zero_scalar(a), first, high, interior, a->node.span);
 }
 
-/* Overlapping windows add up. Axis by axis, the last first: the taps, in ascending order, are placed
- * and added; then the margins are cut off. */
+/* Overlapping windows add up. Axis by axis, the last first: the taps, in ascending order, are
+ * placed and added; then the margins are cut off. */
 void adjoint_WINDOW(Adjoint *a) {
     DimTable *t = a->graph->dims;
     Shape shape = adjoint_operand_shape(a, 0);

@@ -1,13 +1,13 @@
 /* Replaces every `grad(y, x)` by the graph that computes it.
  *
- * The graph is copied in ascending id. At the first GRAD of some y one sweep answers all GRADs of that
- * y. Inner gradients have lower ids, so they are already plain nodes when an outer y is swept: this is
- * all that second and higher derivatives need.
+ * The graph is copied in ascending id. At the first GRAD of some y one sweep answers all GRADs of
+ * that y. Inner gradients have lower ids, so they are already plain nodes when an outer y is swept:
+ * this is all that second and higher derivatives need.
  *
  * Why here and not earlier: the front end then treats a gradient as a value like any other.
- * Postcondition: no GRAD node; outputs, writes and guard as before. Cost: linear in the copied graph
- * plus, per y, what lies between it and its xs. Source: Griewank and Walther, Evaluating Derivatives,
- * 2008, chapter 3 (adjoints); Pearlmutter and Siskind 2008 (closure). */
+ * Postcondition: no GRAD node; outputs, writes and guard as before. Cost: linear in the copied
+ * graph plus, per y, what lies between it and its xs. Source: Griewank and Walther, Evaluating
+ * Derivatives, 2008, chapter 3 (adjoints); Pearlmutter and Siskind 2008 (closure). */
 #include "compiler/autodiff/autodiff.h"
 #include "compiler/autodiff/nograd.h"
 #include "compiler/autodiff/sweep.h"
@@ -16,12 +16,14 @@ typedef struct Autodiff {
     const Graph *from;
     Graph *to;
     Sweep *sweep;
-    NodeId *map;        /* node of `from` -> node of `to` */
-    uint32_t *next;     /* GRAD -> next GRAD of the same y; UINT32_MAX ends */
-    uint32_t *first;    /* y -> its first GRAD */
-    VEC(NodeId) xs;     /* of the current sweep, nodes of `to` */
+    NodeId *map;         /* node of `from` -> node of `to` */
+    uint32_t *next;      /* GRAD -> next GRAD of the same y; UINT32_MAX ends */
+    uint32_t *first;     /* y -> its first GRAD */
+    VEC(NodeId) xs;      /* of the current sweep, nodes of `to` */
     VEC(uint32_t) grads; /* and their GRAD nodes in `from` */
     VEC(NodeId) results;
+    bool *poisoned; /* node of `from` that depends on a gradient already reported */
+    bool stopped;   /* the node limit was reached: nothing more is differentiated */
 } Autodiff;
 
 static bool has_grad(const Graph *g) {
@@ -49,62 +51,73 @@ static bool is_constant(const Graph *g, NodeId id) {
     return n->nargs == 0 && (n->op == OP_CONST || n->op == OP_IOTA || n->op == OP_SIZE);
 }
 
-/* Every GRAD must map to something of its shape, also after an error. */
-static NodeId placeholder(Autodiff *ad, const GNode *grad, uint32_t id) {
-    Shape shape = graph_shape(ad->from, (NodeId){id});
-    return g_const(ad->to, grad->dtype, &shape, 0.0, grad->span);
-}
-
-/* The xs of this y that can be asked for; the others are reported and answered by zeros. An x that
- * comes after y cannot be part of it, and is not copied yet. */
+/* The xs of this y that can be asked for; the others are reported. An x that comes after y cannot
+ * be part of it, and is not copied yet. */
 static void gather_targets(Autodiff *ad, uint32_t grad) {
     Arena *arena = ad->to->ctx->arena;
     ad->xs.len = ad->grads.len = ad->results.len = 0;
     for (; grad != UINT32_MAX; grad = ad->next[grad]) {
         const GNode *n = graph_node(ad->from, (NodeId){grad});
         NodeId y = n->args[0], x = n->args[1];
-        ad->map[grad] = placeholder(ad, n, grad);
+        ad->map[grad] = NODE_NONE;
+        if (ad->stopped || ad->poisoned[y.id] || (x.id < y.id && ad->poisoned[x.id])) continue;
         if (is_constant(ad->from, x)) {
             nograd_constant(ad->from, x, n->span);
-            continue;
-        }
-        if (x.id > y.id) {
+        } else if (x.id > y.id) {
             nograd_report(ad->from, y, &x, 1, n->span);
-            continue;
+        } else {
+            vec_push(arena, &ad->xs, ad->map[x.id]);
+            vec_push(arena, &ad->grads, grad);
+            vec_push(arena, &ad->results, NODE_NONE);
         }
-        vec_push(arena, &ad->xs, ad->map[x.id]);
-        vec_push(arena, &ad->grads, grad);
-        vec_push(arena, &ad->results, NODE_NONE);
     }
+}
+
+static void take_results(Autodiff *ad, NodeId y) {
+    uint32_t missing = 0;
+    Span span = {0};
+    for (uint32_t i = 0; i < ad->xs.len; i++) {
+        uint32_t grad = ad->grads.data[i];
+        ad->map[grad] = ad->results.data[i];
+        if (!node_is_none(ad->results.data[i])) continue;
+        if (missing == 0) span = graph_node(ad->from, (NodeId){grad})->span;
+        ad->xs.data[missing++] = ad->xs.data[i];
+    }
+    if (missing) nograd_report(ad->to, y, ad->xs.data, missing, span);
 }
 
 static void differentiate(Autodiff *ad, uint32_t first) {
     const GNode *n = graph_node(ad->from, (NodeId){first});
     NodeId y = ad->map[n->args[0].id];
-    uint32_t errors = diags_errors(ad->to->ctx->diags), missing = 0;
-    Span span = n->span;
     gather_targets(ad, first);
-    if (ad->xs.len == 0 || diags_errors(ad->to->ctx->diags) != errors) return;
-    sweep_run(ad->sweep, y, ad->xs.data, ad->xs.len, ad->results.data, span);
-    if (diags_errors(ad->to->ctx->diags) != errors) return;
-    for (uint32_t i = 0; i < ad->xs.len; i++) {
-        if (!node_is_none(ad->results.data[i])) {
-            ad->map[ad->grads.data[i]] = ad->results.data[i];
-            continue;
-        }
-        if (missing == 0) span = graph_node(ad->from, (NodeId){ad->grads.data[i]})->span;
-        ad->xs.data[missing++] = ad->xs.data[i];
+    if (ad->xs.len) {
+        uint32_t errors = diags_errors(ad->to->ctx->diags);
+        sweep_run(ad->sweep, y, ad->xs.data, ad->xs.len, ad->results.data, n->span);
+        ad->stopped = diags_errors(ad->to->ctx->diags) != errors;
+        if (!ad->stopped) take_results(ad, y);
     }
-    if (missing) nograd_report(ad->to, y, ad->xs.data, missing, span);
+    /* after an error, something of the right shape */
+    for (uint32_t grad = first; grad != UINT32_MAX; grad = ad->next[grad]) {
+        const GNode *failed = graph_node(ad->from, (NodeId){grad});
+        Shape shape = graph_shape(ad->from, (NodeId){grad});
+        ad->poisoned[grad] = node_is_none(ad->map[grad]);
+        if (ad->poisoned[grad])
+            ad->map[grad] = g_const(ad->to, failed->dtype, &shape, 0.0, failed->span);
+    }
 }
 
 static void copy_node(Autodiff *ad, uint32_t id) {
     const GNode *n = graph_node(ad->from, (NodeId){id});
     Shape shape = graph_shape(ad->from, (NodeId){id});
     NodeId *args = ARENA_ARRAY(ad->to->ctx->arena, NodeId, n->nargs);
-    for (uint32_t i = 0; i < n->nargs; i++) args[i] = ad->map[n->args[i].id];
-    ad->map[id] = graph_add(ad->to, n->op, n->dtype, &shape, args, n->nargs, n->attr, n->nattr,
-                            n->span);
+    for (uint32_t i = 0; i < n->nargs; i++) {
+        args[i] = ad->map[n->args[i].id];
+        if (ad->poisoned[n->args[i].id]) ad->poisoned[id] = true;
+    }
+    uint32_t errors = diags_errors(ad->to->ctx->diags);
+    ad->map[id] =
+        graph_add(ad->to, n->op, n->dtype, &shape, args, n->nargs, n->attr, n->nattr, n->span);
+    if (diags_errors(ad->to->ctx->diags) != errors) ad->stopped = true;
 }
 
 static void copy_roots(Autodiff *ad) {
@@ -126,6 +139,7 @@ Graph *autodiff_run(const Graph *g) {
     graph_live(g, live);
     ad.sweep = sweep_create(ad.to);
     ad.map = ARENA_ARRAY(arena, NodeId, size);
+    ad.poisoned = ARENA_ARRAY(arena, bool, size);
     group_by_y(&ad, live);
     for (uint32_t i = 0; i < size; i++) {
         const GNode *n = graph_node(g, (NodeId){i});

@@ -1,5 +1,5 @@
-/* The diagnostics of autodiff. A missing gradient is explained by the nodes that cut the way from x to
- * y: each is shown in the source with what it does (rounding, comparing, stopping). */
+/* The diagnostics of autodiff. A missing gradient is explained by the nodes that cut the way from x
+ * to y: each is shown in the source with what it does (rounding, comparing, stopping). */
 #include "compiler/autodiff/nograd.h"
 #include "compiler/autodiff/sweep.h"
 
@@ -123,8 +123,8 @@ static bool *ways(const Graph *g, NodeId y, NodeId x) {
 
 static bool is_labelled(const Diag *d, Span span) {
     for (uint32_t i = 0; i < d->labels.len; i++)
-        if (d->labels.data[i].span.file == span.file && d->labels.data[i].span.begin == span.begin &&
-            d->labels.data[i].span.end == span.end)
+        if (d->labels.data[i].span.file == span.file &&
+            d->labels.data[i].span.begin == span.begin && d->labels.data[i].span.end == span.end)
             return true;
     return false;
 }
@@ -176,7 +176,9 @@ void nograd_report(const Graph *g, NodeId y, const NodeId *xs, uint32_t count, S
 }
 
 void nograd_constant(const Graph *g, NodeId x, Span span) {
-    Diag *d = ctx_error(g->ctx, E_UNSUPPORTED, span,
+    Span place = span;
+    grad_argument(g, span, 1, &place);
+    Diag *d = ctx_error(g->ctx, E_UNSUPPORTED, place,
                         "not supported yet: a gradient with respect to the constant `%s`",
                         target_name(g, x, span));
     diag_note(d, "equal constants are one value, so other uses of the same number would count too");

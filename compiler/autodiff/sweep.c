@@ -4,8 +4,8 @@
  *   3. descending: apply the rule of each op to its finished adjoint.
  * Ascending id is a topological order, so a node's adjoint is complete before its rule runs.
  *
- * The order in which shares are added is part of the graph's meaning: consumers in descending id, and
- * within one consumer operands in ascending position; each share is added on the right. */
+ * The order in which shares are added is part of the graph's meaning: consumers in descending id,
+ * and within one consumer operands in ascending position; each share is added on the right. */
 #include "compiler/autodiff/sweep.h"
 #include "compiler/autodiff/adjoint.h"
 #include <stdlib.h>
@@ -26,8 +26,8 @@ struct Sweep {
 };
 
 static const AdjointRule adjoint_rules[OP_COUNT] = {
-#define RULE_0(name) NULL,
-#define RULE_1(name) adjoint_##name,
+#define RULE_0(name)                     NULL,
+#define RULE_1(name)                     adjoint_##name,
 #define OP(name, text, arity, cls, diff) RULE_##diff(name)
 #include "compiler/graph/ops.def"
 #undef OP
@@ -142,7 +142,6 @@ void sweep_run(Sweep *s, NodeId y, const NodeId *xs, uint32_t count, NodeId *res
         DType dtype = graph_node(s->graph, xs[i])->dtype;
         NodeId adjoint = s->marks.data[xs[i].id].adjoint;
         /* reached, but every share was exactly zero (x^0) */
-        result[i] =
-            node_is_none(adjoint) ? g_const(s->graph, dtype, &shape, 0.0, span) : adjoint;
+        result[i] = node_is_none(adjoint) ? g_const(s->graph, dtype, &shape, 0.0, span) : adjoint;
     }
 }

@@ -8,8 +8,8 @@ typedef struct Sweep Sweep;
 
 /* Sweeps of one graph share their tables. */
 Sweep *sweep_create(Graph *graph);
-/* result[i] = dy/dxs[i], or NODE_NONE where y does not reach xs[i] through differentiable ops. Stops
- * early (results NODE_NONE) once an error was reported, e.g. at the node limit. */
+/* result[i] = dy/dxs[i], or NODE_NONE where y does not reach xs[i] through differentiable ops.
+ * Stops early (results NODE_NONE) once an error was reported, e.g. at the node limit. */
 void sweep_run(Sweep *s, NodeId y, const NodeId *xs, uint32_t count, NodeId *result, Span span);
 
 /* True when operand `i` of the node passes a gradient on: the op has an adjoint and both sides are
