@@ -51,7 +51,10 @@ static ExitCode run(Session *s, int argc, char **argv) {
     bool understood = options_parse(s->ctx, argc, argv, &s->options);
     session_configure(s);
     ExitCode code = EXIT_CODE_USAGE;
-    if (understood) code = COMMAND_FUNCTIONS[s->options.command](s);
+    if (argc < 2) { /* asked for nothing: say what there is, but as a mistake */
+        s->out = s->err;
+        command_help(s);
+    } else if (understood) code = COMMAND_FUNCTIONS[s->options.command](s);
     session_show(s);
     return code;
 }
