@@ -1,0 +1,46 @@
+/* The inside of a handle, shared by the files of this folder. */
+#ifndef BMRT_CORE_H
+#define BMRT_CORE_H
+
+#include <stdatomic.h>
+
+#include "runtime/core/memory.h"
+#include "runtime/core/message.h"
+#include "runtime/core/plan.h"
+#include "runtime/core/safetensors.h"
+#include "runtime/core/team.h"
+
+typedef struct BmrtEntryPlan {
+    int64_t *offsets; /* at the bounds, as the compiler planned */
+    int64_t *larger;  /* planned for `symbols`; NULL until needed */
+    int64_t *symbols;
+    int64_t larger_bytes;
+    bool larger_valid;
+} BmrtEntryPlan;
+
+struct BmrtHandle {
+    const BmrtModel *model;
+    const BmrtHooks *hooks;
+    BmrtTeam *team; /* NULL: one thread */
+    int32_t threads;
+    _Atomic uint32_t busy;
+    BmrtBlock slots, arena;
+    BmrtEntryPlan *plans; /* one an entry */
+    uint64_t seed;
+    uint64_t draws; /* calls of exports that draw */
+    int64_t iteration, steps, steps_per_epoch;
+    uint32_t flags;
+    BmrtMessage message;
+};
+
+/* Every public call brackets itself with these two: one thread at a time may use a handle. */
+BmrtStatus bmrt_handle_enter(BmrtHandle *h);
+BmrtStatus bmrt_handle_leave(BmrtHandle *h, BmrtStatus status); /* returns status */
+
+/* Runs an entry as random step `step`. The handle is entered. *wrote: 0 when the entry's guard
+ * stopped it before it wrote a slot. */
+BmrtStatus bmrt_entry_run(BmrtHandle *h, uint32_t entry, const int64_t *symbols,
+                          const void *const *inputs, void *const *outputs, uint64_t step,
+                          bool *wrote);
+
+#endif
