@@ -95,7 +95,11 @@ struct Node {
     uint32_t count;
     Node **kids;
     const char *doc; /* the comment lines right above an item, for `bmc help NAME`; or NULL */
+    uint32_t depth;  /* levels of kids below; at most NODE_DEPTH_LIMIT, so recursion is safe */
 };
+
+/* Deeper programs are refused (E_NESTING): recursion over a tree needs no check of its own. */
+enum { NODE_DEPTH_LIMIT = 1000 };
 
 const char *node_kind_name(NodeKind kind);
 /* The i-th kid, NULL when absent or out of range. */
