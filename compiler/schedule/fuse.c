@@ -1,0 +1,278 @@
+/* Fusion: which nodes get a buffer, and which are computed where they are used.
+ *
+ * Why here and not in LLVM: the sizes, the reuse of a value by several kernels and the exact order
+ * of every sum are known here; LLVM sees only loads and stores.
+ * Precondition: a sealed graph. Postcondition: every live node is stored or can be evaluated at any
+ * position from stored ones, by an expression of bounded depth. Cost: O(edges).
+ *
+ * A core (contract, reduction, indexing) takes the elementwise nodes behind it into its kernel, the
+ * nodes before a reduction are evaluated inside it, views are index maps. What is left to decide is
+ * who recomputes: a value that several kernels read is stored when recomputing it costs more than a
+ * store and a load. */
+#include "compiler/schedule/sched.h"
+
+enum { COST_EXPENSIVE = 16, COST_SCALAR = 24, COST_LIMIT = 4000, DEPTH_LIMIT = 40 };
+enum { READERS_MANY = UINT32_MAX };
+#define PURE_KEY(id) (0x80000000u | (id))
+
+static bool has_words(const GNode *n) {
+    return n->op == OP_CONST && n->nattr > 1;
+}
+
+/* An integer division must be evaluated once for each element, so that it flags division by zero
+ * exactly where the reference does, unless the divisor is a constant. */
+static bool divides_unsafely(const Sched *s, const GNode *n) {
+    double value;
+    if ((n->op != OP_DIV && n->op != OP_MOD) || !dtype_is_integer(n->dtype)) return false;
+    NodeId d = n->args[1];
+    while (node_of(s, d)->op == OP_BROADCAST || node_of(s, d)->op == OP_RESHAPE)
+        d = node_of(s, d)->args[0];
+    return !graph_const_value(s->graph, d, &value) || value == 0;
+}
+
+static bool is_core(const Sched *s, const GNode *n) {
+    OpClass cls = op_info(n->op)->cls;
+    return cls == CLASS_REDUCE || cls == CLASS_CONTRACT || cls == CLASS_INDEX || has_words(n) ||
+           divides_unsafely(s, n);
+}
+
+/* A core whose kernel has the loops of its result, so that elementwise nodes fit behind it. */
+static bool absorbs(const GNode *n) {
+    return n->op != OP_SCATTER_ADD && n->op != OP_CONST;
+}
+
+/* Operations an element costs, about; a load counts 1. */
+static uint32_t op_cost(const GNode *n) {
+    switch (n->op) {
+    case OP_CONST:
+    case OP_SIZE: return 0;
+    case OP_RANDOM: return 80;
+    case OP_POW: return 60;
+    case OP_EXP:
+    case OP_LOG:
+    case OP_SIN:
+    case OP_COS:
+    case OP_TANH:
+    case OP_ERF: return 20;
+    case OP_DIV:
+    case OP_MOD:
+    case OP_SQRT: return 8;
+    case OP_PAD:
+    case OP_CONCAT: return 2;
+    case OP_RESHAPE:
+    case OP_PERMUTE:
+    case OP_BROADCAST:
+    case OP_SLICE:
+    case OP_REVERSE: return 0;
+    default: return 1;
+    }
+}
+
+static uint32_t level_after(const Sched *s, NodeId arg) {
+    uint32_t level = plan_of(s, arg)->level;
+    return level == 0 ? 0 : level | 1;
+}
+
+static void set_level(Sched *s, NodeId id) {
+    const GNode *n = node_of(s, id);
+    NodePlan *p = plan_of(s, id);
+    p->core = is_core(s, n);
+    if (p->core) {
+        p->level = 2 * ++s->core_count;
+        return;
+    }
+    for (uint32_t i = 0; i < n->nargs; i++) {
+        bool joins = op_is_elementwise(n->op) && absorbs(node_of(s, n->args[i]));
+        uint32_t level = joins ? plan_of(s, n->args[i])->level : level_after(s, n->args[i]);
+        if (level > p->level) p->level = level;
+    }
+}
+
+static void set_cost(Sched *s, NodeId id) {
+    const GNode *n = node_of(s, id);
+    NodePlan *p = plan_of(s, id);
+    uint64_t cost = op_cost(n);
+    bool inlines = !p->core && n->op != OP_INPUT && n->op != OP_READ;
+    p->flat = !inlines || op_is_elementwise(n->op) || n->op == OP_CONST || n->op == OP_RANDOM ||
+              n->op == OP_RESHAPE || (n->op == OP_BROADCAST && node_of(s, n->args[0])->rank == 0);
+    for (uint32_t i = 0; inlines && i < n->nargs; i++) {
+        const NodePlan *a = plan_of(s, n->args[i]);
+        bool loaded = a->core || a->forced || plan_in_region(a);
+        cost += loaded ? 1 : a->cost;
+        if (!loaded && a->depth + 1 > p->depth) p->depth = a->depth + 1;
+        if (!a->flat && !loaded && node_of(s, n->args[i])->rank > 0) p->flat = false;
+    }
+    p->cost = cost > COST_LIMIT ? COST_LIMIT : (uint32_t)cost;
+    bool forced = p->depth >= DEPTH_LIMIT || cost > COST_LIMIT;
+    if (!inlines || forced) p->depth = 0;
+    p->forced = inlines && forced;
+    if (p->forced) p->cost = 1;
+}
+
+static void users_collect(Sched *s) {
+    uint32_t edges = 0;
+    s->user_first = ARENA_ARRAY(s->arena, uint32_t, s->size + 1);
+    for (uint32_t i = 0; i < s->size; i++) {
+        const GNode *n = node_of(s, (NodeId){i});
+        for (uint32_t k = 0; s->plan[i].live && k < n->nargs; k++) {
+            s->user_first[n->args[k].id + 1]++;
+            edges++;
+        }
+    }
+    for (uint32_t i = 0; i < s->size; i++) s->user_first[i + 1] += s->user_first[i];
+    s->users = ARENA_ARRAY(s->arena, uint32_t, edges);
+    uint32_t *next = ARENA_ARRAY(s->arena, uint32_t, s->size);
+    for (uint32_t i = 0; i < s->size; i++) next[i] = s->user_first[i];
+    for (uint32_t i = 0; i < s->size; i++) {
+        const GNode *n = node_of(s, (NodeId){i});
+        for (uint32_t k = 0; s->plan[i].live && k < n->nargs; k++)
+            s->users[next[n->args[k].id]++] = i;
+    }
+}
+
+/* ------------------------------------------------------------------ who reads a node, and how */
+
+typedef struct Demand {
+    bool need;    /* must be stored */
+    bool address; /* the reader needs an address */
+    bool outside; /* read by another kernel, or at another position */
+    bool repeats; /* read several times an element */
+    bool all;     /* read even where it is not chosen (pad, concat) */
+    uint32_t reader;
+} Demand;
+
+static void demand_reader(Demand *d, uint32_t key) {
+    if (key == 0) return;
+    if (d->reader == 0)
+        d->reader = key;
+    else if (d->reader != key)
+        d->reader = READERS_MANY;
+}
+
+/* The kernel in which `user`, as a reader, is evaluated. */
+static uint32_t reader_key(const Sched *s, NodeId user) {
+    const NodePlan *p = plan_of(s, user);
+    if (p->core || plan_in_region(p)) return p->level;
+    return p->stored ? PURE_KEY(user.id) : p->reader;
+}
+
+static bool wants_address(const GNode *user, uint32_t position) {
+    return user->op == OP_CONTRACT || (user->op == OP_GATHER && position == 0);
+}
+
+static bool is_addressable_view(const GNode *n) {
+    return n->op == OP_PERMUTE || n->op == OP_BROADCAST || n->op == OP_SLICE ||
+           n->op == OP_REVERSE || n->op == OP_RESHAPE;
+}
+
+static void demand_of_view(const Sched *s, NodeId id, NodeId user, Demand *d) {
+    const GNode *u = node_of(s, user);
+    const NodePlan *up = plan_of(s, user), *p = plan_of(s, id);
+    bool dense = p->core || plan_in_region(p) || node_of(s, id)->op == OP_INPUT ||
+                 node_of(s, id)->op == OP_READ;
+    if (up->address && !up->stored) {
+        d->address = true;
+        if (u->op == OP_RESHAPE && !dense && !reshape_is_simple(s, user)) d->need = true;
+    }
+    if (u->op == OP_RESHAPE && !p->flat && !reshape_is_simple(s, user)) d->need = true;
+    if (u->op == OP_BROADCAST && u->rank > node_of(s, id)->rank) d->repeats = true;
+    if (u->op == OP_WINDOW) d->repeats = true;
+    if (u->op == OP_PAD || u->op == OP_CONCAT) d->all = true;
+    if (u->op == OP_WINDOW && node_of(s, id)->op != OP_READ && node_of(s, id)->op != OP_INPUT)
+        d->need = true;
+}
+
+static void demand_of_user(const Sched *s, NodeId id, NodeId user, Demand *d) {
+    const GNode *u = node_of(s, user);
+    const NodePlan *p = plan_of(s, id), *up = plan_of(s, user);
+    demand_reader(d, reader_key(s, user));
+    if (up->core) {
+        d->outside = true;
+        for (uint32_t k = 0; k < u->nargs; k++)
+            if (node_same(u->args[k], id) && wants_address(u, k)) d->address = true;
+    } else if (op_is_elementwise(u->op)) {
+        if (up->level != p->level || !plan_in_region(p) || !absorbs(node_of(s, id)))
+            d->outside = true;
+    } else {
+        d->outside = true;
+        demand_of_view(s, id, user, d);
+    }
+}
+
+/* A value that nobody computes on the way (a dropout mask) is stored by the first core kernel that
+ * uses it, when all other readers come later: raises its level to that core's. */
+static void adopt(Sched *s, NodeId id) {
+    NodePlan *p = plan_of(s, id);
+    uint32_t first = NONE;
+    for (uint32_t i = s->user_first[id.id]; i < s->user_first[id.id + 1]; i++) {
+        NodeId user = {s->users[i]};
+        const NodePlan *up = plan_of(s, user);
+        if (op_is_elementwise(node_of(s, user)->op) && !up->core && plan_in_region(up) &&
+            up->level < first)
+            first = up->level;
+    }
+    for (uint32_t i = s->user_first[id.id]; i < s->user_first[id.id + 1]; i++) {
+        NodeId user = {s->users[i]};
+        const NodePlan *up = plan_of(s, user);
+        bool later = up->core ? up->level > first
+                              : op_is_elementwise(node_of(s, user)->op) && up->level >= first;
+        if (!later) return;
+    }
+    if (first != NONE) p->level = first;
+}
+
+static bool store_pure(const GNode *n, const NodePlan *p, const Demand *d) {
+    bool shared = d->reader == READERS_MANY;
+    if (d->need || p->forced) return true;
+    if (n->op == OP_CONST || n->op == OP_SIZE || n->op == OP_CLOCK) return false;
+    if (op_info(n->op)->cls == CLASS_VIEW) return d->address && !is_addressable_view(n);
+    if (d->address) return true;
+    if (n->rank == 0 && n->op != OP_RANDOM)
+        return p->cost > COST_SCALAR && (shared || d->repeats);
+    return (shared && p->cost >= COST_EXPENSIVE) || (d->repeats && p->cost > 2) ||
+           (d->all && p->cost >= COST_EXPENSIVE);
+}
+
+static void decide(Sched *s, NodeId id, const bool *root) {
+    const GNode *n = node_of(s, id);
+    NodePlan *p = plan_of(s, id);
+    Demand d = {.need = root[id.id]};
+    for (uint32_t i = s->user_first[id.id]; i < s->user_first[id.id + 1]; i++)
+        demand_of_user(s, id, (NodeId){s->users[i]}, &d);
+    p->reader = d.reader;
+    p->address = d.address;
+    if (n->op == OP_INPUT || n->op == OP_READ) {
+        p->stored = true;
+        return;
+    }
+    if (!s->options.fusion || has_words(n)) {
+        p->stored = true;
+    } else if (p->core || plan_in_region(p)) {
+        p->stored = d.need || d.outside || p->forced;
+    } else {
+        p->stored = store_pure(n, p, &d);
+        if (p->stored && !d.need && (op_is_elementwise(n->op) || n->op == OP_RANDOM)) adopt(s, id);
+    }
+}
+
+static void roots_mark(const Graph *g, bool *root) {
+    for (uint32_t i = 0; i < g->outputs.len; i++) root[g->outputs.data[i].node.id] = true;
+    for (uint32_t i = 0; i < g->writes.len; i++) root[g->writes.data[i].node.id] = true;
+    if (!node_is_none(g->guard)) root[g->guard.id] = true;
+}
+
+void fuse_nodes(Sched *s) {
+    bool *live = ARENA_ARRAY(s->arena, bool, s->size), *root = ARENA_ARRAY(s->arena, bool, s->size);
+    graph_live(s->graph, live);
+    roots_mark(s->graph, root);
+    for (uint32_t i = 0; i < s->size; i++) {
+        s->plan[i] = (NodePlan){.live = live[i], .group = NONE, .buffer = NONE};
+        if (!live[i]) continue;
+        set_level(s, (NodeId){i});
+        set_cost(s, (NodeId){i});
+        if (!s->options.fusion && !s->plan[i].core) s->plan[i].level |= s->core_count ? 1 : 0;
+    }
+    users_collect(s);
+    for (uint32_t i = s->size; i-- > 0;)
+        if (live[i]) decide(s, (NodeId){i}, root);
+}

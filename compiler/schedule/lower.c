@@ -1,0 +1,330 @@
+/* Lowering of a value: the expression of a node's element at a position. Stored nodes are loaded,
+ * others are evaluated from their operands, so one recursion (bounded by fuse.c) does elementwise
+ * fusion, views and prologues alike.
+ *
+ * Every load and store also notes how the buffer is reached by the threads (rows of the parallel
+ * axis, or anywhere): plan_threads.c decides from these notes where barriers stand. */
+#include "compiler/schedule/lower.h"
+
+/* ------------------------------------------------------------------ memo: (node, position) -> value */
+
+typedef struct MemoEntry {
+    uint32_t generation;
+    NodeId node;
+    Index at;
+    ExprId value;
+} MemoEntry;
+struct Memo {
+    uint32_t generation, count, slots; /* slots: power of two */
+    MemoEntry *entries;
+};
+
+static bool index_same(const Lower *l, NodeId n, const Index *a, const Index *b) {
+    if (a->flat != b->flat || a->pred.id != b->pred.id) return false;
+    if (a->flat) return a->row == b->row && a->pos.id == b->pos.id;
+    for (uint32_t i = 0; i < node_of(l->s, n)->rank; i++)
+        if (a->axis[i].id != b->axis[i].id) return false;
+    return true;
+}
+
+static uint32_t index_hash(const Lower *l, NodeId n, const Index *at) {
+    uint64_t h = n.id * 0x9E3779B97F4A7C15u + at->pred.id;
+    if (at->flat) h = (h ^ at->pos.id) * 0x9E3779B97F4A7C15u + at->row;
+    for (uint32_t i = 0; !at->flat && i < node_of(l->s, n)->rank; i++)
+        h = (h ^ (h >> 31) ^ at->axis[i].id) * 0x9E3779B97F4A7C15u;
+    return (uint32_t)(h >> 32);
+}
+
+static MemoEntry *memo_find(Lower *l, NodeId n, const Index *at) {
+    Memo *m = l->memo;
+    uint32_t i = index_hash(l, n, at) & (m->slots - 1);
+    for (;; i = (i + 1) & (m->slots - 1)) {
+        MemoEntry *e = &m->entries[i];
+        if (e->generation != m->generation) return e;
+        if (node_same(e->node, n) && index_same(l, n, &e->at, at)) return e;
+    }
+}
+
+void memo_clear(Lower *l) {
+    if (!l->memo) {
+        l->memo = ARENA_NEW(l->s->arena, Memo);
+        l->memo->slots = 64;
+        l->memo->entries = ARENA_ARRAY(l->s->arena, MemoEntry, l->memo->slots);
+    }
+    l->memo->generation++;
+    l->memo->count = 0;
+}
+
+static void memo_double(Lower *l) {
+    Memo *m = l->memo, old = *m;
+    m->slots *= 2;
+    m->entries = ARENA_ARRAY(l->s->arena, MemoEntry, m->slots);
+    for (uint32_t i = 0; i < old.slots; i++)
+        if (old.entries[i].generation == m->generation)
+            *memo_find(l, old.entries[i].node, &old.entries[i].at) = old.entries[i];
+}
+
+void lower_bind(Lower *l, NodeId n, const Index *at, ExprId value) {
+    if ((l->memo->count + 1) * 2 > l->memo->slots) memo_double(l);
+    MemoEntry *e = memo_find(l, n, at);
+    if (e->generation != l->memo->generation) l->memo->count++;
+    *e = (MemoEntry){l->memo->generation, n, *at, value};
+}
+
+/* ------------------------------------------------------------------ positions */
+
+void split_position(Lower *l, ExprId pos, const DimId *dims, uint32_t rank, ExprId *axis) {
+    for (uint32_t i = rank; i-- > 0;) {
+        ExprId d = l_dim(l, dims[i]);
+        axis[i] = i == 0 ? pos : l_mod(l, pos, d);
+        if (i > 0) pos = l_div(l, pos, d);
+    }
+}
+
+void index_axes(Lower *l, NodeId n, const Index *at, ExprId *axis) {
+    const GNode *x = node_of(l->s, n);
+    if (!at->flat) {
+        for (uint32_t i = 0; i < x->rank; i++) axis[i] = at->axis[i];
+    } else if (at->row) {
+        axis[0] = l->row;
+        split_position(l, at->pos, x->dims + 1, x->rank - 1, axis + 1);
+    } else {
+        split_position(l, at->pos, x->dims, x->rank, axis);
+    }
+}
+
+ExprId index_position(Lower *l, NodeId n, const Index *at) {
+    const GNode *x = node_of(l->s, n);
+    if (at->flat && !at->row) return at->pos;
+    if (at->flat) {
+        DimId rest = dims_product(l->s, x->dims + 1, x->rank - 1);
+        return l_add(l, l_mul(l, l->row, l_dim(l, rest)), at->pos);
+    }
+    ExprId pos = l_int(l, 0);
+    DimId stride = dim_const(l->s->dims, 1);
+    for (uint32_t i = x->rank; i-- > 0;) {
+        pos = l_add(l, l_mul(l, at->axis[i], l_dim(l, stride)), pos);
+        stride = dim_mul(l->s->dims, stride, x->dims[i]);
+    }
+    return pos;
+}
+
+bool index_in_row(const Lower *l, NodeId n, const Index *at) {
+    const GNode *x = node_of(l->s, n);
+    if (expr_is_none(l->row) || x->rank == 0 || !dim_same(x->dims[0], l->extent)) return false;
+    return at->flat ? at->row : at->axis[0].id == l->row.id;
+}
+
+void access_note(Lower *l, uint32_t position, Access a) {
+    while (l->group->access.len <= position) vec_push(l->s->arena, &l->group->access, ACCESS_NONE);
+    Access *known = &l->group->access.data[position];
+    if (!l->k->parallel) a = ACCESS_THREAD0;
+    *known = *known == ACCESS_NONE || *known == a ? a : ACCESS_ANY;
+}
+
+/* ------------------------------------------------------------------ values */
+
+bool lower_is_inline(const Lower *l, NodeId n) {
+    const NodePlan *p = plan_of(l->s, n);
+    Op op = node_of(l->s, n)->op;
+    if (op == OP_INPUT || op == OP_READ) return false;
+    return p->group != NONE ? p->group == l->number : !p->stored;
+}
+
+ExprId lower_load(Lower *l, NodeId n, uint32_t buffer, const Index *at) {
+    const GNode *x = node_of(l->s, n);
+    uint32_t position = loop_use(l->p, l->k, buffer, false);
+    access_note(l, position, index_in_row(l, n, at) ? ACCESS_ROWS : ACCESS_ANY);
+    ExprId index = index_position(l, n, at);
+    if (expr_is_none(at->pred)) return loop_load(l->p, l->k, position, index);
+    Expr e = {.kind = EXPR_LOAD,
+              .dtype = x->dtype,
+              .nargs = 3,
+              .args = {index, at->pred, l_bits(l, x->dtype, 0)},
+              .buffer = position};
+    return loop_expr(l->p, l->k, &e);
+}
+
+static ExprId no_rule(Lower *l, NodeId n, const Index *at) {
+    (void)at;
+    BUG("kernel %s: `%s` cannot be evaluated in place", l->k->name,
+        op_info(node_of(l->s, n)->op)->name);
+}
+
+ExprId lower_INPUT(Lower *l, NodeId n, const Index *at) {
+    return no_rule(l, n, at);
+}
+ExprId lower_READ(Lower *l, NodeId n, const Index *at) {
+    return no_rule(l, n, at);
+}
+ExprId lower_GRAD(Lower *l, NodeId n, const Index *at) {
+    return no_rule(l, n, at);
+}
+
+static const LowerRule rules[OP_COUNT] = {
+#define RULE_LEAF(name) lower_##name,
+#define RULE_UNARY(name) lower_elementwise,
+#define RULE_BINARY(name) lower_elementwise,
+#define RULE_TERNARY(name) lower_elementwise,
+#define RULE_VIEW(name) lower_##name,
+#define RULE_REDUCE(name) lower_##name,
+#define RULE_CONTRACT(name) lower_##name,
+#define RULE_INDEX(name) lower_##name,
+#define RULE_GRAD(name) lower_##name,
+#define OP(name, text, arity, cls, diff) RULE_##cls(name)
+#include "compiler/graph/ops.def"
+#undef OP
+};
+
+ExprId lower_value(Lower *l, NodeId n, const Index *at) {
+    static const Index nowhere = {.pred = {UINT32_MAX}};
+    if (node_of(l->s, n)->rank == 0) {
+        if (!expr_is_none(l->s->scalar[n.id])) return l->s->scalar[n.id];
+        at = &nowhere;
+    }
+    if (!lower_is_inline(l, n)) return lower_load(l, n, plan_of(l->s, n)->buffer, at);
+    const MemoEntry *e = memo_find(l, n, at);
+    if (e->generation == l->memo->generation) return e->value;
+    Index where = *at;
+    ExprId value = rules[node_of(l->s, n)->op](l, n, &where);
+    lower_bind(l, n, &where, value);
+    return value;
+}
+
+/* ------------------------------------------------------------------ stores */
+
+static void store(Lower *l, const Target *t, const Index *at, ExprId value) {
+    uint32_t position = loop_use(l->p, l->k, t->buffer, true);
+    access_note(l, position, index_in_row(l, t->node, at) ? ACCESS_ROWS : ACCESS_ANY);
+    loop_store(l->p, l->k, l->nested ? &l->parent : NULL, position,
+               index_position(l, t->node, at), value, EXPR_NONE);
+}
+
+static ExprId target_value(Lower *l, const Target *t, const Index *at) {
+    return t->from != NONE ? lower_load(l, t->node, t->from, at) : lower_value(l, t->node, at);
+}
+
+/* All values are computed before the first is stored: a later one may read what an earlier store
+ * replaces (a parameter and its moments, in place). */
+void lower_targets(Lower *l, const Index *at) {
+    uint32_t count = l->group->targets.len;
+    const Target *targets = l->group->targets.data;
+    if (count == 1) {
+        store(l, &targets[0], at, target_value(l, &targets[0], at));
+        return;
+    }
+    RegId *regs = ARENA_ARRAY(l->s->arena, RegId, count);
+    for (uint32_t i = 0; i < count; i++) {
+        ExprId value = target_value(l, &targets[i], at);
+        regs[i] = l_new_reg(l, "v", l_dtype(l, value), NULL);
+        l_set(l, regs[i], value);
+        if (targets[i].from == NONE) lower_bind(l, targets[i].node, at, l_reg(l, regs[i]));
+    }
+    for (uint32_t i = 0; i < count; i++) store(l, &targets[i], at, l_reg(l, regs[i]));
+}
+
+/* ------------------------------------------------------------------ the kernel of a group */
+
+typedef struct Scalars {
+    Sched *s;
+    VEC(NodeId) found;
+} Scalars;
+
+static void scalar_visit(void *user, NodeId n, bool exact, bool leaf) {
+    Scalars *f = user;
+    const GNode *x = node_of(f->s, n);
+    const NodePlan *p = plan_of(f->s, n);
+    if (x->rank > 0 || exact || x->op == OP_CONST) return;
+    if (!leaf && (p->core || plan_in_region(p))) return;
+    for (uint32_t i = f->s->user_first[n.id]; i < f->s->user_first[n.id + 1]; i++)
+        if (node_of(f->s, (NodeId){f->s->users[i]})->rank > 0) {
+            vec_push(f->s->arena, &f->found, n);
+            return;
+        }
+}
+
+/* Rank-0 values are the same for every element: computed once, before the loops. */
+void lower_scalars(Lower *l) {
+    Scalars f = {.s = l->s};
+    memo_clear(l);
+    if (node_of(l->s, l->group->like)->rank == 0) return;
+    walk_group(l->s, l->group, l->number, scalar_visit, &f);
+    Index at = {.pred = EXPR_NONE};
+    for (uint32_t i = 0; i < f.found.len; i++) {
+        NodeId n = f.found.data[i];
+        if (!expr_is_none(l->s->scalar[n.id])) continue;
+        ExprId value = lower_value(l, n, &at);
+        RegId r = l_new_reg(l, "s", l_dtype(l, value), NULL);
+        l_set(l, r, value);
+        l->s->scalar[n.id] = l_reg(l, r);
+        vec_push(l->s->arena, &l->scalars, n);
+    }
+}
+
+static const char *kernel_name(Sched *s, const Group *g) {
+    Text t = {.arena = s->arena};
+    const char *path = NULL;
+    for (uint32_t i = 0; i < g->reads.len && !path; i++) {
+        const GNode *n = node_of(s, g->reads.data[i]);
+        if (n->op == OP_READ) path = s->graph->slots[n->attr[0]].path->text;
+    }
+    if (path) {
+        const char *dot = strrchr(path, '.');
+        text_add_n(&t, path, dot ? (size_t)(dot - path) : strlen(path));
+        text_add(&t, ": ");
+    }
+    if (!node_is_none(g->core)) text_add(&t, op_info(node_of(s, g->core)->op)->name);
+    uint32_t listed = 0;
+    for (uint32_t i = 0; i < g->targets.len; i++) {
+        const Target *target = &g->targets.data[i];
+        if (target->from == NONE && node_same(target->node, g->core)) continue;
+        if (++listed > 3) continue;
+        if (listed > 1 || !node_is_none(g->core)) text_char(&t, '+');
+        text_add(&t, target->from != NONE ? "copy" : op_info(node_of(s, target->node)->op)->name);
+    }
+    if (listed > 3) text_printf(&t, "+%u more", listed - 3);
+    return text_str(&t);
+}
+
+static void work_estimate(Sched *s, const Group *g, Kernel *k) {
+    double elements = (double)node_bound(s, g->like), each = 0;
+    for (uint32_t i = 0; i < g->targets.len; i++) each += plan_of(s, g->targets.data[i].node)->cost;
+    if (!node_is_none(g->core)) {
+        const GNode *c = node_of(s, g->core);
+        double operand = (double)node_bound(s, c->args ? c->args[0] : g->core);
+        if (c->op == OP_CONTRACT) {
+            double inner = 2;
+            uint32_t reduced = (uint32_t)c->attr[0];
+            for (uint32_t label = c->rank; label < c->rank + reduced; label++)
+                for (uint32_t i = 0, a = node_of(s, c->args[0])->rank; i < a; i++)
+                    if (c->attr[1 + i] == label)
+                        inner *= (double)dim_bound(s->dims, node_of(s, c->args[0])->dims[i]);
+            each += inner;
+        } else {
+            k->flops += operand;
+        }
+    }
+    k->flops += elements * each;
+    for (uint32_t i = 0; i < k->buffers.len; i++) {
+        const LoopBuffer *b = &s->out->buffers.data[k->buffers.data[i]];
+        k->bytes += (double)dim_bound(s->dims, b->count) * dtype_bytes(b->dtype);
+    }
+}
+
+void lower_group(Sched *s, uint32_t number) {
+    Group *g = s->groups.data[number];
+    NodeId named = node_is_none(g->core) ? g->like : g->core;
+    walk_reads(s, g, number);
+    Lower l = {.s = s, .p = s->out, .group = g, .number = number, .row = EXPR_NONE};
+    l.lanes = s->options.vector_bytes / 4;
+    l.k = g->kernel = loop_kernel(s->out, kernel_name(s, g), node_of(s, named)->span);
+    Op core = node_is_none(g->core) ? OP_COUNT : node_of(s, g->core)->op;
+    if (core == OP_CONST)
+        lower_constants(&l);
+    else if (core == OP_SCATTER_ADD)
+        lower_scatter(&l);
+    else if (core != OP_CONTRACT || !lower_tiles(&l))
+        lower_loops(&l);
+    for (uint32_t i = 0; i < l.scalars.len; i++) s->scalar[l.scalars.data[i].id] = EXPR_NONE;
+    work_estimate(s, g, l.k);
+}

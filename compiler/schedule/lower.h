@@ -1,0 +1,140 @@
+/* Lowering: a group's kernel as loops. Shared by the lower_*.c files, vectorise.c and tile.c. */
+#ifndef BMC_SCHEDULE_LOWER_H
+#define BMC_SCHEDULE_LOWER_H
+
+#include "compiler/schedule/sched.h"
+
+/* A position in a tensor: one I64 expression per axis, or its row-major position (flat). */
+typedef struct Index {
+    bool flat;
+    bool row;    /* flat: in row `Lower.row` of the leading axis; `pos` counts within the row */
+    ExprId pos;
+    ExprId axis[RANK_MAX];
+    ExprId pred; /* false: the position may lie outside, nothing must be loaded; or EXPR_NONE */
+} Index;
+
+enum { OPEN_MAX = 6 };
+
+typedef struct Memo Memo;
+typedef struct Lower {
+    Sched *s;
+    LoopProgram *p;
+    Kernel *k;
+    Group *group;
+    uint32_t number;
+    bool nested;   /* statements go to `parent`; else to the kernel's top level */
+    StmtId parent;
+    ExprId row;    /* the position on the parallel axis 0, or EXPR_NONE */
+    DimId extent;  /* of the parallel axis */
+    bool vector;   /* a VECTOR loop is open */
+    uint32_t lanes; /* f32 lanes of a machine vector */
+    VarId open[OPEN_MAX]; /* UNROLL and VECTOR variables around here */
+    uint32_t open_count;
+    Memo *memo;
+    VEC(NodeId) scalars; /* rank-0 values computed at the kernel's start: Sched.scalar */
+} Lower;
+
+typedef ExprId (*LowerRule)(Lower *l, NodeId n, const Index *at);
+
+/* ---- expressions */
+static inline ExprId l_int(Lower *l, int64_t v) {
+    return loop_int(l->p, l->k, v);
+}
+static inline ExprId l_dim(Lower *l, DimId d) {
+    return loop_of_dim(l->p, l->k, d);
+}
+static inline ExprId l_add(Lower *l, ExprId a, ExprId b) {
+    return loop_add(l->p, l->k, a, b);
+}
+static inline ExprId l_sub(Lower *l, ExprId a, ExprId b) {
+    return loop_sub(l->p, l->k, a, b);
+}
+static inline ExprId l_mul(Lower *l, ExprId a, ExprId b) {
+    return loop_mul(l->p, l->k, a, b);
+}
+ExprId l_op(Lower *l, Op op, DType dtype, ExprId a, ExprId b);
+ExprId l_select(Lower *l, DType dtype, ExprId cond, ExprId a, ExprId b);
+ExprId l_cast(Lower *l, DType to, ExprId a);
+ExprId l_div(Lower *l, ExprId a, ExprId b); /* I64 floor quotient, non-negative */
+ExprId l_mod(Lower *l, ExprId a, ExprId b);
+ExprId l_min(Lower *l, ExprId a, ExprId b); /* I64 */
+ExprId l_max(Lower *l, ExprId a, ExprId b);
+ExprId l_and(Lower *l, ExprId a, ExprId b); /* bool; EXPR_NONE is true */
+ExprId l_bits(Lower *l, DType dtype, uint64_t bits);
+ExprId l_reg(Lower *l, RegId r);
+ExprId l_var(Lower *l, VarId v);
+DType l_dtype(const Lower *l, ExprId e);
+
+/* ---- statements at the current place */
+void l_set(Lower *l, RegId r, ExprId value);
+void l_flag(Lower *l, ExprId cond, uint32_t bits);
+/* The current place: save with l_place, enter a loop, restore with l_return. */
+typedef struct LowerPlace {
+    bool nested, vector;
+    StmtId parent;
+    uint32_t open_count;
+    ExprId row;
+} LowerPlace;
+LowerPlace l_place(const Lower *l);
+void l_return(Lower *l, LowerPlace at);
+/* Opens a loop and stays inside it. */
+void l_enter_for(Lower *l, VarId v, ExprId from, ExprId to, int64_t step);
+void l_enter_unroll(Lower *l, VarId v, uint32_t count);
+void l_enter_vector(Lower *l, VarId v, uint32_t lanes, ExprId limit);
+VarId l_new_var(Lower *l, const char *name);
+/* A register over all open variables, and over `extra` when not NULL. */
+RegId l_new_reg(Lower *l, const char *name, DType dtype, const VarId *extra);
+
+/* ---- positions */
+/* As one expression per axis of `n`. */
+void index_axes(Lower *l, NodeId n, const Index *at, ExprId *axis);
+/* Row-major position in a tensor of `n`'s dims. */
+ExprId index_position(Lower *l, NodeId n, const Index *at);
+/* The axes of a flat position over some dims, last fastest. */
+void split_position(Lower *l, ExprId pos, const DimId *dims, uint32_t rank, ExprId *axis);
+/* Is the position's leading axis the kernel's row? */
+bool index_in_row(const Lower *l, NodeId n, const Index *at);
+
+/* ---- values */
+ExprId lower_value(Lower *l, NodeId n, const Index *at);
+void lower_bind(Lower *l, NodeId n, const Index *at, ExprId value);
+ExprId lower_load(Lower *l, NodeId n, uint32_t buffer, const Index *at);
+void memo_clear(Lower *l);
+/* Stores all targets at one position of the domain. */
+void lower_targets(Lower *l, const Index *at);
+/* Computes rank-0 values once, at the kernel's start. */
+void lower_scalars(Lower *l);
+void access_note(Lower *l, uint32_t position, Access a);
+bool lower_is_inline(const Lower *l, NodeId n); /* evaluated here, not loaded */
+
+/* ---- one rule per op that is no plain elementwise op; ops.def names them */
+#define RULE_LEAF(name) ExprId lower_##name(Lower *l, NodeId n, const Index *at);
+#define RULE_UNARY(name)
+#define RULE_BINARY(name)
+#define RULE_TERNARY(name)
+#define RULE_VIEW(name) RULE_LEAF(name)
+#define RULE_REDUCE(name) RULE_LEAF(name)
+#define RULE_CONTRACT(name) RULE_LEAF(name)
+#define RULE_INDEX(name) RULE_LEAF(name)
+#define RULE_GRAD(name) RULE_LEAF(name)
+#define OP(name, text, arity, cls, diff) RULE_##cls(name)
+#include "compiler/graph/ops.def"
+#undef OP
+#undef RULE_LEAF
+#undef RULE_UNARY
+#undef RULE_BINARY
+#undef RULE_TERNARY
+#undef RULE_VIEW
+#undef RULE_REDUCE
+#undef RULE_CONTRACT
+#undef RULE_INDEX
+#undef RULE_GRAD
+ExprId lower_elementwise(Lower *l, NodeId n, const Index *at);
+
+/* ---- whole kernels */
+void lower_loops(Lower *l);        /* vectorise.c: a loop nest over the domain */
+void lower_constants(Lower *l);    /* lower_leaf.c: a CONST of many words */
+void lower_scatter(Lower *l);      /* lower_index.c */
+bool lower_tiles(Lower *l);        /* tile.c: contract; false: not of a shape it takes */
+
+#endif

@@ -1,0 +1,89 @@
+/* contract, one element at a time: one fma chain over k ascending, restarted from +0 every 4,096 and
+ * the partial sums added in ascending order. The value rule works in any loop nest; tile.c has the
+ * register tiles for the shapes that matter. */
+#include "compiler/schedule/lower_contract.h"
+
+Contract contract_of(const Sched *s, NodeId id) {
+    const GNode *n = node_of(s, id);
+    Contract c = {.node = id, .a = n->args[0], .b = n->args[1], .outer = n->rank};
+    c.reduced = (uint32_t)n->attr[0];
+    c.dtype = accumulator(n->dtype);
+    const GNode *a = node_of(s, c.a), *b = node_of(s, c.b);
+    for (uint32_t i = 0; i < a->rank; i++) {
+        c.label_a[i] = (uint32_t)n->attr[1 + i];
+        c.size[c.label_a[i]] = a->dims[i];
+        c.in_a[c.label_a[i]] = true;
+    }
+    for (uint32_t i = 0; i < b->rank; i++) {
+        c.label_b[i] = (uint32_t)n->attr[1 + a->rank + i];
+        c.size[c.label_b[i]] = b->dims[i];
+        c.in_b[c.label_b[i]] = true;
+    }
+    c.k = dims_product(s, c.size + c.outer, c.reduced);
+    return c;
+}
+
+/* One product more: acc = fma(a, b, acc), or for integers acc + a * b. */
+ExprId contract_step(Lower *l, const Contract *c, ExprId acc, const ExprId *label) {
+    Index ia = {.pred = EXPR_NONE}, ib = {.pred = EXPR_NONE};
+    for (uint32_t i = 0; i < node_of(l->s, c->a)->rank; i++) ia.axis[i] = label[c->label_a[i]];
+    for (uint32_t i = 0; i < node_of(l->s, c->b)->rank; i++) ib.axis[i] = label[c->label_b[i]];
+    ExprId args[3] = {l_cast(l, c->dtype, lower_value(l, c->a, &ia)),
+                      l_cast(l, c->dtype, lower_value(l, c->b, &ib)), acc};
+    if (dtype_is_float(c->dtype)) return loop_op(l->p, l->k, OP_FMA, c->dtype, args, 3);
+    return l_op(l, OP_ADD, c->dtype, acc, l_op(l, OP_MUL, c->dtype, args[0], args[1]));
+}
+
+bool contract_chunked(const Sched *s, const Contract *c) {
+    return !dim_is_const(s->dims, c->k) || dim_value(s->dims, c->k) > K_CHUNK;
+}
+
+ExprId contract_add_chunk(Lower *l, const Contract *c, ExprId chunk, ExprId acc, ExprId part) {
+    /* The first partial sum is taken as it is: +0 + -0 would lose its sign. */
+    ExprId first = l_op(l, OP_EQUAL, DTYPE_BOOL, chunk, l_int(l, 0));
+    return l_select(l, c->dtype, first, part, l_op(l, OP_ADD, c->dtype, acc, part));
+}
+
+/* The labels of flattened k, or nested loops when k fits one chunk. */
+void contract_enter_k(Lower *l, const Contract *c, ExprId from, ExprId to, ExprId *label) {
+    if (c->reduced <= 1 || contract_chunked(l->s, c)) {
+        VarId k = l_new_var(l, "k");
+        l_enter_for(l, k, from, to, 1);
+        if (c->reduced > 0)
+            split_position(l, l_var(l, k), c->size + c->outer, c->reduced, label + c->outer);
+        return;
+    }
+    for (uint32_t i = 0; i < c->reduced; i++) {
+        VarId k = l_new_var(l, "k");
+        l_enter_for(l, k, l_int(l, 0), l_dim(l, c->size[c->outer + i]), 1);
+        label[c->outer + i] = l_var(l, k);
+    }
+}
+
+ExprId lower_CONTRACT(Lower *l, NodeId n, const Index *at) {
+    Contract c = contract_of(l->s, n);
+    ExprId label[2 * RANK_MAX], zero = l_bits(l, c.dtype, 0);
+    index_axes(l, n, at, label);
+    RegId part = l_new_reg(l, "acc", c.dtype, NULL), acc = part;
+    LowerPlace place = l_place(l);
+    ExprId from = l_int(l, 0), to = l_dim(l, c.k);
+    bool chunked = contract_chunked(l->s, &c);
+    if (chunked) {
+        acc = l_new_reg(l, "total", c.dtype, NULL);
+        l_set(l, acc, zero);
+        VarId chunk = l_new_var(l, "c");
+        l_enter_for(l, chunk, from, to, K_CHUNK);
+        from = l_var(l, chunk);
+        to = l_min(l, l_add(l, from, l_int(l, K_CHUNK)), to);
+    }
+    LowerPlace inside = l_place(l);
+    l_set(l, part, zero);
+    contract_enter_k(l, &c, from, to, label);
+    l_set(l, part, contract_step(l, &c, l_reg(l, part), label));
+    l_return(l, inside);
+    if (chunked) l_set(l, acc, contract_add_chunk(l, &c, from, l_reg(l, acc), l_reg(l, part)));
+    l_return(l, place);
+    RegId result = l_new_reg(l, "dot", node_of(l->s, n)->dtype, NULL);
+    l_set(l, result, l_cast(l, node_of(l->s, n)->dtype, l_reg(l, acc)));
+    return l_reg(l, result);
+}

@@ -1,0 +1,58 @@
+/* Values without operands. */
+#include "compiler/schedule/lower.h"
+
+enum { CONST_STORES_MAX = 4096 };
+
+ExprId lower_CONST(Lower *l, NodeId n, const Index *at) {
+    const GNode *x = node_of(l->s, n);
+    (void)at;
+    INVARIANT(x->nattr == 1);
+    return l_bits(l, x->dtype, (uint64_t)x->attr[0]);
+}
+
+ExprId lower_IOTA(Lower *l, NodeId n, const Index *at) {
+    const GNode *x = node_of(l->s, n);
+    ExprId axis[RANK_MAX];
+    index_axes(l, n, at, axis);
+    return l_cast(l, x->dtype, axis[x->attr[0]]);
+}
+
+ExprId lower_RANDOM(Lower *l, NodeId n, const Index *at) {
+    const GNode *x = node_of(l->s, n);
+    Expr e = {.kind = EXPR_RANDOM,
+              .dtype = DTYPE_F32,
+              .nargs = 1,
+              .args = {index_position(l, n, at)},
+              .imm = (uint64_t)x->attr[0],
+              .imm2 = (uint64_t)x->attr[1]};
+    return loop_expr(l->p, l->k, &e);
+}
+
+ExprId lower_SIZE(Lower *l, NodeId n, const Index *at) {
+    const GNode *x = node_of(l->s, n);
+    (void)at;
+    return l_cast(l, x->dtype, l_dim(l, (DimId){(uint32_t)x->attr[0]}));
+}
+
+ExprId lower_CLOCK(Lower *l, NodeId n, const Index *at) {
+    const GNode *x = node_of(l->s, n);
+    (void)at;
+    bool wide = x->dtype != DTYPE_F32;
+    Expr e = {.kind = EXPR_CLOCK,
+              .dtype = wide ? DTYPE_F64 : DTYPE_F32,
+              .imm = (uint64_t)x->attr[0]};
+    return l_cast(l, x->dtype, loop_expr(l->p, l->k, &e));
+}
+
+/* A constant of many words: a store each, by thread 0. schedule.c refuses large ones. */
+void lower_constants(Lower *l) {
+    NodeId n = l->group->core;
+    const GNode *x = node_of(l->s, n);
+    const Target *t = &l->group->targets.data[0];
+    INVARIANT(l->group->targets.len == 1 && x->nattr <= CONST_STORES_MAX);
+    uint32_t position = loop_use(l->p, l->k, t->buffer, true);
+    access_note(l, position, ACCESS_THREAD0);
+    for (uint32_t i = 0; i < x->nattr; i++)
+        loop_store(l->p, l->k, NULL, position, l_int(l, i),
+                   l_bits(l, x->dtype, (uint64_t)x->attr[i]), EXPR_NONE);
+}

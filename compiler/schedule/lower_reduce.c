@@ -1,0 +1,247 @@
+/* Reductions, in the order docs/numerics.md fixes: blocks of 4,096 elements of k, 16 lanes by
+ * k mod 16 starting at +0, the lanes' tree 8-4-2-1, blocks added in ascending order. max and min do
+ * not depend on the order.
+ *
+ * Two shapes of loops give those bits. Along the last axis the 16 lanes are one vector (or two
+ * halves of it); along another axis they are 16 accumulators, each a vector over the last axis of
+ * the result. Idle lanes add +0, which changes nothing: an accumulator is never -0. */
+#include "compiler/schedule/lower.h"
+
+typedef struct Reduce {
+    NodeId node;
+    const GNode *x; /* the operand */
+    Op op;
+    DType dtype;   /* of the accumulator */
+    ExprId start;  /* of an accumulator */
+    ExprId size;   /* reduced elements */
+    bool blocks;   /* may exceed one block */
+    bool whole;    /* the operand is read at flat positions: out * size + k */
+    const Index *at;
+} Reduce;
+
+static bool is_reduced(const GNode *n, uint32_t axis) {
+    for (uint32_t i = 0; i < n->nattr; i++)
+        if (n->attr[i] == (int64_t)axis) return true;
+    return false;
+}
+
+static DimId reduced_size(const Sched *s, const GNode *n, const GNode *x) {
+    DimId size = dim_const(s->dims, 1);
+    for (uint32_t i = 0; i < n->nattr; i++) size = dim_mul(s->dims, size, x->dims[n->attr[i]]);
+    return size;
+}
+
+/* The largest value below all others (or above, for min) of a dtype. */
+static ExprId extreme(Lower *l, DType t, bool lowest) {
+    uint32_t bits = dtype_bytes(t) * 8;
+    if (t == DTYPE_F64) return l_bits(l, t, lowest ? 0xFFF0000000000000u : 0x7FF0000000000000u);
+    if (t == DTYPE_F32) return l_bits(l, t, lowest ? 0xFF800000u : 0x7F800000u);
+    if (t == DTYPE_F16) return l_bits(l, t, lowest ? 0xFC00u : 0x7C00u);
+    if (t == DTYPE_BF16) return l_bits(l, t, lowest ? 0xFF80u : 0x7F80u);
+    uint64_t top = 1ull << (bits - 1), ones = top | (top - 1);
+    if (dtype_is_signed(t)) return l_bits(l, t, lowest ? top : top - 1);
+    return l_bits(l, t, lowest ? 0 : ones);
+}
+
+/* The operand's value at reduced position k. */
+static ExprId reduce_operand(Lower *l, const Reduce *r, ExprId k, ExprId pred) {
+    const GNode *n = node_of(l->s, r->node);
+    Index to = {.pred = l_and(l, r->at->pred, pred)};
+    if (r->whole) {
+        to.flat = true;
+        to.row = n->rank > 0 && index_in_row(l, r->node, r->at);
+        Index inner = *r->at;
+        if (to.row && !inner.flat) inner.axis[0] = l_int(l, 0);
+        ExprId out = to.row && inner.flat ? inner.pos : index_position(l, r->node, &inner);
+        to.pos = l_add(l, l_mul(l, out, r->size), k);
+        return l_cast(l, r->dtype, lower_value(l, n->args[0], &to));
+    }
+    DimId dims[RANK_MAX];
+    ExprId axis[RANK_MAX], split[RANK_MAX];
+    index_axes(l, r->node, r->at, axis);
+    for (uint32_t i = 0; i < n->nattr; i++) dims[i] = r->x->dims[n->attr[i]];
+    split_position(l, k, dims, n->nattr, split);
+    for (uint32_t i = 0, out = 0, in = 0; i < r->x->rank; i++)
+        to.axis[i] = is_reduced(n, i) ? split[in++] : axis[out++];
+    return l_cast(l, r->dtype, lower_value(l, n->args[0], &to));
+}
+
+/* Reduced axes are the last ones, and positions need no division: k is contiguous. */
+static bool reads_whole(const Lower *l, const GNode *n, const GNode *x) {
+    bool loaded = !lower_is_inline(l, n->args[0]);
+    if (!loaded && !plan_of(l->s, n->args[0])->flat) return false;
+    return n->attr[0] == (int64_t)(x->rank - n->nattr) && n->nattr > 1;
+}
+
+static Reduce reduce_begin(Lower *l, NodeId id, const Index *at, Op op) {
+    const GNode *n = node_of(l->s, id);
+    Reduce r = {.node = id, .x = node_of(l->s, n->args[0]), .op = op, .at = at};
+    DimId size = reduced_size(l->s, n, r.x);
+    r.dtype = op == OP_ADD ? accumulator(n->dtype) : n->dtype;
+    r.start = op == OP_ADD ? l_bits(l, r.dtype, 0) : extreme(l, r.dtype, op == OP_MAX);
+    r.size = l_dim(l, size);
+    r.blocks = op == OP_ADD &&
+               (!dim_is_const(l->s->dims, size) || dim_value(l->s->dims, size) > K_CHUNK);
+    r.whole = reads_whole(l, n, r.x);
+    return r;
+}
+
+/* ------------------------------------------------------------------ lanes in one vector */
+
+static void lanes_step(Lower *l, const Reduce *r, RegId lanes, VarId v, ExprId from, ExprId limit) {
+    LowerPlace place = l_place(l);
+    l_enter_vector(l, v, SUM_LANES, limit);
+    ExprId k = l_add(l, from, l_var(l, v));
+    ExprId value = reduce_operand(l, r, k, EXPR_NONE);
+    if (!expr_is_none(limit))
+        value = l_select(l, r->dtype, l_op(l, OP_LESS, DTYPE_BOOL, l_var(l, v), limit), value,
+                         r->start);
+    l_set(l, lanes, l_op(l, r->op, r->dtype, l_reg(l, lanes), value));
+    l_return(l, place);
+}
+
+static void lanes_block(Lower *l, const Reduce *r, RegId lanes, VarId v, ExprId from, ExprId to) {
+    LowerPlace place = l_place(l);
+    l_enter_vector(l, v, SUM_LANES, EXPR_NONE);
+    l_set(l, lanes, r->start);
+    l_return(l, place);
+    ExprId width = l_int(l, SUM_LANES);
+    ExprId full = l_add(l, from, l_mul(l, l_div(l, l_sub(l, to, from), width), width));
+    if (full.id != from.id) {
+        VarId k = l_new_var(l, "k");
+        l_enter_for(l, k, from, full, SUM_LANES);
+        lanes_step(l, r, lanes, v, l_var(l, k), EXPR_NONE);
+        l_return(l, place);
+    }
+    if (full.id == to.id) return;
+    VarId rest = l_new_var(l, "k");
+    l_enter_for(l, rest, full, to, SUM_LANES);
+    lanes_step(l, r, lanes, v, l_var(l, rest), l_sub(l, to, l_var(l, rest)));
+    l_return(l, place);
+}
+
+/* ------------------------------------------------------------------ lanes in 16 accumulators */
+
+static void copies_step(Lower *l, const Reduce *r, RegId lanes, ExprId k) {
+    ExprId value = reduce_operand(l, r, k, EXPR_NONE);
+    l_set(l, lanes, l_op(l, r->op, r->dtype, l_reg(l, lanes), value));
+}
+
+static void copies_block(Lower *l, const Reduce *r, RegId lanes, VarId u, ExprId from, ExprId to) {
+    LowerPlace place = l_place(l);
+    l_enter_unroll(l, u, SUM_LANES);
+    l_set(l, lanes, r->start);
+    l_return(l, place);
+    ExprId width = l_int(l, SUM_LANES);
+    ExprId full = l_add(l, from, l_mul(l, l_div(l, l_sub(l, to, from), width), width));
+    if (full.id != from.id) {
+        VarId k = l_new_var(l, "k");
+        l_enter_for(l, k, from, full, SUM_LANES);
+        l_enter_unroll(l, u, SUM_LANES);
+        copies_step(l, r, lanes, l_add(l, l_var(l, k), l_var(l, u)));
+        l_return(l, place);
+    }
+    if (full.id == to.id) return;
+    /* Copy u runs once when there is an element for it, else not at all. */
+    VarId rest = l_new_var(l, "k");
+    l_enter_unroll(l, u, SUM_LANES);
+    ExprId at = l_add(l, full, l_var(l, u));
+    l_enter_for(l, rest, at, l_min(l, l_add(l, at, l_int(l, 1)), to), 1);
+    copies_step(l, r, lanes, l_var(l, rest));
+    l_return(l, place);
+}
+
+/* ------------------------------------------------------------------ both */
+
+static ExprId tree(Lower *l, const Reduce *r, RegId lanes, VarId var) {
+    Expr e = {.kind = EXPR_TREE, .op = r->op, .dtype = r->dtype, .reg = lanes, .var = var};
+    return loop_expr(l->p, l->k, &e);
+}
+
+static ExprId reduce_lanes(Lower *l, const Reduce *r) {
+    bool copies = l->vector;
+    VarId var = l_new_var(l, copies ? "u" : "l");
+    RegId lanes = l_new_reg(l, "lanes", r->dtype, &var);
+    void (*block)(Lower *, const Reduce *, RegId, VarId, ExprId, ExprId) =
+        copies ? copies_block : lanes_block;
+    if (!r->blocks) {
+        block(l, r, lanes, var, l_int(l, 0), r->size);
+        return tree(l, r, lanes, var);
+    }
+    RegId total = l_new_reg(l, "total", r->dtype, NULL);
+    l_set(l, total, r->start);
+    LowerPlace place = l_place(l);
+    VarId b = l_new_var(l, "b");
+    l_enter_for(l, b, l_int(l, 0), r->size, K_CHUNK);
+    ExprId from = l_var(l, b);
+    block(l, r, lanes, var, from, l_min(l, l_add(l, from, l_int(l, K_CHUNK)), r->size));
+    l_set(l, total, l_op(l, r->op, r->dtype, l_reg(l, total), tree(l, r, lanes, var)));
+    l_return(l, place);
+    return l_reg(l, total);
+}
+
+/* max and min inside a vector over the result: one accumulator is enough. */
+static ExprId reduce_chain(Lower *l, const Reduce *r) {
+    RegId acc = l_new_reg(l, "acc", r->dtype, NULL);
+    LowerPlace place = l_place(l);
+    l_set(l, acc, r->start);
+    VarId k = l_new_var(l, "k");
+    l_enter_for(l, k, l_int(l, 0), r->size, 1);
+    ExprId value = reduce_operand(l, r, l_var(l, k), EXPR_NONE);
+    l_set(l, acc, l_op(l, r->op, r->dtype, l_reg(l, acc), value));
+    l_return(l, place);
+    return l_reg(l, acc);
+}
+
+/* The result stands in a register of its own, set where all of it is known. */
+static ExprId settle(Lower *l, ExprId value, DType dtype) {
+    RegId r = l_new_reg(l, "sum", dtype, NULL);
+    l_set(l, r, l_cast(l, dtype, value));
+    return l_reg(l, r);
+}
+
+ExprId lower_SUM(Lower *l, NodeId n, const Index *at) {
+    Reduce r = reduce_begin(l, n, at, OP_ADD);
+    return settle(l, reduce_lanes(l, &r), node_of(l->s, n)->dtype);
+}
+
+ExprId lower_REDUCE_MAX(Lower *l, NodeId n, const Index *at) {
+    Reduce r = reduce_begin(l, n, at, OP_MAX);
+    return l->vector ? reduce_chain(l, &r)
+                     : settle(l, reduce_lanes(l, &r), node_of(l->s, n)->dtype);
+}
+
+ExprId lower_REDUCE_MIN(Lower *l, NodeId n, const Index *at) {
+    Reduce r = reduce_begin(l, n, at, OP_MIN);
+    return l->vector ? reduce_chain(l, &r)
+                     : settle(l, reduce_lanes(l, &r), node_of(l->s, n)->dtype);
+}
+
+/* The first NaN, else the lowest index of the largest: a later element takes over only when it is
+ * larger, or when it is the first NaN. */
+ExprId lower_ARGMAX(Lower *l, NodeId n, const Index *at) {
+    Reduce r = reduce_begin(l, n, at, OP_MAX);
+    RegId best = l_new_reg(l, "best", r.dtype, NULL), where = l_new_reg(l, "at", DTYPE_I32, NULL);
+    LowerPlace place = l_place(l);
+    l_set(l, best, reduce_operand(l, &r, l_int(l, 0), EXPR_NONE));
+    l_set(l, where, l_bits(l, DTYPE_I32, 0));
+    VarId k = l_new_var(l, "k");
+    l_enter_for(l, k, l_int(l, 1), r.size, 1);
+    RegId next = l_new_reg(l, "x", r.dtype, NULL), take = l_new_reg(l, "take", DTYPE_BOOL, NULL);
+    l_set(l, next, reduce_operand(l, &r, l_var(l, k), EXPR_NONE));
+    ExprId x = l_reg(l, next), y = l_reg(l, best);
+    ExprId larger = l_op(l, OP_LESS, DTYPE_BOOL, y, x);
+    if (dtype_is_float(r.dtype)) {
+        ExprId same = l_op(l, OP_EQUAL, DTYPE_BOOL, x, x);
+        ExprId nan = loop_op(l->p, l->k, OP_NOT, DTYPE_BOOL, &same, 1);
+        ExprId none = l_op(l, OP_EQUAL, DTYPE_BOOL, y, y);
+        larger = l_op(l, OP_OR, DTYPE_BOOL, larger, l_op(l, OP_AND, DTYPE_BOOL, nan, none));
+    }
+    l_set(l, take, larger);
+    l_set(l, best, l_select(l, r.dtype, l_reg(l, take), x, y));
+    l_set(l, where,
+          l_select(l, DTYPE_I32, l_reg(l, take), l_cast(l, DTYPE_I32, l_var(l, k)),
+                   l_reg(l, where)));
+    l_return(l, place);
+    return l_reg(l, where);
+}

@@ -1,0 +1,153 @@
+/* Views: the operand's value at another position. Positions that may fall outside the operand (pad,
+ * concat) carry a predicate: nothing is loaded where it is false. */
+#include "compiler/schedule/lower.h"
+
+static Index index_like(const Index *at) {
+    Index to = {.pred = at->pred};
+    return to;
+}
+
+/* All of y's dims but those of one element, in order, are x's. */
+static ExprId reshape_simple(Lower *l, NodeId n, const Index *at) {
+    const GNode *y = node_of(l->s, n), *x = node_of(l->s, y->args[0]);
+    Index to = index_like(at);
+    uint32_t j = 0;
+    for (uint32_t i = 0; i < x->rank; i++) {
+        to.axis[i] = l_int(l, 0);
+        if (dim_equals(l->s->dims, x->dims[i], 1)) continue;
+        while (dim_equals(l->s->dims, y->dims[j], 1)) j++;
+        to.axis[i] = at->axis[j++];
+    }
+    return lower_value(l, y->args[0], &to);
+}
+
+ExprId lower_RESHAPE(Lower *l, NodeId n, const Index *at) {
+    const GNode *y = node_of(l->s, n), *x = node_of(l->s, y->args[0]);
+    Index to = index_like(at);
+    if (!at->flat && reshape_is_simple(l->s, n)) return reshape_simple(l, n, at);
+    bool rows = y->rank > 0 && x->rank > 0 && dim_same(x->dims[0], y->dims[0]);
+    to.flat = true;
+    to.row = rows && index_in_row(l, n, at);
+    if (!to.row || at->flat) {
+        to.pos = to.row ? at->pos : index_position(l, n, at);
+    } else {
+        Index rest = *at;
+        rest.axis[0] = l_int(l, 0);
+        to.pos = index_position(l, n, &rest);
+    }
+    return lower_value(l, y->args[0], &to);
+}
+
+ExprId lower_PERMUTE(Lower *l, NodeId n, const Index *at) {
+    const GNode *y = node_of(l->s, n);
+    Index to = index_like(at);
+    ExprId axis[RANK_MAX];
+    index_axes(l, n, at, axis);
+    for (uint32_t i = 0; i < y->rank; i++) to.axis[y->attr[i]] = axis[i];
+    return lower_value(l, y->args[0], &to);
+}
+
+ExprId lower_BROADCAST(Lower *l, NodeId n, const Index *at) {
+    const GNode *y = node_of(l->s, n);
+    Index to = index_like(at);
+    ExprId axis[RANK_MAX];
+    if (node_of(l->s, y->args[0])->rank > 0) index_axes(l, n, at, axis);
+    for (uint32_t i = 0; i < y->rank; i++)
+        if (y->attr[i] >= 0) to.axis[y->attr[i]] = axis[i];
+    return lower_value(l, y->args[0], &to);
+}
+
+ExprId lower_SLICE(Lower *l, NodeId n, const Index *at) {
+    const GNode *y = node_of(l->s, n);
+    Index to = index_like(at);
+    ExprId axis[RANK_MAX];
+    index_axes(l, n, at, axis);
+    for (uint32_t i = 0; i < y->rank; i++)
+        to.axis[i] = l_add(l, l_mul(l, axis[i], l_int(l, y->attr[2 * i + 1])),
+                           l_dim(l, (DimId){(uint32_t)y->attr[2 * i]}));
+    return lower_value(l, y->args[0], &to);
+}
+
+ExprId lower_REVERSE(Lower *l, NodeId n, const Index *at) {
+    const GNode *y = node_of(l->s, n);
+    Index to = index_like(at);
+    index_axes(l, n, at, to.axis);
+    for (uint32_t i = 0; i < y->nattr; i++) {
+        uint32_t a = (uint32_t)y->attr[i];
+        to.axis[a] = l_sub(l, l_sub(l, l_dim(l, y->dims[a]), l_int(l, 1)), to.axis[a]);
+    }
+    return lower_value(l, y->args[0], &to);
+}
+
+static ExprId less(Lower *l, ExprId a, ExprId b) {
+    return l_op(l, OP_LESS, DTYPE_BOOL, a, b);
+}
+
+/* The operand's position on one padded axis; *inside gains the conditions for it to exist. */
+static ExprId pad_axis(Lower *l, const GNode *y, const GNode *x, uint32_t i, ExprId at,
+                       ExprId *inside) {
+    DimId low = {(uint32_t)y->attr[3 * i]}, high = {(uint32_t)y->attr[3 * i + 1]};
+    int64_t pitch = y->attr[3 * i + 2] + 1;
+    ExprId pos = l_sub(l, at, l_dim(l, low)), zero = l_int(l, 0), size = l_dim(l, x->dims[i]);
+    if (!dim_equals(l->s->dims, low, 0))
+        *inside = l_and(l, *inside, less(l, l_int(l, -1), pos));
+    if (pitch == 1) {
+        if (!dim_equals(l->s->dims, high, 0)) *inside = l_and(l, *inside, less(l, pos, size));
+        return pos;
+    }
+    ExprId whole = l_max(l, pos, zero), step = l_int(l, pitch);
+    ExprId quotient = l_div(l, whole, step);
+    *inside = l_and(l, *inside, l_op(l, OP_EQUAL, DTYPE_BOOL, l_mod(l, whole, step), zero));
+    *inside = l_and(l, *inside, less(l, quotient, size));
+    return quotient;
+}
+
+ExprId lower_PAD(Lower *l, NodeId n, const Index *at) {
+    const GNode *y = node_of(l->s, n), *x = node_of(l->s, y->args[0]);
+    Index to = index_like(at);
+    ExprId axis[RANK_MAX], inside = EXPR_NONE;
+    index_axes(l, n, at, axis);
+    for (uint32_t i = 0; i < y->rank; i++) to.axis[i] = pad_axis(l, y, x, i, axis[i], &inside);
+    to.pred = l_and(l, at->pred, inside);
+    ExprId value = lower_value(l, y->args[0], &to);
+    if (expr_is_none(inside)) return value;
+    return l_select(l, y->dtype, inside, value, lower_value(l, y->args[1], at));
+}
+
+ExprId lower_CONCAT(Lower *l, NodeId n, const Index *at) {
+    const GNode *y = node_of(l->s, n);
+    uint32_t along = (uint32_t)y->attr[0];
+    ExprId axis[RANK_MAX], result = EXPR_NONE;
+    index_axes(l, n, at, axis);
+    DimId end = y->dims[along];
+    for (uint32_t k = y->nargs; k-- > 0;) {
+        Index to = index_like(at);
+        DimId first = dim_sub(l->s->dims, end, node_of(l->s, y->args[k])->dims[along]);
+        ExprId above = k == 0 ? EXPR_NONE
+                              : less(l, l_sub(l, l_dim(l, first), l_int(l, 1)), axis[along]);
+        ExprId below = k + 1 == y->nargs ? EXPR_NONE : less(l, axis[along], l_dim(l, end));
+        for (uint32_t i = 0; i < y->rank; i++) to.axis[i] = axis[i];
+        to.axis[along] = l_sub(l, axis[along], l_dim(l, first));
+        to.pred = l_and(l, at->pred, l_and(l, above, below));
+        ExprId value = lower_value(l, y->args[k], &to);
+        result = expr_is_none(result) ? value : l_select(l, y->dtype, below, value, result);
+        end = first;
+    }
+    return result;
+}
+
+/* Result axes: the operand's, windowed ones counting windows, then the taps. Margins would make taps
+ * that do not exist; schedule.c refuses them. */
+ExprId lower_WINDOW(Lower *l, NodeId n, const Index *at) {
+    const GNode *y = node_of(l->s, n), *x = node_of(l->s, y->args[0]);
+    Index to = index_like(at);
+    ExprId axis[RANK_MAX];
+    index_axes(l, n, at, axis);
+    for (uint32_t i = 0; i < x->rank; i++) to.axis[i] = axis[i];
+    for (uint32_t k = 0; k < y->nattr / 6; k++) {
+        const int64_t *w = y->attr + (size_t)6 * k;
+        ExprId start = l_mul(l, axis[w[0]], l_int(l, w[2]));
+        to.axis[w[0]] = l_add(l, start, l_mul(l, axis[x->rank + k], l_int(l, w[3])));
+    }
+    return lower_value(l, y->args[0], &to);
+}

@@ -1,0 +1,125 @@
+/* Which thread does what, and where threads must meet.
+ *
+ * All row-wise kernels over one extent share one partition of the rows, so a thread that wrote row i
+ * is the one that reads it: forward and backward of a batch need no barrier between kernels. A
+ * barrier stands only where two kernels touch one buffer, at least one of them writes, and the
+ * threads that touch an element may differ. Cost: O(kernels * buffers). */
+#include "compiler/schedule/sched.h"
+
+enum { PARALLEL_MIN_ROWS = 16, PARALLEL_MIN_WORK = 4096 };
+
+static double work_of(const Sched *s, const Group *g) {
+    double work = (double)node_bound(s, g->like);
+    if (!node_is_none(g->core)) {
+        const GNode *c = node_of(s, g->core);
+        for (uint32_t i = 0; i < c->nargs; i++) {
+            double operand = (double)node_bound(s, c->args[i]);
+            work = c->op == OP_CONTRACT ? work + 4 * operand : work + operand;
+        }
+    }
+    return work;
+}
+
+void threads_choose(const Sched *s, const Group *g, const DimId *dims, uint32_t rank, int32_t *axis,
+                    int64_t *grain) {
+    *axis = -1;
+    *grain = 1;
+    if (rank == 0) return;
+    if (dim_bound(s->dims, dims[0]) >= PARALLEL_MIN_ROWS) {
+        *axis = 0;
+        *grain = ROW_GRAIN;
+        return;
+    }
+    if (work_of(s, g) < PARALLEL_MIN_WORK) return;
+    int64_t most = 1;
+    uint32_t last = rank;
+    for (uint32_t i = 0; i < rank; i++) {
+        int64_t bound = dim_bound(s->dims, dims[i]);
+        if (bound > most) {
+            *axis = (int32_t)i;
+            most = bound;
+        }
+        if (bound > 1) last = i;
+    }
+    if (*axis == (int32_t)last) *grain = s->options.vector_bytes / 4;
+}
+
+/* ------------------------------------------------------------------ barriers */
+
+typedef struct Share { /* how threads reach a buffer */
+    Access access;
+    DimId extent;
+    int64_t grain;
+} Share;
+typedef struct Seen { /* since the last barrier */
+    Share read, written;
+} Seen;
+
+static bool compatible(const Share *a, const Share *b) {
+    if (a->access == ACCESS_NONE || b->access == ACCESS_NONE) return true;
+    if (a->access != b->access || a->access == ACCESS_ANY) return false;
+    return a->access == ACCESS_THREAD0 || (dim_same(a->extent, b->extent) && a->grain == b->grain);
+}
+
+static Share share_of(const Group *g, uint32_t position) {
+    Share share = {g->access.data[position], g->kernel->extent, g->kernel->grain};
+    return share;
+}
+
+static void merge(Share *into, const Share *share) {
+    if (into->access == ACCESS_NONE)
+        *into = *share;
+    else if (!compatible(into, share))
+        into->access = ACCESS_ANY;
+}
+
+static bool conflicts(const Group *g, const Seen *seen) {
+    const Kernel *k = g->kernel;
+    for (uint32_t i = 0; i < k->buffers.len; i++) {
+        const Seen *b = &seen[k->buffers.data[i]];
+        Share share = share_of(g, i);
+        if (!compatible(&b->written, &share)) return true;
+        if (k->writes.data[i] && !compatible(&b->read, &share)) return true;
+    }
+    return false;
+}
+
+static void touch(const Group *g, Seen *seen) {
+    const Kernel *k = g->kernel;
+    for (uint32_t i = 0; i < k->buffers.len; i++) {
+        Share share = share_of(g, i);
+        merge(&seen[k->buffers.data[i]].read, &share); /* a kernel may read what it writes */
+        if (k->writes.data[i]) merge(&seen[k->buffers.data[i]].written, &share);
+    }
+}
+
+typedef struct Orderer {
+    Sched *s;
+    Seen *seen;
+    bool met; /* nothing ran since the last meeting */
+} Orderer;
+
+static void order_push(Orderer *o, OrderKind kind, uint32_t number) {
+    Order item = {kind, number};
+    vec_push(o->s->arena, &o->s->out->order, item);
+    o->met = kind != ORDER_RUN;
+    if (o->met) memset(o->seen, 0, o->s->out->buffers.len * sizeof *o->seen);
+}
+
+void plan_threads(Sched *s) {
+    Orderer o = {.s = s, .met = true};
+    o.seen = ARENA_ARRAY(s->arena, Seen, s->out->buffers.len);
+    bool guard = !node_is_none(s->graph->guard);
+    for (uint32_t i = 0; i <= s->groups.len; i++) {
+        const Group *g = i < s->groups.len ? s->groups.data[i] : NULL;
+        if (guard && (!g || g->phase != PHASE_COMPUTE)) {
+            guard = false;
+            if (!o.met) order_push(&o, ORDER_BARRIER, 0);
+            order_push(&o, ORDER_GUARD, plan_of(s, s->graph->guard)->buffer);
+        }
+        if (!g) break;
+        if (conflicts(g, o.seen)) order_push(&o, ORDER_BARRIER, 0);
+        order_push(&o, ORDER_RUN, i);
+        touch(g, o.seen);
+    }
+}

@@ -1,0 +1,125 @@
+/* What the files of this folder share: the plan of one entry while it is being made. */
+#ifndef BMC_SCHEDULE_SCHED_H
+#define BMC_SCHEDULE_SCHED_H
+
+#include "compiler/schedule/schedule.h"
+
+enum { NONE = UINT32_MAX };
+enum { ROW_GRAIN = 8 }; /* rows a thread takes at once; a multiple of every row tile */
+enum { K_CHUNK = 4096 }; /* docs/numerics.md: contract and sum restart here */
+enum { SUM_LANES = 16 };
+
+/* What becomes of a node.
+ *
+ * Levels order the kernels. Cores (contract, reductions, indexing) are numbered from 1 in ascending
+ * id; core c has level 2c, and so has every elementwise node that depends on core c at the same
+ * position and on nothing later: it can be computed in the core's kernel (its region). Whatever
+ * else depends on level 2c has level 2c + 1 at least. So a kernel only reads kernels of lower or
+ * equal level, and fusing never makes a cycle. */
+typedef struct NodePlan {
+    bool live;
+    bool stored;     /* has a buffer of its own; otherwise computed where it is used */
+    bool core;
+    bool address;    /* a reader needs an address, not only a value (contract operands) */
+    bool flat;       /* its value at a row-major position needs no division */
+    bool forced;     /* stored so that expressions stay bounded */
+    uint32_t level;
+    uint32_t reader; /* level or key of the one kernel that evaluates it; 0 none; NONE many */
+    uint32_t cost;   /* of evaluating one element where it is used, roughly in operations */
+    uint32_t depth;  /* of the expression */
+    uint32_t group;  /* that computes it for good, or NONE */
+    uint32_t buffer; /* program buffer that holds it, or NONE */
+    uint64_t dep;    /* level and sequence number of the latest group it needs */
+} NodePlan;
+
+/* A store of the kernel: the node's value, or with `from` a copy of that buffer. */
+typedef struct Target {
+    NodeId node;
+    uint32_t buffer;
+    uint32_t from;
+} Target;
+
+typedef enum Access { ACCESS_NONE, ACCESS_ROWS, ACCESS_THREAD0, ACCESS_ANY } Access;
+typedef enum Phase { PHASE_COMPUTE, PHASE_WRITE, PHASE_COPY } Phase;
+
+/* A kernel to be: at most one core, and stores over one domain. */
+typedef struct Group {
+    NodeId core;     /* or NODE_NONE */
+    NodeId like;     /* a node with the domain's dims */
+    NodeId transposed; /* layout: the group stores this node's transposed copy; or NODE_NONE */
+    uint32_t level, seq;
+    Phase phase;
+    VEC(Target) targets;
+    VEC(NodeId) reads; /* stored nodes it reads, each once */
+    VEC(bool) exact;   /* per read: only at the position it stores */
+    Kernel *kernel;
+    VEC(Access) access; /* per buffer position of the kernel */
+} Group;
+
+typedef struct Sched {
+    Context *ctx;
+    Arena *arena; /* the compilation's */
+    const Program *program;
+    const Entry *entry;
+    const Graph *graph;
+    DimTable *dims;
+    ScheduleOptions options;
+    LoopProgram *out;
+    uint32_t size; /* nodes */
+    NodePlan *plan;
+    uint32_t *user_first, *users; /* users of node n: users[user_first[n] .. user_first[n + 1]) */
+    uint32_t core_count;
+    uint32_t *core_group; /* group of core c */
+    VEC(Group *) groups;
+    uint32_t *slot_buffer;
+    ExprId *scalar; /* lower.c: per node, in the kernel being lowered */
+    uint32_t *stamp; /* walk.c */
+    uint32_t stamp_now;
+} Sched;
+
+static inline const GNode *node_of(const Sched *s, NodeId n) {
+    return graph_node(s->graph, n);
+}
+static inline NodePlan *plan_of(const Sched *s, NodeId n) {
+    return &s->plan[n.id];
+}
+static inline bool plan_in_region(const NodePlan *p) {
+    return p->level != 0 && (p->level & 1) == 0;
+}
+
+/* ---- sizes.c */
+DimId dims_product(const Sched *s, const DimId *dims, uint32_t rank);
+bool node_same_dims(const Sched *s, NodeId a, NodeId b);
+int64_t node_bound(const Sched *s, NodeId n); /* elements, symbols at their bounds */
+/* Equal but for axes of one element. */
+bool reshape_is_simple(const Sched *s, NodeId n);
+DType accumulator(DType t); /* f16 and bf16 accumulate in f32 */
+
+/* ---- fuse.c: what is stored, what is computed where it is used */
+void fuse_nodes(Sched *s);
+/* ---- group.c: which stores share a kernel */
+void group_nodes(Sched *s);
+uint32_t group_create(Sched *s, NodeId core, NodeId like, uint32_t level);
+/* ---- slots.c: outputs, writes in place, the order of groups */
+void buffers_assign(Sched *s);
+uint32_t buffer_create(Sched *s, const char *name, Storage storage, uint32_t number, DType dtype,
+                       DimId count);
+void groups_order(Sched *s);
+
+/* ---- walk.c: what a group reads */
+typedef void (*WalkVisit)(void *user, NodeId node, bool exact, bool leaf);
+/* Visits every node the group evaluates, operands after users; exact: at the stored position. A node
+ * may be visited twice, once exact and once not. */
+void walk_group(Sched *s, const Group *g, uint32_t number, WalkVisit visit, void *user);
+void walk_reads(Sched *s, Group *g, uint32_t number); /* fills reads and exact */
+
+/* ---- lower.c and the rest: a group's kernel */
+void lower_group(Sched *s, uint32_t number);
+/* ---- plan_threads.c */
+void threads_choose(const Sched *s, const Group *g, const DimId *dims, uint32_t rank, int32_t *axis,
+                    int64_t *grain);
+void plan_threads(Sched *s);
+/* ---- plan_memory.c */
+bool plan_memory(Sched *s);
+
+#endif

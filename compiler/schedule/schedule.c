@@ -1,0 +1,63 @@
+/* One entry, from its sealed graph to a loop program. The passes stand here in order; each is
+ * described in its own file. */
+#include "compiler/schedule/sched.h"
+
+enum { CONST_WORDS_MAX = 4096 };
+
+void schedule_options_default(ScheduleOptions *o) {
+    *o = (ScheduleOptions){
+        .vector_bytes = 64, .vector_registers = 32, .fusion = true, .memory_plan = true};
+}
+
+static bool window_has_margins(const GNode *n) {
+    for (uint32_t i = 0; i < n->nattr / 6; i++)
+        if (n->attr[6 * i + 4] != 0 || n->attr[6 * i + 5] != 0) return true;
+    return false;
+}
+
+/* What this version cannot lower is refused here, with its place, before any work. */
+static bool supported(const Sched *s) {
+    bool *live = ARENA_ARRAY(s->arena, bool, s->size), fine = true;
+    graph_live(s->graph, live);
+    for (uint32_t i = 0; i < s->size; i++) {
+        const GNode *n = node_of(s, (NodeId){i});
+        if (!live[i]) continue;
+        const char *what = NULL;
+        if (n->op == OP_WINDOW && window_has_margins(n)) what = "a window with margins";
+        if (n->op == OP_GRAD) BUG("entry %s: a gradient reached the schedule", s->entry->name);
+        if (n->op == OP_CONST && n->nattr > CONST_WORDS_MAX) what = "a constant of this size";
+        if (!what) continue;
+        ctx_error(s->ctx, E_UNSUPPORTED, n->span, "%s is not supported yet", what);
+        fine = false;
+    }
+    return fine;
+}
+
+LoopProgram *schedule_entry(Context *ctx, const Program *program, const Entry *entry,
+                            const ScheduleOptions *options) {
+    Sched s = {.ctx = ctx,
+               .arena = ctx->arena,
+               .program = program,
+               .entry = entry,
+               .graph = entry->graph,
+               .dims = program->dims,
+               .options = *options,
+               .size = graph_size(entry->graph)};
+    INVARIANT(entry->graph->sealed);
+    s.plan = ARENA_ARRAY(s.arena, NodePlan, s.size);
+    s.stamp = ARENA_ARRAY(s.arena, uint32_t, 2 * (size_t)s.size);
+    s.scalar = ARENA_ARRAY(s.arena, ExprId, s.size);
+    for (uint32_t i = 0; i < s.size; i++) s.scalar[i] = EXPR_NONE;
+    if (!supported(&s)) return NULL;
+    s.out = loop_program_create(ctx, program, entry);
+    fuse_nodes(&s);
+    group_nodes(&s);
+    buffers_assign(&s);
+    groups_order(&s);
+    for (uint32_t i = 0; i < s.groups.len; i++) lower_group(&s, i);
+    plan_threads(&s);
+    if (!plan_memory(&s)) return NULL;
+    loop_verify(s.out);
+    loop_verify_memory(s.out);
+    return s.out;
+}
