@@ -67,6 +67,7 @@ int main(int argc, char **argv) {
     }
     signal(SIGABRT, on_abort);
     signal(SIGPIPE, SIG_IGN); /* a reader that left is a failed write, reported below */
+    signal(SIGXFSZ, SIG_IGN); /* so is a file that grows beyond `ulimit -f` */
     ExitCode code = run(&session, argc, argv);
     context_destroy(session.ctx);
     if (fflush(stdout) != 0 || ferror(stdout)) {

@@ -57,11 +57,25 @@ BmrtStatus bmrt_file_read(const BmrtHooks *hooks, const char *path, int64_t limi
     return status;
 }
 
+/* A rename would put a regular file in the place of a device, a pipe or a folder: refused instead. */
+static BmrtStatus check_replaceable(const BmrtHooks *hooks, const char *path, BmrtMessage *message)
+{
+    struct stat facts;
+    const int file = hooks->open(hooks->user, path, O_RDONLY | O_NONBLOCK, 0);
+    if (file < 0) return BMRT_OK; /* not there, or not readable: the rename will tell */
+    const int known = hooks->fstat(hooks->user, file, &facts) == 0;
+    hooks->close(hooks->user, file);
+    if (known && S_ISREG(facts.st_mode)) return BMRT_OK;
+    return bmrt_fail(message, BMRT_IO, "cannot write `%s`: it is not a regular file", path);
+}
+
 BmrtStatus bmrt_output_open(const BmrtHooks *hooks, const char *path, BmrtOutput *out,
                             BmrtMessage *message)
 {
     *out = (BmrtOutput){.hooks = hooks, .path = path, .file = -1};
     if (!*path) return bmrt_fail(message, BMRT_ARGUMENT, "the path to save to is empty");
+    const BmrtStatus status = check_replaceable(hooks, path, message);
+    if (status != BMRT_OK) return status;
     out->temporary_bytes = (int64_t)strlen(path) + TEMPORARY_EXTRA;
     out->temporary = bmrt_new(hooks, out->temporary_bytes, 1);
     if (!out->temporary) return bmrt_fail(message, BMRT_MEMORY, "no memory to save `%s`", path);
