@@ -154,7 +154,7 @@ typedef struct LoopProgram {
     int64_t live_bytes_max; /* lower bound: the largest sum of live buffers */
 } LoopProgram;
 
-/* ---- building (build.c) */
+/* ---- building (loop_build.c) */
 LoopProgram *loop_program_create(Context *ctx, const Program *program, const Entry *entry);
 Kernel *loop_kernel(LoopProgram *p, const char *name, Span span);
 /* Position of a program buffer in the kernel's list, added when new; `write` is sticky. */

@@ -1,5 +1,6 @@
 /* The causes of syntax errors: each rule recognises one by the refused token and its surroundings,
- * says what is wrong and shows what to write. Order matters: the most particular first. */
+ * says what is wrong and shows what to write. Order matters: the most particular first.
+ * (More than 600 lines, long because it is one ordered list of small rules.) */
 #include "compiler/syntax/mistake.h"
 
 #include "grammar/bmc.tab.h"

@@ -104,7 +104,7 @@ Span parser_token_span(const Parser *parser, uint32_t token);
 /* Appends the fixes that help to their diagnostics (fix.c). */
 void parser_try_fixes(Parser *parser);
 
-/* ---- building the tree (build.c); every function may be given POISON and stays silent then */
+/* ---- building the tree (ast_build.c); every function may be given POISON and stays silent then */
 #define NODE_KIDS(...)                                                                             \
     (Node *[]){__VA_ARGS__}, (uint32_t)(sizeof((Node *[]){__VA_ARGS__}) / sizeof(Node *))
 
