@@ -27,6 +27,8 @@ const char *definition_signature(Session *s, const Node *item) {
     while (end > begin && strchr(" \t\r\n={", source->text[end - 1])) end--;
     Text t = {.arena = s->ctx->arena};
     bool gap = false;
+    if ((item->flags & NODE_FLAG_EXPORT) && strncmp(source->text + begin, "export", 6) != 0)
+        text_add(&t, "export ");
     for (uint32_t i = begin; i < end; i++) { /* on one line */
         bool space = strchr(" \t\r\n", source->text[i]) != NULL;
         if (!space && gap && t.len) text_char(&t, ' ');

@@ -54,7 +54,8 @@ static ExitCode run(Session *s, int argc, char **argv) {
     if (argc < 2) { /* asked for nothing: say what there is, but as a mistake */
         s->out = s->err;
         command_help(s);
-    } else if (understood) code = COMMAND_FUNCTIONS[s->options.command](s);
+    } else if (understood)
+        code = COMMAND_FUNCTIONS[s->options.command](s);
     session_show(s);
     return code;
 }

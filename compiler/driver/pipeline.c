@@ -10,18 +10,23 @@ static const PassFn PASS_FUNCTIONS[] = {
 #undef PASS
 };
 
-bool pipeline_open(Pipeline *p, Session *s, const char *path, uint32_t roots) {
-    *p = (Pipeline){.session = s, .ctx = s->ctx};
+void pipeline_begin(Pipeline *p, Session *s, uint32_t file, const char *stem, uint32_t roots) {
     const Options *o = &s->options;
-    const char *output = s->options.command == COMMAND_build ? o->value[OPTION_output] : NULL;
-    p->sema.stem = session_stem(s, output && strcmp(output, "-") != 0 ? output : path);
+    *p = (Pipeline){.session = s, .ctx = s->ctx, .file = file};
+    p->sema.stem = stem;
     p->sema.defines = o->defines.data;
     p->sema.define_count = o->defines.len;
     p->sema.roots = roots;
     p->codegen.triple = o->value[OPTION_target];
     p->codegen.cpu = o->value[OPTION_march];
     p->codegen.level = (int)option_number(o, OPTION_level, 2);
-    p->file = session_read(s, path);
+}
+
+bool pipeline_open(Pipeline *p, Session *s, const char *path, uint32_t roots) {
+    const char *output =
+        s->options.command == COMMAND_build ? s->options.value[OPTION_output] : NULL;
+    const char *named = output && strcmp(output, "-") != 0 ? output : path;
+    pipeline_begin(p, s, session_read(s, path), session_stem(s, named), roots);
     return p->file != 0;
 }
 

@@ -29,6 +29,8 @@ typedef struct Pipeline {
     const char *printed; /* the text of the last form shown, for "(unchanged)" */
 } Pipeline;
 
+/* For a file that the context has already; the options of the session say the rest. */
+void pipeline_begin(Pipeline *p, Session *s, uint32_t file, const char *stem, uint32_t roots);
 /* Reads the file; the options of the session say the rest. False with diagnostics. `path` also
  * names the model: its stem is the prefix of all symbols unless -o gives another. */
 bool pipeline_open(Pipeline *p, Session *s, const char *path, uint32_t roots);
