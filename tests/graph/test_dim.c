@@ -151,8 +151,7 @@ START_TEST(deep_and_wide_sizes_are_refused_not_slow) {
         d = dim_div(t, dim_add(t, dim_mul(t, d, d), n(1)), n(3), &exact);
     ck_assert(dim_is_overflow(t, d));
     DimId sum = n(1), power = n(1);
-    for (int i = 0; i < 60; i++)
-        sum = dim_add(t, sum, dim_symbol(t, ctx_sym(ctx, "s"), 3));
+    for (int i = 0; i < 60; i++) sum = dim_add(t, sum, dim_symbol(t, ctx_sym(ctx, "s"), 3));
     ck_assert(dim_is_overflow(t, sum));
     for (int i = 0; i < 20; i++) power = dim_mul(t, power, B);
     ck_assert(dim_is_overflow(t, power));
