@@ -12,7 +12,7 @@
 #include "compiler/schedule/sched.h"
 
 enum { COST_EXPENSIVE = 16, COST_SCALAR = 24, COST_LIMIT = 4000, DEPTH_LIMIT = 40 };
-enum { READERS_MANY = UINT32_MAX };
+#define READERS_MANY UINT32_MAX
 #define PURE_KEY(id) (0x80000000u | (id))
 
 static bool has_words(const GNode *n) {

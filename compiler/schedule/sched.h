@@ -4,7 +4,7 @@
 
 #include "compiler/schedule/schedule.h"
 
-enum { NONE = UINT32_MAX };
+#define NONE UINT32_MAX
 enum { ROW_GRAIN = 8 }; /* rows a thread takes at once; a multiple of every row tile */
 enum { K_CHUNK = 4096 }; /* docs/numerics.md: contract and sum restart here */
 enum { SUM_LANES = 16 };
