@@ -23,15 +23,16 @@ static void explain_layers(Pipeline *p, Text *out) {
     for (uint32_t i = 0; i < p->program->layers.len; i++) {
         const LayerInfo *l = &p->program->layers.data[i];
         table_row(&t, l->path, l->what, shape_text(p, &l->shape),
-                  table_count(&t, (double)l->params), table_count(&t, l->flops),
-                  table_count(&t, (double)l->param_bytes));
+                  table_count(p->ctx->arena, (double)l->params),
+                  table_count(p->ctx->arena, l->flops),
+                  table_count(p->ctx->arena, (double)l->param_bytes));
         params += l->params;
         bytes += l->param_bytes;
         flops += l->flops;
     }
     table_line(&t);
-    table_row(&t, "total", "", "", table_count(&t, (double)params), table_count(&t, flops),
-              table_count(&t, (double)bytes));
+    table_row(&t, "total", "", "", table_count(p->ctx->arena, (double)params),
+              table_count(p->ctx->arena, flops), table_count(p->ctx->arena, (double)bytes));
     table_print(&t, out);
 }
 
@@ -54,10 +55,11 @@ static void explain_entries(Pipeline *p, Text *out) {
     int64_t largest = 0;
     for (uint32_t i = 0; i < p->program->entries.len; i++) {
         const LoopProgram *l = p->loops[i];
-        table_row(&t, p->program->entries.data[i].name, table_count(&t, l->kernels.len),
-                  table_count(&t, barriers(l)), table_count(&t, loop_flops(l)),
-                  table_count(&t, (double)l->arena_bytes),
-                  table_count(&t, (double)l->live_bytes_max));
+        table_row(&t, p->program->entries.data[i].name, table_count(p->ctx->arena, l->kernels.len),
+                  table_count(p->ctx->arena, barriers(l)),
+                  table_count(p->ctx->arena, loop_flops(l)),
+                  table_count(p->ctx->arena, (double)l->arena_bytes),
+                  table_count(p->ctx->arena, (double)l->live_bytes_max));
         if (l->arena_bytes > largest) largest = l->arena_bytes;
     }
     table_print(&t, out);
@@ -71,7 +73,8 @@ static void explain_entries(Pipeline *p, Text *out) {
     text_printf(out,
                 "\nmemory: %s bytes of parameters, states and optimizer slots, "
                 "%s bytes of planned work space (entries share it), at the planned batch\n",
-                table_count(&t, (double)slots), table_count(&t, (double)largest));
+                table_count(p->ctx->arena, (double)slots),
+                table_count(p->ctx->arena, (double)largest));
 }
 
 static void explain_kernels(Pipeline *p, Text *out) {
@@ -88,8 +91,9 @@ static void explain_kernels(Pipeline *p, Text *out) {
                 dim_print(&extent, p->program->dims, kernel->extent);
             else
                 text_add(&extent, "-");
-            table_row(&t, table_count(&t, k), kernel->name, text_str(&extent),
-                      table_count(&t, kernel->flops), table_count(&t, kernel->bytes));
+            table_row(&t, table_count(p->ctx->arena, k), kernel->name, text_str(&extent),
+                      table_count(p->ctx->arena, kernel->flops),
+                      table_count(p->ctx->arena, kernel->bytes));
         }
         table_print(&t, out);
     }

@@ -1,6 +1,6 @@
 /* bmc fmt: files in canonical form. */
+#include "compiler/driver/cli_session.h"
 #include "compiler/driver/file_output.h"
-#include "compiler/driver/session.h"
 #include "compiler/syntax/syntax.h"
 
 /* Counts in *changed a file that would change; writes it unless --check was given. */

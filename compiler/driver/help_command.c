@@ -1,7 +1,7 @@
 /* bmc help: everything it prints comes from the tables. */
+#include "compiler/driver/cli_session.h"
 #include "compiler/driver/help_topics.h"
 #include "compiler/driver/passes.h"
-#include "compiler/driver/session.h"
 
 static void add_option(Text *t, const OptionInfo *o) {
     Text left = {.arena = t->arena};

@@ -2,7 +2,7 @@
 #ifndef BMC_DRIVER_HELP_TOPICS_H
 #define BMC_DRIVER_HELP_TOPICS_H
 
-#include "compiler/driver/session.h"
+#include "compiler/driver/cli_session.h"
 #include "compiler/syntax/ast.h"
 
 /* "fn f(x[B]) -> [B]": the item's text without its body. NULL for items that define nothing. */

@@ -1,5 +1,5 @@
 /* The `bmc` program: read the command line, run one command, show what it reported. */
-#include "compiler/driver/session.h"
+#include "compiler/driver/cli_session.h"
 #include <errno.h>
 #include <setjmp.h>
 #include <signal.h>

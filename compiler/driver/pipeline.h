@@ -4,8 +4,8 @@
 #define BMC_DRIVER_PIPELINE_H
 
 #include "compiler/codegen/codegen.h"
+#include "compiler/driver/cli_session.h"
 #include "compiler/driver/passes.h"
-#include "compiler/driver/session.h"
 #include "compiler/schedule/schedule.h"
 
 typedef struct Pipeline {

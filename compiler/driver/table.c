@@ -15,10 +15,10 @@ void table_line(Table *t) {
     for (size_t i = 0; t->align[i]; i++) vec_push(t->arena, &t->cells, NULL);
 }
 
-const char *table_count(Table *t, double value) {
+const char *table_count(Arena *arena, double value) {
     char digits[64];
     int len = snprintf(digits, sizeof digits, "%.0f", value);
-    Text out = {.arena = t->arena};
+    Text out = {.arena = arena};
     for (int i = 0; i < len; i++) {
         if (i > 0 && (len - i) % 3 == 0 && digits[i - 1] != '-') text_char(&out, ',');
         text_char(&out, digits[i]);

@@ -17,7 +17,7 @@ void table_add(Table *t, const char *const *cells);
 #define table_row(t, ...) table_add((t), (const char *const[]){__VA_ARGS__})
 void table_line(Table *t); /* a rule across */
 /* A number with thousands separators: "1,234,567". */
-const char *table_count(Table *t, double value);
+const char *table_count(Arena *arena, double value);
 void table_print(Table *t, Text *out);
 
 #endif

@@ -1,5 +1,5 @@
 /* How bmc speaks: diagnostics, files, exit codes. */
-#include "compiler/driver/session.h"
+#include "compiler/driver/cli_session.h"
 #include "compiler/driver/file_output.h"
 #include "compiler/driver/json.h"
 #include <ctype.h>

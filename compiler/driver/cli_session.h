@@ -1,7 +1,7 @@
 /* One run of the `bmc` program: its options, its context, and how it speaks to the user. This
  * folder is the only place that prints. */
-#ifndef BMC_DRIVER_SESSION_H
-#define BMC_DRIVER_SESSION_H
+#ifndef BMC_DRIVER_CLI_SESSION_H
+#define BMC_DRIVER_CLI_SESSION_H
 
 #include "compiler/driver/options.h"
 #include <stdio.h>
