@@ -22,20 +22,17 @@ static const BmrtSlot slots[SLOT_COUNT] = {
     {"line.seen", BMRT_SLOT_STATE, BMRT_I64, 0, NULL, 128, 8},
     {"train.momentum1.line.w.m", BMRT_SLOT_OPTIMIZER, BMRT_F32, 1, dims_w, 192, 4 * FAKE_FEATURES}};
 
-static void *slot(const BmrtFrame *f, int number)
-{
+static void *slot(const BmrtFrame *f, int number) {
     return f->slots + slots[number].offset;
 }
 
-static float noise(uint64_t seed, uint64_t step, uint64_t element)
-{
+static float noise(uint64_t seed, uint64_t step, uint64_t element) {
     uint64_t x = seed * 0x9e3779b97f4a7c15u ^ step * 0xbf58476d1ce4e5b9u ^ element;
     x ^= x >> 31, x *= 0x94d049bb133111ebu, x ^= x >> 29;
     return (float)(x >> 40) * 0x1p-24f - 0.5f;
 }
 
-static void run_init(BmrtFrame *f, int32_t thread, int32_t threads)
-{
+static void run_init(BmrtFrame *f, int32_t thread, int32_t threads) {
     (void)threads;
     if (thread != 0) return;
     for (int i = 0; i < FAKE_FEATURES; i++)
@@ -45,14 +42,12 @@ static void run_init(BmrtFrame *f, int32_t thread, int32_t threads)
     memset(slot(f, SLOT_MOMENT), 0, 4 * FAKE_FEATURES);
 }
 
-static void range(int64_t n, int32_t thread, int32_t threads, int64_t *from, int64_t *to)
-{
+static void range(int64_t n, int32_t thread, int32_t threads, int64_t *from, int64_t *to) {
     *from = n * thread / threads;
     *to = n * (thread + 1) / threads;
 }
 
-static void run_rows(BmrtFrame *f, int32_t thread, int32_t threads)
-{
+static void run_rows(BmrtFrame *f, int32_t thread, int32_t threads) {
     const uint8_t *x = f->inputs[0];
     const float *y = f->inputs[1];
     float *ox = f->outputs[0], *oy = f->outputs[1];
@@ -63,8 +58,7 @@ static void run_rows(BmrtFrame *f, int32_t thread, int32_t threads)
 }
 
 /* Buffer 0: errors, one a row. Buffer 1: gradient and loss. */
-static void run_step(BmrtFrame *f, int32_t thread, int32_t threads)
-{
+static void run_step(BmrtFrame *f, int32_t thread, int32_t threads) {
     const float *x = f->inputs[0], *y = f->inputs[1];
     float *w = slot(f, SLOT_W), *b = slot(f, SLOT_B), *m = slot(f, SLOT_MOMENT);
     float *e = (float *)(f->arena + f->offsets[0]), *g = (float *)(f->arena + f->offsets[1]);
@@ -102,8 +96,7 @@ static void run_step(BmrtFrame *f, int32_t thread, int32_t threads)
     if (thread == 0) *(int64_t *)slot(f, SLOT_SEEN) += rows;
 }
 
-static void run_eval(BmrtFrame *f, int32_t thread, int32_t threads)
-{
+static void run_eval(BmrtFrame *f, int32_t thread, int32_t threads) {
     const float *x = f->inputs[0], *y = f->inputs[1], *w = slot(f, SLOT_W), *b = slot(f, SLOT_B);
     float sum = 0, top = 0;
     (void)threads;
@@ -118,16 +111,14 @@ static void run_eval(BmrtFrame *f, int32_t thread, int32_t threads)
     *(float *)f->outputs[1] = top;
 }
 
-static void run_finish(BmrtFrame *f, int32_t thread, int32_t threads)
-{
+static void run_finish(BmrtFrame *f, int32_t thread, int32_t threads) {
     (void)threads;
     if (thread != 0) return;
     *(float *)f->outputs[0] = *(const float *)f->inputs[0] / (float)f->symbols[0];
     *(float *)f->outputs[1] = *(const float *)f->inputs[1];
 }
 
-static void run_predict(BmrtFrame *f, int32_t thread, int32_t threads)
-{
+static void run_predict(BmrtFrame *f, int32_t thread, int32_t threads) {
     const float *x = f->inputs[0], *w = slot(f, SLOT_W), *b = slot(f, SLOT_B);
     float *y = (float *)(f->arena + f->offsets[0]), *out = f->outputs[0];
     int64_t from, to;
@@ -142,8 +133,7 @@ static void run_predict(BmrtFrame *f, int32_t thread, int32_t threads)
     for (int64_t i = from; i < to; i++) out[i] = y[i];
 }
 
-static void run_check(BmrtFrame *f, int32_t thread, int32_t threads)
-{
+static void run_check(BmrtFrame *f, int32_t thread, int32_t threads) {
     (void)threads;
     if (thread == 0) *(double *)f->outputs[0] = (double)f->step;
 }
@@ -167,32 +157,66 @@ static const BmrtValue label[] = {{"label", BMRT_I32, 1, dim_rows, FAKE_CLASSES}
 static const BmrtValue counter[] = {{"step", BMRT_F64, 0, NULL, 0}};
 static const char *const names[] = {"B"};
 static const int64_t bounds[] = {8};
-static const BmrtBuffer step_buffers[] = {{4, {1, term_rows}, 0, 1, 0}, {4, {1, term_small}, 1, 2, 64}};
+static const BmrtBuffer step_buffers[] = {{4, {1, term_rows}, 0, 1, 0},
+                                          {4, {1, term_small}, 1, 2, 64}};
 
 #define INPUTS(list)  .inputs = list, .input_count = sizeof list / sizeof *list
 #define OUTPUTS(list) .outputs = list, .output_count = sizeof list / sizeof *list
 #define ROWS          .symbol_count = 1, .symbol_names = names, .symbol_bounds = bounds
 static const BmrtEntry entries[FAKE_ENTRIES] = {
     {.name = "init", .kind = BMRT_ENTRY_INIT, .run = run_init, .writes_slots = 1, .draws = 1},
-    {.name = "d.rows", .kind = BMRT_ENTRY_ROWS, .run = run_rows, ROWS, INPUTS(raw), OUTPUTS(columns)},
-    {.name = "step", .kind = BMRT_ENTRY_STEP, .run = run_step, ROWS, INPUTS(columns), OUTPUTS(loss),
-     .buffers = step_buffers, .buffer_count = 2, .arena_bytes = 128, .writes_slots = 1, .draws = 1},
-    {.name = "eval", .kind = BMRT_ENTRY_EVAL, .run = run_eval, ROWS, INPUTS(columns),
+    {.name = "d.rows",
+     .kind = BMRT_ENTRY_ROWS,
+     .run = run_rows,
+     ROWS,
+     INPUTS(raw),
+     OUTPUTS(columns)},
+    {.name = "step",
+     .kind = BMRT_ENTRY_STEP,
+     .run = run_step,
+     ROWS,
+     INPUTS(columns),
+     OUTPUTS(loss),
+     .buffers = step_buffers,
+     .buffer_count = 2,
+     .arena_bytes = 128,
+     .writes_slots = 1,
+     .draws = 1},
+    {.name = "eval",
+     .kind = BMRT_ENTRY_EVAL,
+     .run = run_eval,
+     ROWS,
+     INPUTS(columns),
      OUTPUTS(partial)},
-    {.name = "finish", .kind = BMRT_ENTRY_FINISH, .run = run_finish, ROWS, INPUTS(partial),
+    {.name = "finish",
+     .kind = BMRT_ENTRY_FINISH,
+     .run = run_finish,
+     ROWS,
+     INPUTS(partial),
      OUTPUTS(metrics)},
-    {.name = "predict", .kind = BMRT_ENTRY_EXPORT, .run = run_predict, ROWS,
-     .inputs = columns, .input_count = 1, OUTPUTS(predicted), .buffers = step_buffers,
-     .buffer_count = 1, .arena_bytes = 64},
-    {.name = "check", .kind = BMRT_ENTRY_EXPORT, .run = run_check, ROWS, INPUTS(label),
-     OUTPUTS(counter), .draws = 1}};
+    {.name = "predict",
+     .kind = BMRT_ENTRY_EXPORT,
+     .run = run_predict,
+     ROWS,
+     .inputs = columns,
+     .input_count = 1,
+     OUTPUTS(predicted),
+     .buffers = step_buffers,
+     .buffer_count = 1,
+     .arena_bytes = 64},
+    {.name = "check",
+     .kind = BMRT_ENTRY_EXPORT,
+     .run = run_check,
+     ROWS,
+     INPUTS(label),
+     OUTPUTS(counter),
+     .draws = 1}};
 
 static const BmrtCombine combine[] = {BMRT_COMBINE_SUM, BMRT_COMBINE_MAX};
 static const char *const metric_names[] = {"mse", "worst"};
 static const int64_t row_dims[] = {FAKE_FEATURES};
 
-void fake_model(FakeModel *out)
-{
+void fake_model(FakeModel *out) {
     memset(out, 0, sizeof *out);
     memcpy(out->entries, entries, sizeof entries);
     out->fields[0] = (BmrtField){"x", BMRT_U8, 1, row_dims, 5, 3};
@@ -201,27 +225,51 @@ void fake_model(FakeModel *out)
     out->sources[1] = (BmrtSource){BMRT_SPLIT_TRAIN, BMRT_FORMAT_IDX, 1, "train-y.idx", 3, 20};
     out->sources[2] = (BmrtSource){BMRT_SPLIT_TEST, BMRT_FORMAT_IDX, 0, "test-x.idx", 4, 10};
     out->sources[3] = (BmrtSource){BMRT_SPLIT_TEST, BMRT_FORMAT_IDX, 1, "test-y.idx", 4, 20};
-    out->data[0] = (BmrtData){.name = "d", .field_count = 2, .source_count = 4, .column_count = 2,
-                              .fields = out->fields, .sources = out->sources, .columns = columns,
-                              .train_rows_entry = FAKE_ROWS, .rows_entry = FAKE_ROWS};
+    out->data[0] = (BmrtData){.name = "d",
+                              .field_count = 2,
+                              .source_count = 4,
+                              .column_count = 2,
+                              .fields = out->fields,
+                              .sources = out->sources,
+                              .columns = columns,
+                              .train_rows_entry = FAKE_ROWS,
+                              .rows_entry = FAKE_ROWS};
     out->data[0].split = (BmrtSplitRule){BMRT_SPLITBY_RANDOM, {0, 0, 0.25, 0}, 1};
     const BmrtEval eval = {FAKE_EVAL, FAKE_FINISH, combine, 2, metric_names};
-    out->train[0] = (BmrtTrain){.data = 0, .epochs = 3, .batch = 8, .shuffle = 1, .seed = 7,
-                                .shards = 1, .step_entry = FAKE_STEP, .valid = eval};
+    out->train[0] = (BmrtTrain){.data = 0,
+                                .epochs = 3,
+                                .batch = 8,
+                                .shuffle = 1,
+                                .seed = 7,
+                                .shards = 1,
+                                .step_entry = FAKE_STEP,
+                                .valid = eval};
     out->test[0] = (BmrtTest){.data = 0, .split = BMRT_SPLIT_TEST, .batch = 8, .eval = eval};
-    out->model = (BmrtModel){.abi = BMRT_ABI, .size_bytes = sizeof(BmrtModel), .name = "fake",
-                             .compiler = "hand", .target = "any", .flags = "", .source = "",
-                             .source_hash = 0x1234, .slots_bytes = 256, .slot_count = SLOT_COUNT,
-                             .entry_count = FAKE_ENTRIES, .data_count = 1, .train_count = 1,
-                             .test_count = 1, .slots = slots, .entries = out->entries,
-                             .data = out->data, .train = out->train, .test = out->test,
+    out->model = (BmrtModel){.abi = BMRT_ABI,
+                             .size_bytes = sizeof(BmrtModel),
+                             .name = "fake",
+                             .compiler = "hand",
+                             .target = "any",
+                             .flags = "",
+                             .source = "",
+                             .source_hash = 0x1234,
+                             .slots_bytes = 256,
+                             .slot_count = SLOT_COUNT,
+                             .entry_count = FAKE_ENTRIES,
+                             .data_count = 1,
+                             .train_count = 1,
+                             .test_count = 1,
+                             .slots = slots,
+                             .entries = out->entries,
+                             .data = out->data,
+                             .train = out->train,
+                             .test = out->test,
                              .init_entry = FAKE_INIT};
 }
 
 /* ------------------------------------------------------------------ hooks that fail */
 
-static int fails(FakeFaults *f, FakeCall kind)
-{
+static int fails(FakeFaults *f, FakeCall kind) {
     if (f->what != FAKE_ANY && f->what != kind) return 0;
     f->calls++;
     if (f->fail_at == 0 || f->calls < f->fail_at) return 0;
@@ -231,8 +279,7 @@ static int fails(FakeFaults *f, FakeCall kind)
     return 1;
 }
 
-static void *fake_alloc(void *user, size_t bytes, size_t alignment)
-{
+static void *fake_alloc(void *user, size_t bytes, size_t alignment) {
     FakeFaults *f = user;
     void *memory;
     if (fails(f, FAKE_ALLOC)) return NULL;
@@ -245,8 +292,7 @@ static void *fake_alloc(void *user, size_t bytes, size_t alignment)
     return memory;
 }
 
-static void fake_release(void *user, void *memory, size_t bytes)
-{
+static void fake_release(void *user, void *memory, size_t bytes) {
     FakeFaults *f = user;
     if (memory) {
         f->live--;
@@ -255,8 +301,7 @@ static void fake_release(void *user, void *memory, size_t bytes)
     bmrt_hooks_default()->release(NULL, memory, bytes);
 }
 
-static int fake_open(void *user, const char *path, int flags, mode_t mode)
-{
+static int fake_open(void *user, const char *path, int flags, mode_t mode) {
     FakeFaults *f = user;
     if (fails(f, FAKE_FILE)) return -1;
     const int file = bmrt_hooks_default()->open(NULL, path, flags, mode);
@@ -264,13 +309,11 @@ static int fake_open(void *user, const char *path, int flags, mode_t mode)
     return file;
 }
 
-static int fake_fstat(void *user, int file, struct stat *out)
-{
+static int fake_fstat(void *user, int file, struct stat *out) {
     return fails(user, FAKE_FILE) ? -1 : bmrt_hooks_default()->fstat(NULL, file, out);
 }
 
-static ssize_t fake_read_call(void *user, int file, void *data, size_t bytes)
-{
+static ssize_t fake_read_call(void *user, int file, void *data, size_t bytes) {
     FakeFaults *f = user;
     if (fails(f, FAKE_FILE)) return -1;
     if (f->short_writes && f->calls % 3 == 0) {
@@ -281,8 +324,7 @@ static ssize_t fake_read_call(void *user, int file, void *data, size_t bytes)
     return bmrt_hooks_default()->read(NULL, file, data, bytes);
 }
 
-static ssize_t fake_write_call(void *user, int file, const void *data, size_t bytes)
-{
+static ssize_t fake_write_call(void *user, int file, const void *data, size_t bytes) {
     FakeFaults *f = user;
     if (fails(f, FAKE_FILE)) return -1;
     if (f->short_writes && f->calls % 3 == 0) {
@@ -293,13 +335,11 @@ static ssize_t fake_write_call(void *user, int file, const void *data, size_t by
     return bmrt_hooks_default()->write(NULL, file, data, bytes);
 }
 
-static int fake_fsync(void *user, int file)
-{
+static int fake_fsync(void *user, int file) {
     return fails(user, FAKE_FILE) ? -1 : bmrt_hooks_default()->fsync(NULL, file);
 }
 
-static int fake_close(void *user, int file)
-{
+static int fake_close(void *user, int file) {
     FakeFaults *f = user;
     f->files--;
     const int failed = fails(f, FAKE_FILE), error = errno; /* the descriptor is gone either way */
@@ -308,41 +348,35 @@ static int fake_close(void *user, int file)
     return failed ? -1 : status;
 }
 
-static int fake_rename(void *user, const char *from, const char *to)
-{
+static int fake_rename(void *user, const char *from, const char *to) {
     return fails(user, FAKE_FILE) ? -1 : bmrt_hooks_default()->rename(NULL, from, to);
 }
 
-static int fake_unlink(void *user, const char *path)
-{
+static int fake_unlink(void *user, const char *path) {
     (void)user; /* cleaning up after a failure is not made to fail */
     return bmrt_hooks_default()->unlink(NULL, path);
 }
 
-static int fake_thread(void *user, pthread_t *out, void *(*start)(void *), void *argument)
-{
+static int fake_thread(void *user, pthread_t *out, void *(*start)(void *), void *argument) {
     FakeFaults *f = user;
     if (fails(f, FAKE_ALLOC)) return EAGAIN;
     return bmrt_hooks_default()->thread(NULL, out, start, argument);
 }
 
-BmrtHooks fake_hooks(FakeFaults *faults)
-{
-    return (BmrtHooks){faults,     fake_alloc,      fake_release,    fake_open,  fake_fstat,
-                       fake_read_call, fake_write_call, fake_fsync, fake_close, fake_rename,
-                       fake_unlink, fake_thread};
+BmrtHooks fake_hooks(FakeFaults *faults) {
+    return (BmrtHooks){faults,     fake_alloc,     fake_release,    fake_open,
+                       fake_fstat, fake_read_call, fake_write_call, fake_fsync,
+                       fake_close, fake_rename,    fake_unlink,     fake_thread};
 }
 
 /* ------------------------------------------------------------------ files */
 
-void fake_write(const char *path, const void *data, size_t bytes)
-{
+void fake_write(const char *path, const void *data, size_t bytes) {
     FILE *file = fopen(path, "wb");
     if (!file || fwrite(data, 1, bytes, file) != bytes || fclose(file) != 0) abort();
 }
 
-void *fake_read(const char *path, size_t *bytes)
-{
+void *fake_read(const char *path, size_t *bytes) {
     FILE *file = fopen(path, "rb");
     if (!file) return NULL;
     fseek(file, 0, SEEK_END);
@@ -355,8 +389,7 @@ void *fake_read(const char *path, size_t *bytes)
     return data;
 }
 
-static void for_files(const char *folder, const char *part, int remove, int *count)
-{
+static void for_files(const char *folder, const char *part, int remove, int *count) {
     char path[2048];
     DIR *dir = opendir(folder);
     if (!dir) return;
@@ -369,8 +402,7 @@ static void for_files(const char *folder, const char *part, int remove, int *cou
     closedir(dir);
 }
 
-const char *fake_folder(const char *name)
-{
+const char *fake_folder(const char *name) {
     static char folder[1024];
     int count = 0;
     snprintf(folder, sizeof folder, "%s/runtime-tests", BMC_BINARY_DIR);
@@ -381,20 +413,17 @@ const char *fake_folder(const char *name)
     return folder;
 }
 
-int fake_leftovers(const char *folder)
-{
+int fake_leftovers(const char *folder) {
     int count = 0;
     for_files(folder, ".tmp-", 0, &count);
     return count;
 }
 
-static void put_big(uint8_t *to, uint32_t value)
-{
+static void put_big(uint8_t *to, uint32_t value) {
     for (int i = 0; i < 4; i++) to[i] = (uint8_t)(value >> (24 - 8 * i));
 }
 
-void fake_dataset(const char *folder, const char *prefix, int rows, unsigned seed)
-{
+void fake_dataset(const char *folder, const char *prefix, int rows, unsigned seed) {
     static const float truth[] = {1.5f, -2, 0.5f, 3};
     const size_t x_bytes = 12 + (size_t)rows * FAKE_FEATURES, y_bytes = 8 + (size_t)rows * 4;
     uint8_t *x = calloc(x_bytes, 1), *y = calloc(y_bytes, 1);

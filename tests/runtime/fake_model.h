@@ -1,6 +1,7 @@
-/* A model written by hand as the compiler would emit it: linear regression with momentum, so that the
- * runtime is tested without the compiler. Every entry is SPMD with barriers, uses the arena, random
- * numbers (seed, step) and the clock, so that any wrong counter shows in the weights' bits. */
+/* A model written by hand as the compiler would emit it: linear regression with momentum, so that
+ * the runtime is tested without the compiler. Every entry is SPMD with barriers, uses the arena,
+ * random numbers (seed, step) and the clock, so that any wrong counter shows in the weights' bits.
+ */
 #ifndef FAKE_MODEL_H
 #define FAKE_MODEL_H
 
@@ -8,7 +9,16 @@
 #include "runtime/include/bmrt.h"
 
 enum { FAKE_FEATURES = 4, FAKE_CLASSES = 10 };
-enum { FAKE_INIT, FAKE_ROWS, FAKE_STEP, FAKE_EVAL, FAKE_FINISH, FAKE_PREDICT, FAKE_CHECK, FAKE_ENTRIES };
+enum {
+    FAKE_INIT,
+    FAKE_ROWS,
+    FAKE_STEP,
+    FAKE_EVAL,
+    FAKE_FINISH,
+    FAKE_PREDICT,
+    FAKE_CHECK,
+    FAKE_ENTRIES
+};
 
 typedef struct FakeModel { /* a copy a test may change before use */
     BmrtModel model;

@@ -1,4 +1,5 @@
-/* Handles: opening, calling, stepping, re-planning, indices, reading and writing tensors, faults. */
+/* Handles: opening, calling, stepping, re-planning, indices, reading and writing tensors, faults.
+ */
 #include <check.h>
 #include <math.h>
 #include <stdlib.h>
@@ -9,21 +10,18 @@
 
 static FakeModel fake;
 
-static void setup(void)
-{
+static void setup(void) {
     fake_model(&fake);
 }
 
-static BmrtHandle *open_fake(int threads)
-{
+static BmrtHandle *open_fake(int threads) {
     BmrtHandle *h;
     ck_assert_int_eq(bmrt_open(&h, &fake.model, NULL, 7, threads), BMRT_OK);
     ck_assert_str_eq(bmrt_error(h), "");
     return h;
 }
 
-static BmrtStatus step(BmrtHandle *h, int64_t rows, float *loss)
-{
+static BmrtStatus step(BmrtHandle *h, int64_t rows, float *loss) {
     float *x = calloc((size_t)rows * FAKE_FEATURES + 1, 4), *y = calloc((size_t)rows + 1, 4);
     for (int64_t i = 0; i < rows; i++) {
         for (int j = 0; j < FAKE_FEATURES; j++)
@@ -38,8 +36,7 @@ static BmrtStatus step(BmrtHandle *h, int64_t rows, float *loss)
     return status;
 }
 
-START_TEST(same_bits_for_any_number_of_threads)
-{
+START_TEST(same_bits_for_any_number_of_threads) {
     float first[FAKE_FEATURES], w[FAKE_FEATURES], loss, first_loss = 0;
     for (int threads = 1; threads <= 16; threads++) {
         BmrtHandle *h = open_fake(threads);
@@ -55,8 +52,7 @@ START_TEST(same_bits_for_any_number_of_threads)
 }
 END_TEST
 
-START_TEST(larger_batches_are_planned_again)
-{
+START_TEST(larger_batches_are_planned_again) {
     BmrtHandle *h = open_fake(3);
     const int64_t rows[] = {8, 9, 1000, 1000, 3, 100000, 0, 9};
     for (unsigned i = 0; i < sizeof rows / sizeof *rows; i++) {
@@ -86,8 +82,7 @@ START_TEST(larger_batches_are_planned_again)
 }
 END_TEST
 
-START_TEST(impossible_sizes_are_refused)
-{
+START_TEST(impossible_sizes_are_refused) {
     BmrtHandle *h = open_fake(2);
     float some[64] = {0};
     const void *inputs[] = {some, some}, *none[] = {NULL, some};
@@ -111,8 +106,7 @@ START_TEST(impossible_sizes_are_refused)
 }
 END_TEST
 
-START_TEST(an_index_out_of_range_is_named)
-{
+START_TEST(an_index_out_of_range_is_named) {
     BmrtHandle *h = open_fake(2);
     int32_t labels[20];
     double calls = 0;
@@ -132,8 +126,7 @@ START_TEST(an_index_out_of_range_is_named)
 }
 END_TEST
 
-START_TEST(a_loss_that_is_not_finite_writes_nothing)
-{
+START_TEST(a_loss_that_is_not_finite_writes_nothing) {
     BmrtHandle *h = open_fake(2);
     float before[FAKE_FEATURES], after[FAKE_FEATURES], loss, bad = INFINITY;
     ck_assert_int_eq(step(h, 8, &loss), BMRT_OK);
@@ -148,8 +141,7 @@ START_TEST(a_loss_that_is_not_finite_writes_nothing)
 }
 END_TEST
 
-START_TEST(tensors_are_read_and_written_by_path)
-{
+START_TEST(tensors_are_read_and_written_by_path) {
     BmrtHandle *h = open_fake(1);
     float w[FAKE_FEATURES] = {1, 2, 3, 4}, got[FAKE_FEATURES];
     ck_assert_int_eq(bmrt_set(h, "line.w", w, sizeof w), BMRT_OK);
@@ -169,8 +161,7 @@ START_TEST(tensors_are_read_and_written_by_path)
 }
 END_TEST
 
-START_TEST(a_wrong_descriptor_is_refused)
-{
+START_TEST(a_wrong_descriptor_is_refused) {
     BmrtHandle *h;
     fake.model.abi = 99;
     ck_assert_int_eq(bmrt_open(&h, &fake.model, NULL, 0, 1), BMRT_MISMATCH);
@@ -190,8 +181,7 @@ START_TEST(a_wrong_descriptor_is_refused)
 END_TEST
 
 /* Every allocation (and thread start) fails in turn, once and for ever: a clear status, no leak. */
-START_TEST(out_of_memory_is_a_status)
-{
+START_TEST(out_of_memory_is_a_status) {
     for (int for_ever = 0; for_ever < 2; for_ever++) {
         for (long n = 1;; n++) {
             FakeFaults faults = {.what = FAKE_ALLOC, .fail_at = n, .for_ever = for_ever};
@@ -225,8 +215,7 @@ START_TEST(out_of_memory_is_a_status)
 }
 END_TEST
 
-int main(void)
-{
+int main(void) {
     Suite *s = suite_create("handle");
     TCase *t = tcase_create("handle");
     tcase_set_timeout(t, 120);
