@@ -67,6 +67,7 @@ static BmrtStatus index_error(BmrtHandle *h, const BmrtValue *v, const int64_t *
     while ((uint64_t)index_at(v->dtype, data, at) < (uint64_t)v->index_limit) at++;
     if (v->rank > 0) (void)bmrt_dim_value(&v->dims[0], symbols, &rows);
     const int64_t row_elements = count / rows;
+    h->bad_row = at / row_elements;
     bmrt_fail(&h->message, BMRT_NUMERIC, "row %lld of `%s`", (long long)(at / row_elements), v->name);
     if (row_elements > 1)
         bmrt_message_add(&h->message, ", element %lld,", (long long)(at % row_elements));
@@ -157,6 +158,7 @@ BmrtStatus bmrt_entry_run(BmrtHandle *h, uint32_t number, const int64_t *symbols
                           const void *const *inputs, void *const *outputs, uint64_t step, bool *wrote)
 {
     *wrote = false;
+    h->bad_row = -1;
     if (number >= h->model->entry_count)
         return bmrt_fail(&h->message, BMRT_ARGUMENT, "the model has no entry %u", number);
     const BmrtEntry *entry = &h->model->entries[number];

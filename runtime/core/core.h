@@ -30,6 +30,7 @@ struct BmrtHandle {
     uint64_t draws; /* calls of exports that draw */
     int64_t iteration, steps, steps_per_epoch;
     uint32_t flags;
+    int64_t bad_row; /* of the input whose index was refused last; -1: none */
     BmrtMessage message;
 };
 

@@ -40,6 +40,7 @@ typedef struct BmrtEvent {
     const char *path;    /* SAVED */
     const char *message; /* WARNING */
     const char *weights_sha256; /* END: 64 hex digits over parameters, states and fits */
+    int64_t first_step;  /* steps this block had done before this run (resumed) */
 } BmrtEvent;
 
 typedef struct BmrtTrainOptions { /* zero it, set size_bytes, then what you need */

@@ -1,0 +1,80 @@
+/* A data block's rows in memory: raw fields as read, divided into splits, and batches of columns made
+ * from them. docs/runtime.md has the rules (paths, splits, shuffling). */
+#ifndef BMRT_DATASET_H
+#define BMRT_DATASET_H
+
+#include "runtime/data/array.h"
+
+typedef struct BmrtFault { /* a failure and the place in the .bm to blame; line 0: none */
+    BmrtMessage message;
+    uint32_t line, column;
+} BmrtFault;
+
+typedef struct BmrtPaths {
+    const char *data_dir;  /* NULL: none */
+    const char *model_dir; /* NULL: the current folder */
+    int allow;             /* absolute paths, `..`, and symlinks that leave the folder */
+} BmrtPaths;
+
+enum { BMRT_PATH_MAX = 4096 };
+/* Where a path of a model file lies: below data_dir, else below model_dir. */
+BmrtStatus bmrt_path_resolve(const BmrtPaths *paths, const char *path, char out[BMRT_PATH_MAX],
+                             BmrtMessage *message);
+
+typedef struct BmrtRows { /* a split: rows of a part */
+    BmrtSplit part;       /* whose arrays they index */
+    int64_t count;
+    uint32_t *order; /* row numbers, ascending; NULL: 0 … count - 1 */
+    int present;
+} BmrtRows;
+
+typedef struct BmrtDataset {
+    const BmrtData *recipe;
+    const BmrtHooks *hooks;
+    int64_t part_rows[BMRT_SPLIT_COUNT];
+    BmrtArray *fields[BMRT_SPLIT_COUNT]; /* per part: field_count arrays, or NULL when not loaded */
+    BmrtRows splits[BMRT_SPLIT_COUNT];   /* ALL: every row of the part that is to be split */
+} BmrtDataset;
+
+/* Loads what the splits in `wanted` (bits 1 << BmrtSplit) need; a wanted split that the block does not
+ * have is not an error: look at splits[].present. Free it whatever load returns. */
+BmrtStatus bmrt_dataset_load(BmrtDataset *out, const BmrtData *recipe, const BmrtHooks *hooks,
+                             const BmrtPaths *paths, unsigned wanted, BmrtFault *fault);
+void bmrt_dataset_free(BmrtDataset *data);
+
+/* ------------------------------------------------------------------ batches */
+
+/* Makes batches of columns: gathers rows of the raw fields and runs a ROWS entry on them. */
+typedef struct BmrtBatcher {
+    BmrtHandle *handle;
+    const BmrtHooks *hooks;
+    const BmrtDataset *data;
+    int32_t entry; /* -1: columns are the fields themselves */
+    int64_t room;  /* rows a batch may have */
+    BmrtBlock *raw;        /* per field: gathered rows */
+    BmrtBlock *made;       /* per column */
+    const void **fields;   /* per field, of this batch */
+    const void **columns;  /* per column, of this batch */
+    const void **inputs;   /* of the ROWS entry */
+    uint32_t *field_of;    /* per input of the entry */
+    int64_t rows;          /* of this batch */
+} BmrtBatcher;
+
+/* Free it whatever open returns. */
+BmrtStatus bmrt_batcher_open(BmrtBatcher *out, BmrtHandle *handle, const BmrtHooks *hooks,
+                             const BmrtDataset *data, int32_t rows_entry, int64_t room,
+                             BmrtMessage *message);
+/* The batch of `count` rows of a part: order[0 … count), or first … first + count when order is
+ * NULL. columns are valid until the next call. */
+BmrtStatus bmrt_batcher_make(BmrtBatcher *b, BmrtSplit part, const uint32_t *order, int64_t first,
+                             int64_t count, BmrtMessage *message);
+/* The column of this name in the current batch, or NULL. */
+const void *bmrt_batcher_column(const BmrtBatcher *b, const char *name, BmrtDtype dtype);
+void bmrt_batcher_free(BmrtBatcher *b);
+
+/* Values for an entry's symbols when its arrays have `rows` rows: the first dim of an input must be
+ * one symbol (the rows), and the entry must have no other. symbols has room for one. */
+BmrtStatus bmrt_rows_symbols(const BmrtEntry *entry, int64_t rows, int64_t *symbols,
+                             BmrtMessage *message);
+
+#endif

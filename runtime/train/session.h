@@ -1,0 +1,50 @@
+/* One run of bmrt_train or bmrt_test: the handle, the data, and where failures are reported. */
+#ifndef BMRT_SESSION_H
+#define BMRT_SESSION_H
+
+#include "runtime/core/checkpoint.h"
+#include "runtime/core/core.h"
+#include "runtime/data/dataset.h"
+#include "runtime/train/train.h"
+
+typedef struct BmrtSession {
+    const BmrtModel *model;
+    const BmrtTrainOptions *options;
+    const BmrtHooks *hooks;
+    BmrtReport *report;
+    BmrtHandle *handle;
+    BmrtDataset *data; /* one a data block; empty until loaded */
+    double started;    /* seconds of the monotonic clock */
+} BmrtSession;
+
+double bmrt_seconds(void);
+/* Splits a message into the report's headline and note; returns status. */
+BmrtStatus bmrt_report(BmrtSession *s, BmrtStatus status, const BmrtMessage *message);
+BmrtStatus bmrt_report_text(BmrtSession *s, BmrtStatus status, const char *format, ...)
+    BMRT_PRINTF(3, 4);
+/* The handle's own message. */
+BmrtStatus bmrt_report_handle(BmrtSession *s, BmrtStatus status);
+void bmrt_emit(const BmrtSession *s, BmrtEvent event);
+void bmrt_warn(const BmrtSession *s, const char *format, ...) BMRT_PRINTF(2, 3);
+static inline bool bmrt_stopped(const BmrtSession *s)
+{
+    return s->options->stop && *s->options->stop;
+}
+
+/* evaluate.c: metrics of a split. metrics: eval->metric_count. batch 0: the runtime's choice. */
+BmrtStatus bmrt_evaluate(BmrtSession *s, const BmrtEval *eval, const BmrtDataset *data,
+                         BmrtSplit split, int64_t batch, BmrtMetric *metrics);
+/* A rank-0 value as a double. */
+double bmrt_scalar(BmrtDtype dtype, const void *data);
+/* Binds an entry's inputs by name to the batch's columns. */
+BmrtStatus bmrt_bind_columns(BmrtSession *s, const BmrtEntry *entry, const BmrtBatcher *batch,
+                             const void **inputs);
+/* After a refused index: says which row of the data it was. */
+BmrtStatus bmrt_report_batch(BmrtSession *s, BmrtStatus status, BmrtSplit part,
+                             const uint32_t *order, int64_t first);
+
+/* loop.c: one train block, from wherever `position` stands (position.c). */
+struct BmrtPosition;
+BmrtStatus bmrt_run_block(BmrtSession *s, struct BmrtPosition *position);
+
+#endif

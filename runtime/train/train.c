@@ -1,0 +1,226 @@
+/* Whole runs: open the model, load the data, run the blocks. */
+#include <stdio.h>
+#include <string.h>
+
+#include "runtime/train/position.h"
+#include "runtime/train/session.h"
+
+static bool chosen(const char *wanted, const char *name)
+{
+    return !wanted || (name && strcmp(wanted, name) == 0);
+}
+
+static bool any_train(const BmrtModel *m, const char *block)
+{
+    for (uint32_t i = 0; i < m->train_count; i++)
+        if (chosen(block, m->train[i].name)) return true;
+    return false;
+}
+
+static bool any_test(const BmrtModel *m, const char *block)
+{
+    for (uint32_t i = 0; i < m->test_count; i++)
+        if (chosen(block, m->test[i].name)) return true;
+    return false;
+}
+
+/* Splits of data block `d` that the run reads. */
+static unsigned wanted_splits(const BmrtSession *s, int32_t d, bool train)
+{
+    unsigned wanted = 0;
+    const BmrtModel *m = s->model;
+    for (uint32_t i = 0; train && i < m->train_count; i++) {
+        const BmrtTrain *t = &m->train[i];
+        if (t->data != d || !chosen(s->options->block, t->name)) continue;
+        wanted |= 1u << BMRT_SPLIT_TRAIN;
+        if (t->valid.eval_entry >= 0) wanted |= 1u << BMRT_SPLIT_VALID;
+    }
+    for (uint32_t i = 0; i < m->test_count; i++)
+        if (m->test[i].data == d && (train || chosen(s->options->block, m->test[i].name)))
+            wanted |= 1u << m->test[i].split;
+    return wanted;
+}
+
+static BmrtStatus load_data(BmrtSession *s, bool train)
+{
+    const BmrtTrainOptions *o = s->options;
+    const BmrtPaths paths = {o->data_dir, o->model_dir, o->allow_paths};
+    BmrtFault fault = {.line = 0};
+    s->data = bmrt_new(s->hooks, s->model->data_count, sizeof *s->data);
+    if (!s->data) return bmrt_report_text(s, BMRT_MEMORY, "no memory for the data");
+    for (uint32_t d = 0; d < s->model->data_count; d++) {
+        const unsigned wanted = wanted_splits(s, (int32_t)d, train);
+        if (!wanted) continue;
+        const BmrtStatus status = bmrt_dataset_load(&s->data[d], &s->model->data[d], s->hooks,
+                                                    &paths, wanted, &fault);
+        if (status == BMRT_OK) continue;
+        s->report->line = fault.line;
+        s->report->column = fault.column;
+        return bmrt_report(s, status, &fault.message);
+    }
+    return BMRT_OK;
+}
+
+static BmrtStatus open_model(BmrtSession *s, uint64_t seed)
+{
+    const BmrtStatus status = bmrt_open_hooked(&s->handle, s->model, NULL, seed,
+                                               s->options->threads, s->hooks);
+    if (status == BMRT_OK) return status;
+    if (!s->handle) return bmrt_report_text(s, status, "no memory for the model");
+    return bmrt_report_handle(s, status);
+}
+
+static BmrtStatus load_weights(BmrtSession *s, const char *path)
+{
+    BmrtTensorFile file;
+    BmrtMessage message;
+    BmrtStatus status = bmrt_tensors_read(s->hooks, path, &file, &message);
+    if (status != BMRT_OK) return bmrt_report(s, status, &message);
+    status = bmrt_load_tensors(s->handle, &file, path, BMRT_LOAD_WEIGHTS);
+    bmrt_tensors_free(&file);
+    return status == BMRT_OK ? status : bmrt_report_handle(s, status);
+}
+
+static BmrtStatus resume(BmrtSession *s, const char *path, BmrtPosition *position)
+{
+    BmrtTensorFile file;
+    BmrtMessage message;
+    char source[24];
+    BmrtStatus status = bmrt_tensors_read(s->hooks, path, &file, &message);
+    if (status != BMRT_OK) return bmrt_report(s, status, &message);
+    snprintf(source, sizeof source, "%016llx", (unsigned long long)s->model->source_hash);
+    const char *then = bmrt_tensors_metadata(&file, "bmc.source");
+    if (!bmrt_position_read(&file, position) || position->block >= s->model->train_count ||
+        !chosen(s->options->block, s->model->train[position->block].name))
+        status = bmrt_report_text(s, BMRT_MISMATCH, "`%s` holds no position to resume from", path);
+    else if ((status = bmrt_load_tensors(s->handle, &file, path, BMRT_LOAD_ALL)) != BMRT_OK)
+        bmrt_report_handle(s, status);
+    else if (then && strcmp(then, source) != 0)
+        bmrt_warn(s, "the model file has changed since `%s` was written", path);
+    bmrt_tensors_free(&file);
+    return status;
+}
+
+static BmrtStatus run_test(BmrtSession *s, const BmrtTest *test, bool skip)
+{
+    BmrtMetric metrics[BMRT_METRICS_MAX];
+    const double started = bmrt_seconds();
+    if (test->data < 0 || test->data >= (int32_t)s->model->data_count ||
+        test->eval.metric_count > BMRT_METRICS_MAX)
+        return bmrt_report_text(s, BMRT_MISMATCH, "a damaged descriptor of a test block");
+    const BmrtDataset *data = &s->data[test->data];
+    if (!data->splits[test->split].present) {
+        if (!skip)
+            return bmrt_report_text(s, BMRT_ARGUMENT, "data `%s` has no rows to test on",
+                                    s->model->data[test->data].name);
+        bmrt_warn(s, "data `%s` has no rows to test on", s->model->data[test->data].name);
+        return BMRT_OK;
+    }
+    const BmrtStatus status =
+        bmrt_evaluate(s, &test->eval, data, test->split, test->batch, metrics);
+    if (status == BMRT_OK)
+        bmrt_emit(s, (BmrtEvent){.kind = BMRT_EVENT_TEST,
+                                 .name = test->name,
+                                 .rows = data->splits[test->split].count,
+                                 .metric_count = test->eval.metric_count,
+                                 .metrics = metrics,
+                                 .seconds = bmrt_seconds() - started});
+    return status;
+}
+
+static BmrtStatus run_tests(BmrtSession *s, const char *block, bool skip)
+{
+    BmrtStatus status = BMRT_OK;
+    for (uint32_t i = 0; status == BMRT_OK && i < s->model->test_count; i++) {
+        s->report->interrupted = bmrt_stopped(s);
+        if (s->report->interrupted) return BMRT_OK;
+        if (chosen(block, s->model->test[i].name))
+            status = run_test(s, &s->model->test[i], skip);
+    }
+    return status;
+}
+
+static BmrtStatus run_blocks(BmrtSession *s, BmrtPosition *position, bool resumed)
+{
+    const BmrtModel *m = s->model;
+    BmrtStatus status = BMRT_OK;
+    for (uint64_t i = position->block; i < m->train_count; i++) {
+        if (!chosen(s->options->block, m->train[i].name)) continue;
+        if (!resumed) {
+            *position = (BmrtPosition){.block = i};
+            bmrt_set_iteration(s->handle, 0);
+        }
+        resumed = false;
+        status = bmrt_run_block(s, position);
+        s->report->steps += bmrt_iteration(s->handle);
+        if (status != BMRT_OK || s->report->interrupted) return status;
+    }
+    return status;
+}
+
+static BmrtStatus train(BmrtSession *s)
+{
+    const BmrtTrainOptions *o = s->options;
+    BmrtPosition position = {.block = 0};
+    uint32_t first = 0;
+    while (first < s->model->train_count && !chosen(o->block, s->model->train[first].name)) first++;
+    if (!any_train(s->model, o->block))
+        return o->block ? bmrt_report_text(s, BMRT_ARGUMENT, "there is no train block `%s`", o->block)
+                        : bmrt_report_text(s, BMRT_ARGUMENT, "the model has no train block");
+    BmrtStatus status = open_model(s, o->seed_given ? o->seed : s->model->train[first].seed);
+    if (status == BMRT_OK) status = load_data(s, true);
+    if (status == BMRT_OK && o->init_path) status = load_weights(s, o->init_path);
+    if (status == BMRT_OK && o->resume_path) status = resume(s, o->resume_path, &position);
+    if (status == BMRT_OK) status = run_blocks(s, &position, o->resume_path != NULL);
+    if (status != BMRT_OK || s->report->interrupted) return status;
+    status = run_tests(s, NULL, true);
+    if (status != BMRT_OK || s->report->interrupted) return status;
+    char digest[65];
+    bmrt_weights_sha256(s->handle, digest);
+    bmrt_emit(s, (BmrtEvent){.kind = BMRT_EVENT_END,
+                             .step = s->report->steps,
+                             .steps = s->report->steps,
+                             .seconds = bmrt_seconds() - s->started,
+                             .weights_sha256 = digest});
+    return BMRT_OK;
+}
+
+static BmrtStatus test(BmrtSession *s)
+{
+    const BmrtTrainOptions *o = s->options;
+    if (!any_test(s->model, o->block))
+        return o->block ? bmrt_report_text(s, BMRT_ARGUMENT, "there is no test block `%s`", o->block)
+                        : bmrt_report_text(s, BMRT_ARGUMENT, "the model has no test block");
+    if (!o->init_path) return bmrt_report_text(s, BMRT_ARGUMENT, "no weights to test");
+    BmrtStatus status = open_model(s, o->seed);
+    if (status == BMRT_OK) status = load_weights(s, o->init_path);
+    if (status == BMRT_OK) status = load_data(s, false);
+    return status == BMRT_OK ? run_tests(s, o->block, false) : status;
+}
+
+static BmrtStatus run(const BmrtModel *model, const BmrtTrainOptions *options, BmrtReport *report,
+                      BmrtStatus (*what)(BmrtSession *))
+{
+    BmrtReport ignored;
+    BmrtSession s = {.model = model, .options = options, .report = report ? report : &ignored};
+    memset(s.report, 0, sizeof *s.report);
+    if (!model || !options || options->size_bytes != sizeof *options)
+        return bmrt_report_text(&s, BMRT_ARGUMENT, "wrong arguments");
+    s.hooks = options->hooks ? options->hooks : bmrt_hooks_default();
+    s.started = bmrt_seconds();
+    s.report->status = what(&s);
+    for (uint32_t d = 0; s.data && d < model->data_count; d++) bmrt_dataset_free(&s.data[d]);
+    bmrt_delete(s.hooks, s.data, model->data_count, sizeof *s.data);
+    bmrt_close(s.handle);
+    return s.report->status;
+}
+
+BmrtStatus bmrt_train(const BmrtModel *model, const BmrtTrainOptions *options, BmrtReport *report)
+{
+    return run(model, options, report, train);
+}
+
+BmrtStatus bmrt_test(const BmrtModel *model, const BmrtTrainOptions *options, BmrtReport *report)
+{
+    return run(model, options, report, test);
+}
