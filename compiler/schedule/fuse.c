@@ -11,7 +11,8 @@
  * store and a load. */
 #include "compiler/schedule/sched.h"
 
-enum { COST_EXPENSIVE = 16, COST_SCALAR = 24, COST_LIMIT = 4000, DEPTH_LIMIT = 40 };
+enum { COST_EXPENSIVE = 16, COST_SCALAR = 24, COST_UNROLLED = 60, COST_LIMIT = 4000 };
+enum { DEPTH_LIMIT = 40 };
 #define READERS_MANY UINT32_MAX
 #define PURE_KEY(id) (0x80000000u | (id))
 
@@ -79,6 +80,7 @@ static void set_level(Sched *s, NodeId id) {
     p->core = is_core(s, n);
     if (p->core) {
         p->level = 2 * ++s->core_count;
+        s->core_op[s->core_count] = n->op;
         return;
     }
     for (uint32_t i = 0; i < n->nargs; i++) {
@@ -138,6 +140,7 @@ typedef struct Demand {
     bool outside; /* read by another kernel, or at another position */
     bool repeats; /* read several times an element */
     bool all;     /* read even where it is not chosen (pad, concat) */
+    bool unrolled; /* read behind a contract, whose kernel has a copy per register of its tile */
     uint32_t reader;
 } Demand;
 
@@ -193,17 +196,21 @@ static void demand_of_user(const Sched *s, NodeId id, NodeId user, Demand *d) {
     } else if (op_is_elementwise(u->op)) {
         if (up->level != p->level || !plan_in_region(p) || !absorbs(node_of(s, id)))
             d->outside = true;
+        if (plan_in_region(up) && up->level != p->level && s->core_op[up->level / 2] == OP_CONTRACT)
+            d->unrolled = true;
     } else {
         d->outside = true;
         demand_of_view(s, id, user, d);
     }
 }
 
-/* A value that nobody computes on the way (a dropout mask) is stored by the first core kernel that
- * uses it, when all other readers come later: raises its level to that core's. */
+/* A value of no core that several kernels need is stored by the first core kernel that uses it, when
+ * all other readers come later: raises its level to that core's. Not where a tile would unroll much
+ * code (random numbers): that has a kernel of its own. */
 static void adopt(Sched *s, NodeId id) {
     NodePlan *p = plan_of(s, id);
     uint32_t first = NONE;
+    if (p->cost >= COST_UNROLLED) return;
     for (uint32_t i = s->user_first[id.id]; i < s->user_first[id.id + 1]; i++) {
         NodeId user = {s->users[i]};
         const NodePlan *up = plan_of(s, user);
@@ -229,6 +236,7 @@ static bool store_pure(const GNode *n, const NodePlan *p, const Demand *d) {
     if (d->address) return true;
     if (n->rank == 0 && n->op != OP_RANDOM)
         return p->cost > COST_SCALAR && (shared || d->repeats);
+    if (d->unrolled && p->cost >= COST_UNROLLED) return true;
     return (shared && p->cost >= COST_EXPENSIVE) || (d->repeats && p->cost > 2) ||
            (d->all && p->cost >= COST_EXPENSIVE);
 }
@@ -265,6 +273,7 @@ void fuse_nodes(Sched *s) {
     bool *live = ARENA_ARRAY(s->arena, bool, s->size), *root = ARENA_ARRAY(s->arena, bool, s->size);
     graph_live(s->graph, live);
     roots_mark(s->graph, root);
+    s->core_op = ARENA_ARRAY(s->arena, Op, s->size + 1);
     for (uint32_t i = 0; i < s->size; i++) {
         s->plan[i] = (NodePlan){.live = live[i], .group = NONE, .buffer = NONE};
         if (!live[i]) continue;

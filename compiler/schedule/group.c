@@ -18,6 +18,8 @@ uint32_t group_create(Sched *s, NodeId core, NodeId like, uint32_t level) {
     *g = (Group){.core = core,
                  .like = like,
                  .transposed = NODE_NONE,
+                 .pack_buffer = NONE,
+                 .packed = {NONE, NONE},
                  .level = level,
                  .seq = s->groups.len};
     vec_push(s->arena, &s->groups, g);
@@ -62,7 +64,8 @@ static void shares_visit(void *user, NodeId n, bool exact, bool leaf) {
 static bool may_join(Sched *s, NodeId id, uint32_t number) {
     Group *g = s->groups.data[number];
     const NodePlan *p = plan_of(s, id);
-    if (!node_is_none(g->core) || g->level != p->level || !node_same_dims(s, id, g->like))
+    if (!node_is_none(g->core) || !node_is_none(g->transposed) || g->level != p->level ||
+        !node_same_dims(s, id, g->like))
         return false;
     if (p->dep > dep_stamp(g->level, g->seq)) return false;
     if (node_of(s, id)->rank == 0) return true;
@@ -98,7 +101,10 @@ static void place(Sched *s, NodeId id) {
         return;
     }
     if (p->core) {
+        uint32_t packed[2] = {NONE, NONE};
+        if (n->op == OP_CONTRACT) layout_contract(s, id, packed);
         uint32_t number = group_create(s, id, id, p->level);
+        memcpy(s->groups.data[number]->packed, packed, sizeof packed);
         s->core_group[p->level / 2] = number;
         p->group = number;
         if (p->stored) group_target(s, number, id);

@@ -273,6 +273,7 @@ static const char *kernel_name(Sched *s, const Group *g) {
         text_add_n(&t, path, dot ? (size_t)(dot - path) : strlen(path));
         text_add(&t, ": ");
     }
+    if (!node_is_none(g->transposed)) text_add(&t, "transpose");
     if (!node_is_none(g->core)) text_add(&t, op_info(node_of(s, g->core)->op)->name);
     uint32_t listed = 0;
     for (uint32_t i = 0; i < g->targets.len; i++) {

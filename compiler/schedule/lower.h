@@ -131,6 +131,11 @@ bool lower_is_inline(const Lower *l, NodeId n); /* evaluated here, not loaded */
 #undef RULE_GRAD
 ExprId lower_elementwise(Lower *l, NodeId n, const Index *at);
 
+/* ---- copies with one axis moved last (layout.c decides them) */
+uint32_t pack_axes(const Sched *s, const Group *pack, uint32_t *order); /* node axis of each axis */
+ExprId pack_load(Lower *l, const Group *pack, const Index *at);
+void pack_store(Lower *l, const Group *pack, const Index *at);
+
 /* ---- whole kernels */
 void lower_loops(Lower *l);        /* vectorise.c: a loop nest over the domain */
 void lower_constants(Lower *l);    /* lower_leaf.c: a CONST of many words */

@@ -23,13 +23,22 @@ Contract contract_of(const Sched *s, NodeId id) {
     return c;
 }
 
+/* An operand's element: of the copy with one axis moved last, where there is one. */
+static ExprId operand_value(Lower *l, const Contract *c, uint32_t which, const ExprId *label) {
+    NodeId id = which ? c->b : c->a;
+    const GNode *x = node_of(l->s, id);
+    const uint32_t *labels = which ? c->label_b : c->label_a;
+    uint32_t packed = node_same(l->group->core, c->node) ? l->group->packed[which] : NONE;
+    Index at = {.pred = EXPR_NONE};
+    for (uint32_t i = 0; i < x->rank; i++) at.axis[i] = label[labels[i]];
+    if (packed == NONE) return lower_value(l, id, &at);
+    return pack_load(l, l->s->groups.data[packed], &at);
+}
+
 /* One product more: acc = fma(a, b, acc), or for integers acc + a * b. */
 ExprId contract_step(Lower *l, const Contract *c, ExprId acc, const ExprId *label) {
-    Index ia = {.pred = EXPR_NONE}, ib = {.pred = EXPR_NONE};
-    for (uint32_t i = 0; i < node_of(l->s, c->a)->rank; i++) ia.axis[i] = label[c->label_a[i]];
-    for (uint32_t i = 0; i < node_of(l->s, c->b)->rank; i++) ib.axis[i] = label[c->label_b[i]];
-    ExprId args[3] = {l_cast(l, c->dtype, lower_value(l, c->a, &ia)),
-                      l_cast(l, c->dtype, lower_value(l, c->b, &ib)), acc};
+    ExprId args[3] = {l_cast(l, c->dtype, operand_value(l, c, 0, label)),
+                      l_cast(l, c->dtype, operand_value(l, c, 1, label)), acc};
     if (dtype_is_float(c->dtype)) return loop_op(l->p, l->k, OP_FMA, c->dtype, args, 3);
     return l_op(l, OP_ADD, c->dtype, acc, l_op(l, OP_MUL, c->dtype, args[0], args[1]));
 }

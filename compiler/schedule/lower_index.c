@@ -1,12 +1,15 @@
 /* gather and scatter_add: positions read from memory. Out of range: clamped, and the sticky flag. */
 #include "compiler/schedule/lower.h"
 
-/* The value of one index operand as a position on an axis of `size`; flags when it lies outside. */
-static ExprId position(Lower *l, NodeId index, const Index *at, DimId size) {
+/* The value of one index operand as a position on an axis of `size`; flags when it lies outside. An
+ * axis may be empty: then no element exists. */
+static ExprId position(Lower *l, NodeId index, const Index *at, DimId size, ExprId *exists) {
     const GNode *x = node_of(l->s, index);
     bool counts = x->op == OP_IOTA && dim_same(x->dims[x->attr[0]], size);
     if (counts && dtype_bytes(x->dtype) >= 4 && dtype_is_integer(x->dtype))
         return at->axis[x->attr[0]];
+    if (!dim_is_const(l->s->dims, size) || dim_equals(l->s->dims, size, 0))
+        *exists = l_and(l, *exists, l_op(l, OP_LESS, DTYPE_BOOL, l_int(l, 0), l_dim(l, size)));
     ExprId i = l_cast(l, DTYPE_I64, lower_value(l, index, at));
     ExprId zero = l_int(l, 0), end = l_dim(l, size);
     RegId reg = l_new_reg(l, "i", DTYPE_I64, NULL);
@@ -28,7 +31,7 @@ static void positions(Lower *l, const GNode *n, const DimId *dims, uint32_t rank
     for (uint32_t i = 0; i < shared; i++) at.axis[i] = axis[i];
     for (uint32_t i = 0, next = 0, rest = shared; i < rank; i++)
         to->axis[i] = next < n->nattr && n->attr[next] == (int64_t)i
-                          ? (next++, position(l, n->args[next], &at, dims[i]))
+                          ? (next++, position(l, n->args[next], &at, dims[i], &to->pred))
                           : axis[rest++];
 }
 
@@ -116,7 +119,13 @@ void lower_scatter(Lower *l) {
     ExprId value = lower_value(l, y->args[0], &from);
     uint32_t position_of = loop_use(l->p, l->k, t->buffer, true);
     ExprId index = index_position(l, n, &to);
-    ExprId old = loop_load(l->p, l->k, position_of, index);
-    loop_store(l->p, l->k, l->nested ? &l->parent : NULL, position_of, index,
-               l_op(l, OP_ADD, y->dtype, old, value), EXPR_NONE);
+    Expr old = {.kind = EXPR_LOAD, .dtype = y->dtype, .nargs = 1, .args = {index}};
+    old.buffer = position_of;
+    if (!expr_is_none(to.pred)) {
+        old.nargs = 3;
+        old.args[1] = to.pred;
+        old.args[2] = l_bits(l, y->dtype, 0);
+    }
+    ExprId sum = l_op(l, OP_ADD, y->dtype, loop_expr(l->p, l->k, &old), value);
+    loop_store(l->p, l->k, l->nested ? &l->parent : NULL, position_of, index, sum, to.pred);
 }

@@ -223,7 +223,11 @@ ExprId lower_ARGMAX(Lower *l, NodeId n, const Index *at) {
     Reduce r = reduce_begin(l, n, at, OP_MAX);
     RegId best = l_new_reg(l, "best", r.dtype, NULL), where = l_new_reg(l, "at", DTYPE_I32, NULL);
     LowerPlace place = l_place(l);
-    l_set(l, best, reduce_operand(l, &r, l_int(l, 0), EXPR_NONE));
+    /* Of nothing: 0, and nothing is read. */
+    bool some = dim_is_const(l->s->dims, reduced_size(l->s, node_of(l->s, n), r.x)) &&
+                !dim_equals(l->s->dims, reduced_size(l->s, node_of(l->s, n), r.x), 0);
+    ExprId any = some ? EXPR_NONE : l_op(l, OP_LESS, DTYPE_BOOL, l_int(l, 0), r.size);
+    l_set(l, best, reduce_operand(l, &r, l_int(l, 0), any));
     l_set(l, where, l_bits(l, DTYPE_I32, 0));
     VarId k = l_new_var(l, "k");
     l_enter_for(l, k, l_int(l, 1), r.size, 1);

@@ -93,10 +93,16 @@ static void touch(const Group *g, Seen *seen) {
     }
 }
 
+/* ------------------------------------------------------------------ the order */
+
+typedef VEC(uint32_t) Numbers;
 typedef struct Orderer {
     Sched *s;
     Seen *seen;
-    bool met; /* nothing ran since the last meeting */
+    bool met;         /* nothing ran since the last meeting */
+    Numbers *after;   /* per group: groups that need it done before */
+    uint32_t *waits;  /* per group: groups it waits for */
+    bool *done;
 } Orderer;
 
 static void order_push(Orderer *o, OrderKind kind, uint32_t number) {
@@ -106,20 +112,72 @@ static void order_push(Orderer *o, OrderKind kind, uint32_t number) {
     if (o->met) memset(o->seen, 0, o->s->out->buffers.len * sizeof *o->seen);
 }
 
+static void edge(Orderer *o, uint32_t from, uint32_t to) {
+    if (from == to) return;
+    vec_push(o->s->arena, &o->after[from], to);
+    o->waits[to]++;
+}
+
+/* Who must wait for whom: writers for what was read and written before, readers for writers. */
+static void dependences(Orderer *o) {
+    uint32_t buffers = o->s->out->buffers.len;
+    uint32_t *writer = ARENA_ARRAY(o->s->arena, uint32_t, buffers);
+    Numbers *readers = ARENA_ARRAY(o->s->arena, Numbers, buffers);
+    for (uint32_t i = 0; i < buffers; i++) writer[i] = NONE;
+    for (uint32_t i = 0; i < o->s->groups.len; i++) {
+        const Kernel *k = o->s->groups.data[i]->kernel;
+        for (uint32_t b = 0; b < k->buffers.len; b++) {
+            uint32_t buffer = k->buffers.data[b];
+            if (writer[buffer] != NONE) edge(o, writer[buffer], i);
+            for (uint32_t r = 0; k->writes.data[b] && r < readers[buffer].len; r++)
+                edge(o, readers[buffer].data[r], i);
+            if (k->writes.data[b]) {
+                writer[buffer] = i;
+                readers[buffer].len = 0;
+            } else {
+                vec_push(o->s->arena, &readers[buffer], i);
+            }
+        }
+    }
+}
+
+static void run(Orderer *o, uint32_t number) {
+    order_push(o, ORDER_RUN, number);
+    touch(o->s->groups.data[number], o->seen);
+    o->done[number] = true;
+    for (uint32_t i = 0; i < o->after[number].len; i++) o->waits[o->after[number].data[i]]--;
+}
+
+/* Runs what needs no meeting first: kernels that would need one wait until all others are done, so
+ * that one barrier serves them all. */
+static void phase_order(Orderer *o, uint32_t first, uint32_t end) {
+    for (uint32_t left = end - first; left > 0;) {
+        uint32_t before = left;
+        for (uint32_t i = first; i < end; i++)
+            if (!o->done[i] && o->waits[i] == 0 && !conflicts(o->s->groups.data[i], o->seen)) {
+                run(o, i);
+                left--;
+            }
+        if (left == before) {
+            INVARIANT(!o->met);
+            order_push(o, ORDER_BARRIER, 0);
+        }
+    }
+}
+
 void plan_threads(Sched *s) {
     Orderer o = {.s = s, .met = true};
+    uint32_t count = s->groups.len, compute = 0;
     o.seen = ARENA_ARRAY(s->arena, Seen, s->out->buffers.len);
-    bool guard = !node_is_none(s->graph->guard);
-    for (uint32_t i = 0; i <= s->groups.len; i++) {
-        const Group *g = i < s->groups.len ? s->groups.data[i] : NULL;
-        if (guard && (!g || g->phase != PHASE_COMPUTE)) {
-            guard = false;
-            if (!o.met) order_push(&o, ORDER_BARRIER, 0);
-            order_push(&o, ORDER_GUARD, plan_of(s, s->graph->guard)->buffer);
-        }
-        if (!g) break;
-        if (conflicts(g, o.seen)) order_push(&o, ORDER_BARRIER, 0);
-        order_push(&o, ORDER_RUN, i);
-        touch(g, o.seen);
+    o.after = ARENA_ARRAY(s->arena, Numbers, count);
+    o.waits = ARENA_ARRAY(s->arena, uint32_t, count);
+    o.done = ARENA_ARRAY(s->arena, bool, count);
+    dependences(&o);
+    while (compute < count && s->groups.data[compute]->phase == PHASE_COMPUTE) compute++;
+    phase_order(&o, 0, compute);
+    if (!node_is_none(s->graph->guard)) {
+        if (!o.met) order_push(&o, ORDER_BARRIER, 0);
+        order_push(&o, ORDER_GUARD, plan_of(s, s->graph->guard)->buffer);
     }
+    phase_order(&o, compute, count);
 }

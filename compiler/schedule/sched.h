@@ -46,7 +46,10 @@ typedef enum Phase { PHASE_COMPUTE, PHASE_WRITE, PHASE_COPY } Phase;
 typedef struct Group {
     NodeId core;     /* or NODE_NONE */
     NodeId like;     /* a node with the domain's dims */
-    NodeId transposed; /* layout: the group stores this node's transposed copy; or NODE_NONE */
+    NodeId transposed; /* layout.c: the group stores this node with `last_axis` last; or NODE_NONE */
+    uint32_t last_axis;
+    uint32_t pack_buffer; /* where it stores that */
+    uint32_t packed[2]; /* layout.c: groups that store this contract's operands so, or NONE */
     uint32_t level, seq;
     Phase phase;
     VEC(Target) targets;
@@ -69,6 +72,7 @@ typedef struct Sched {
     NodePlan *plan;
     uint32_t *user_first, *users; /* users of node n: users[user_first[n] .. user_first[n + 1]) */
     uint32_t core_count;
+    Op *core_op;          /* of core c */
     uint32_t *core_group; /* group of core c */
     VEC(Group *) groups;
     uint32_t *slot_buffer;
@@ -100,6 +104,8 @@ void fuse_nodes(Sched *s);
 /* ---- group.c: which stores share a kernel */
 void group_nodes(Sched *s);
 uint32_t group_create(Sched *s, NodeId core, NodeId like, uint32_t level);
+/* ---- layout.c: which operands of a contract are read from a copy; makes the copying groups */
+void layout_contract(Sched *s, NodeId id, uint32_t packed[2]);
 /* ---- slots.c: outputs, writes in place, the order of groups */
 void buffers_assign(Sched *s);
 uint32_t buffer_create(Sched *s, const char *name, Storage storage, uint32_t number, DType dtype,

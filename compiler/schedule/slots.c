@@ -154,8 +154,11 @@ static bool group_may_wait(const Slots *w, uint32_t number) {
     const Group *g = s->groups.data[number];
     for (uint32_t i = 0; i < g->targets.len; i++) {
         NodeId n = g->targets.data[i].node;
+        bool read = w->first[n.id] != w->first[n.id + 1];
         if (w->is_output[n.id] || node_same(n, s->graph->guard) || !all_readers_later(w, n))
             return false;
+        /* Scalars of the update are ready before the guard, where threads meet anyway. */
+        if (read && node_of(s, n)->rank == 0) return false;
     }
     return true;
 }
@@ -256,11 +259,15 @@ void buffers_assign(Sched *s) {
     readers_collect(&w);
     later_choose(&w);
     writes_assign(&w);
-    for (uint32_t i = 0; i < s->groups.len; i++)
-        for (uint32_t k = 0; k < s->groups.data[i]->targets.len; k++) {
-            Target *t = &s->groups.data[i]->targets.data[k];
-            if (t->buffer == NONE) t->buffer = plan_of(s, t->node)->buffer = arena_buffer(s, t->node);
+    for (uint32_t i = 0; i < s->groups.len; i++) {
+        Group *g = s->groups.data[i];
+        if (!node_is_none(g->transposed)) g->pack_buffer = arena_buffer(s, g->transposed);
+        for (uint32_t k = 0; k < g->targets.len; k++) {
+            Target *t = &g->targets.data[k];
+            if (t->buffer == NONE)
+                t->buffer = plan_of(s, t->node)->buffer = arena_buffer(s, t->node);
         }
+    }
 }
 
 static int group_compare(const void *a, const void *b) {
@@ -278,4 +285,9 @@ void groups_order(Sched *s) {
     for (uint32_t i = 0; i < s->groups.len; i++) moved[at_seq[s->groups.data[i]->seq]] = i;
     for (uint32_t i = 0; i < s->size; i++)
         if (s->plan[i].group != NONE) s->plan[i].group = moved[s->plan[i].group];
+    for (uint32_t i = 0; i < s->groups.len; i++)
+        for (uint32_t k = 0; k < 2; k++) {
+            uint32_t *packed = &s->groups.data[i]->packed[k];
+            if (*packed != NONE) *packed = moved[*packed];
+        }
 }

@@ -11,6 +11,7 @@ typedef struct Nest {
     bool flat;       /* axes 1 .. of the node are one axis here */
     int32_t parallel;/* axis, or -1 */
     int32_t vector;  /* axis, or -1 */
+    uint32_t order[RANK_MAX]; /* the node's axis of each axis here */
     ExprId axis[RANK_MAX];
 } Nest;
 
@@ -52,8 +53,11 @@ static Nest nest_plan(Lower *l) {
     Sched *s = l->s;
     const GNode *like = node_of(s, l->group->like);
     Nest n = {.rank = like->rank, .vector = -1};
-    for (uint32_t i = 0; i < like->rank; i++) n.dims[i] = like->dims[i];
-    if (like->rank > 2 && group_flat(s, l->group, l->number)) {
+    for (uint32_t i = 0; i < like->rank; i++) n.order[i] = i;
+    if (!node_is_none(l->group->transposed)) pack_axes(s, l->group, n.order);
+    for (uint32_t i = 0; i < like->rank; i++) n.dims[i] = like->dims[n.order[i]];
+    bool plain = node_is_none(l->group->transposed);
+    if (plain && like->rank > 2 && group_flat(s, l->group, l->number)) {
         n.flat = true;
         n.rank = 2;
         n.dims[1] = dims_product(s, like->dims + 1, like->rank - 1);
@@ -79,10 +83,13 @@ static void nest_body(Lower *l, const Nest *n) {
         at.pos = at.row ? n->axis[1]
                         : l_add(l, l_mul(l, n->axis[0], l_dim(l, n->dims[1])), n->axis[1]);
     } else {
-        for (uint32_t i = 0; i < n->rank; i++) at.axis[i] = n->axis[i];
+        for (uint32_t i = 0; i < n->rank; i++) at.axis[n->order[i]] = n->axis[i];
     }
     memo_clear(l);
-    lower_targets(l, &at);
+    if (!node_is_none(l->group->transposed))
+        pack_store(l, l->group, &at);
+    else
+        lower_targets(l, &at);
 }
 
 static void nest_axis(Lower *l, Nest *n, uint32_t i);

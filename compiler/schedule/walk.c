@@ -3,6 +3,7 @@
 
 typedef struct Walk {
     Sched *s;
+    const Group *g;
     uint32_t number;
     VEC(uint64_t) stack; /* node id * 2 + exact */
 } Walk;
@@ -28,11 +29,14 @@ static void walk_node(Walk *w, NodeId id, bool exact, WalkVisit visit, void *use
     visit(user, id, exact, leaf);
     if (leaf) return;
     bool same = op_is_elementwise(n->op);
-    for (uint32_t i = 0; i < n->nargs; i++) walk_push(w, n->args[i], exact && same);
+    for (uint32_t i = 0; i < n->nargs; i++) {
+        bool packed = node_same(id, w->g->core) && i < 2 && w->g->packed[i] != NONE;
+        if (!packed) walk_push(w, n->args[i], exact && same);
+    }
 }
 
 void walk_group(Sched *s, const Group *g, uint32_t number, WalkVisit visit, void *user) {
-    Walk w = {.s = s, .number = number};
+    Walk w = {.s = s, .g = g, .number = number};
     s->stamp_now += 2;
     if (!node_is_none(g->core)) walk_push(&w, g->core, true);
     if (!node_is_none(g->transposed)) walk_push(&w, g->transposed, false);

@@ -1,0 +1,90 @@
+/* Layout: operands of contractions in the order the vector loop wants them.
+ *
+ * The vector runs over the result's last label. Where the operand that carries it has another stride
+ * than 1 along it (x @ w.T, the backward pass of a dense layer), the operand is copied once with that
+ * axis last, by a kernel of its own. The copy costs a pass over the operand, the contraction reads
+ * it once a row tile. Copies of one operand are shared. */
+#include "compiler/schedule/sched.h"
+
+enum { PACK_MIN_ROWS = 16 };
+
+/* One step along `axis` moves one element in memory. */
+static bool unit_stride(const Sched *s, NodeId id, uint32_t axis) {
+    for (;;) {
+        const GNode *n = node_of(s, id);
+        if (plan_of(s, id)->stored || n->nargs == 0) {
+            for (uint32_t i = axis + 1; i < n->rank; i++)
+                if (!dim_equals(s->dims, n->dims[i], 1)) return false;
+            return true;
+        }
+        if (n->op == OP_PERMUTE) {
+            axis = (uint32_t)n->attr[axis];
+        } else if (n->op == OP_BROADCAST) {
+            if (n->attr[axis] < 0) return true; /* one value for all */
+            axis = (uint32_t)n->attr[axis];
+        } else if (n->op == OP_SLICE) {
+            if (n->attr[2 * axis + 1] != 1) return false;
+        } else if (n->op == OP_RESHAPE) {
+            const GNode *x = node_of(s, n->args[0]);
+            bool last = axis + 1 == n->rank && x->rank > 0 &&
+                        dim_same(x->dims[x->rank - 1], n->dims[axis]);
+            if (!last) return axis + 1 == n->rank && plan_of(s, n->args[0])->stored;
+            axis = x->rank - 1;
+        } else {
+            return false;
+        }
+        id = n->args[0];
+    }
+}
+
+/* The result's rows: elements per element of the operand. */
+static int64_t rows_of(const Sched *s, NodeId contract, NodeId operand, uint32_t first_label) {
+    const GNode *n = node_of(s, contract), *x = node_of(s, operand);
+    int64_t rows = 1;
+    for (uint32_t label = 0; label < n->rank; label++) {
+        bool own = false;
+        for (uint32_t i = 0; i < x->rank; i++) own |= n->attr[first_label + i] == (int64_t)label;
+        int64_t size = dim_bound(s->dims, n->dims[label]);
+        if (!own && (size == 0 || __builtin_mul_overflow(rows, size, &rows))) return INT64_MAX;
+    }
+    return rows;
+}
+
+static uint32_t pack_find(const Sched *s, NodeId operand, uint32_t axis) {
+    for (uint32_t i = 0; i < s->groups.len; i++) {
+        const Group *g = s->groups.data[i];
+        if (node_same(g->transposed, operand) && g->last_axis == axis) return i;
+    }
+    return NONE;
+}
+
+static uint32_t pack_create(Sched *s, NodeId operand, uint32_t axis) {
+    uint32_t known = pack_find(s, operand, axis);
+    if (known != NONE) return known;
+    uint32_t level = plan_of(s, operand)->level;
+    uint32_t number = group_create(s, NODE_NONE, operand, level == 0 ? 0 : level | 1);
+    Group *g = s->groups.data[number];
+    g->transposed = operand;
+    g->last_axis = axis;
+    return number;
+}
+
+void layout_contract(Sched *s, NodeId id, uint32_t packed[2]) {
+    const GNode *n = node_of(s, id);
+    uint32_t first = 1;
+    if (!s->options.fusion || n->rank == 0 || n->dtype == DTYPE_BOOL) return;
+    uint32_t held = 0, which = 0, axis = 0, label_at = 0;
+    for (uint32_t k = 0; k < 2; first += node_of(s, n->args[k])->rank, k++) {
+        const GNode *x = node_of(s, n->args[k]);
+        for (uint32_t i = 0; i < x->rank; i++)
+            if (n->attr[first + i] == (int64_t)n->rank - 1) {
+                held++;
+                which = k;
+                axis = i;
+                label_at = first;
+            }
+    }
+    if (held != 1 || unit_stride(s, n->args[which], axis)) return;
+    if (rows_of(s, id, n->args[which], label_at) < PACK_MIN_ROWS) return;
+    packed[which] = pack_create(s, n->args[which], axis);
+}
