@@ -1,0 +1,88 @@
+/* Shared by the files of this folder: the module being made, and the target it is made for. */
+#ifndef BMC_CODEGEN_INTERNAL_H
+#define BMC_CODEGEN_INTERNAL_H
+
+#include "compiler/codegen/codegen.h"
+#include <llvm-c/Core.h>
+#include <llvm-c/TargetMachine.h>
+
+/* What machine code is made for. Strings live in the context's arena. */
+typedef struct Target {
+    const char *triple, *cpu, *features;
+    uint32_t vector_bytes, vector_registers;
+    int level;
+} Target;
+/* Fills *out; reports E_TARGET_MACHINE and returns false when it cannot be compiled for. */
+bool target_resolve(Context *ctx, const CodegenOptions *options, Target *out);
+LLVMTargetMachineRef target_machine(Context *ctx, const Target *t);
+
+typedef struct SharedKernel { /* one function for all kernels of equal structure */
+    uint64_t hash;
+    const char *key;
+    size_t key_len;
+    LLVMValueRef function;
+    LLVMTypeRef type;
+} SharedKernel;
+
+/* The symbols of one entry, in the order its frame holds them: table numbers of DimTable. */
+typedef struct EntrySymbols {
+    VEC(uint32_t) table;
+} EntrySymbols;
+void entry_symbols(const LoopProgram *p, EntrySymbols *out);
+/* Position of table symbol `symbol` in the frame; BUG when the entry does not have it. */
+uint32_t entry_symbol_index(const EntrySymbols *s, uint32_t symbol);
+
+struct CodeModule {
+    Context *ctx;
+    const Program *program;
+    LoopProgram *const *entries;
+    uint32_t entry_count;
+    Target target;
+    bool debug_verify;
+    LLVMContextRef llvm;
+    LLVMModuleRef module;
+    LLVMTargetMachineRef machine;
+    LLVMMemoryBufferRef object; /* made once, for JIT and file alike */
+    bool lowered;               /* the module has been through code generation */
+    LLVMValueRef zeros;         /* 64 bytes that a load whose predicate is false may read */
+    VEC(SharedKernel) kernels;
+    uint32_t kernel_names;
+    EntrySymbols *symbols;      /* per entry */
+    LLVMValueRef *entry_functions;
+    int64_t *slot_offsets;      /* per slot of the program; 64-byte aligned */
+    int64_t slots_bytes;
+    double us[4];
+};
+
+enum { TIME_EMIT, TIME_OPTIMISE, TIME_OBJECT, TIME_JIT };
+double time_now_us(void);
+
+/* nounwind, target-cpu, target-features, vector width: on every function. */
+void function_attributes(CodeModule *m, LLVMValueRef function);
+void attribute_add(CodeModule *m, LLVMValueRef function, unsigned index, const char *name);
+
+/* ---- stages of codegen_module */
+/* The function of kernel `k`; several kernels may share one. `keys` gets the random site keys it
+ * takes as arguments, in order. */
+SharedKernel kernel_function(CodeModule *m, const LoopProgram *p, Kernel *k);
+LLVMValueRef entry_function(CodeModule *m, uint32_t number);
+void descriptor_emit(CodeModule *m);
+void wrappers_emit(CodeModule *m);
+
+/* ---- the signature of a kernel function:
+ * (ptr buffers..., i64 symbols..., i64 keys..., i64 lo, i64 hi, ptr frame) */
+typedef struct KernelSignature {
+    VEC(uint32_t) symbols; /* table numbers, in order of first use */
+    VEC(uint64_t) keys;    /* random site keys, in order of first use */
+} KernelSignature;
+void kernel_signature(const LoopProgram *p, const Kernel *k, KernelSignature *out);
+/* Canonical bytes of everything that determines a kernel's code. */
+void kernel_canonical(const LoopProgram *p, const Kernel *k, const KernelSignature *s, Text *out);
+/* Table symbols that a size needs, quotients resolved to their operands' symbols. */
+void dim_symbols(const DimTable *dims, DimId d, Arena *arena, EntrySymbols *out);
+/* Code for a size; `value` gives the code for a plain symbol. */
+typedef LLVMValueRef (*SymbolValue)(void *user, uint32_t symbol);
+LLVMValueRef dim_code(LLVMBuilderRef b, LLVMContextRef c, const DimTable *dims, DimId d,
+                      SymbolValue value, void *user);
+
+#endif

@@ -1,0 +1,237 @@
+/* Expressions to values. A walk over the operands collects what has not been computed yet, then it is
+ * computed in ascending id (operands first), so expression depth costs no stack. */
+#include "compiler/codegen/emit.h"
+
+LLVMValueRef splat(Emit *e, LLVMValueRef scalar, uint32_t lanes) {
+    LLVMTypeRef type = LLVMVectorType(LLVMTypeOf(scalar), lanes);
+    if (LLVMIsConstant(scalar)) return const_like(type, scalar);
+    LLVMTypeRef i32 = LLVMInt32TypeInContext(e->c);
+    LLVMValueRef first = LLVMBuildInsertElement(e->b, LLVMGetPoison(type), scalar,
+                                                LLVMConstInt(i32, 0, 0), "");
+    return LLVMBuildShuffleVector(e->b, first, LLVMGetPoison(type),
+                                  LLVMConstNull(LLVMVectorType(i32, lanes)), "");
+}
+
+static uint64_t splat_context(uint32_t lanes) { return (uint64_t)1 << 63 | lanes; }
+
+LLVMValueRef emit_vector(Emit *e, ExprId id) {
+    LLVMValueRef v = emit_value(e, id);
+    if (value_is_vector(v)) return v;
+    uint64_t context = splat_context(e->vector.lanes);
+    LLVMValueRef known = memo_find(e, id, context);
+    if (known) return known;
+    uint32_t depth = e->facts[id.id].movable ? expr_depth(e, id) : e->depth;
+    Where w = place_at(e, depth);
+    v = splat(e, v, e->vector.lanes);
+    place_restore(e, w);
+    memo_put(e, id, context, depth, v);
+    return v;
+}
+
+/* ------------------------------------------------------------------ registers */
+
+/* Number of the copy that the present values of the register's variables select; `except` (a tree's
+ * variable) stands at `except_copy` instead. */
+uint32_t reg_copy(const Emit *e, RegId r, const VarId *except, uint32_t except_copy) {
+    const LoopReg *reg = &e->k->regs.data[r.id];
+    uint32_t copy = 0;
+    for (uint32_t i = 0; i < reg->nvars; i++) {
+        const VarState *v = &e->vars[reg->vars[i].id];
+        if (v->kind == LOOP_VECTOR) continue;
+        bool fixed = except && except->id == reg->vars[i].id;
+        int64_t at = fixed ? except_copy : v->copy;
+        INVARIANT(at >= 0 && at < v->copies);
+        copy = copy * v->copies + (uint32_t)at;
+    }
+    return copy;
+}
+
+static LLVMValueRef reg_value(Emit *e, RegId r, uint32_t copy) {
+    LLVMValueRef v = e->regs[r.id].copies[copy];
+    if (!v)
+        BUG("kernel %s: copy %u of register %s is read before it is set", e->k->name, copy,
+            e->k->regs.data[r.id].name);
+    return v;
+}
+
+/* ------------------------------------------------------------------ trees */
+
+static LLVMValueRef tree_step(Emit *e, const Expr *x, LLVMValueRef a, LLVMValueRef b) {
+    LLVMValueRef args[] = {a, b};
+    return emit_op(e, x->op, x->dtype, x->dtype, args);
+}
+
+/* Lane l with l + 8, then + 4, + 2, + 1. */
+static LLVMValueRef tree_of_lanes(Emit *e, const Expr *x, LLVMValueRef v) {
+    for (uint32_t half = 8; half > 0; half /= 2) {
+        LLVMValueRef low, high;
+        if (half == 1) {
+            low = LLVMBuildExtractElement(e->b, v, const_i64(e, 0), "");
+            high = LLVMBuildExtractElement(e->b, v, const_i64(e, 1), "");
+        } else {
+            int lanes[16];
+            for (uint32_t i = 0; i < 2 * half; i++)
+                lanes[i] = (int)i;
+            low = shuffle(e, v, NULL, lanes, half);
+            high = shuffle(e, v, NULL, lanes + half, half);
+        }
+        v = tree_step(e, x, low, high);
+    }
+    return v;
+}
+
+LLVMValueRef emit_tree(Emit *e, const Expr *x) {
+    if (e->vars[x->var.id].kind == LOOP_VECTOR)
+        return tree_of_lanes(e, x, reg_value(e, x->reg, reg_copy(e, x->reg, NULL, 0)));
+    LLVMValueRef v[16];
+    for (uint32_t i = 0; i < 16; i++)
+        v[i] = reg_value(e, x->reg, reg_copy(e, x->reg, &x->var, i));
+    for (uint32_t half = 8; half > 0; half /= 2)
+        for (uint32_t i = 0; i < half; i++)
+            v[i] = tree_step(e, x, v[i], v[i + half]);
+    return v[0];
+}
+
+/* ------------------------------------------------------------------ nodes */
+
+static LLVMValueRef symbol_value(void *user, uint32_t symbol) {
+    Emit *e = user;
+    for (uint32_t i = 0; i < e->signature->symbols.len; i++)
+        if (e->signature->symbols.data[i] == symbol) return e->symbols[i];
+    BUG("kernel %s: symbol %u is not an argument", e->k->name, symbol);
+}
+
+static LLVMValueRef quotient(Emit *e, const Expr *x) {
+    bool vary = expr_varies(e, x->args[0]) || expr_varies(e, x->args[1]);
+    LLVMValueRef a = vary ? emit_vector(e, x->args[0]) : emit_value(e, x->args[0]);
+    LLVMValueRef b = vary ? emit_vector(e, x->args[1]) : emit_value(e, x->args[1]);
+    return x->kind == EXPR_IDIV ? LLVMBuildUDiv(e->b, a, b, "") : LLVMBuildURem(e->b, a, b, "");
+}
+
+static LLVMValueRef frame_field(Emit *e, size_t offset, LLVMTypeRef type) {
+    LLVMValueRef at = const_i64(e, (int64_t)offset);
+    LLVMTypeRef i8 = LLVMInt8TypeInContext(e->c);
+    return LLVMBuildLoad2(e->b, type, LLVMBuildGEP2(e->b, i8, e->frame, &at, 1, ""), "");
+}
+
+static LLVMValueRef clock_value(Emit *e, const Expr *x) {
+    static const size_t fields[] = {offsetof(BmrtFrame, progress), offsetof(BmrtFrame, epoch),
+                                    offsetof(BmrtFrame, iteration)};
+    LLVMValueRef v = frame_field(e, fields[x->imm], LLVMDoubleTypeInContext(e->c));
+    return emit_cast(e, x->dtype, DTYPE_F64, v);
+}
+
+static LLVMValueRef node_op(Emit *e, const Expr *x) {
+    LLVMValueRef args[3];
+    bool vary = false;
+    for (uint32_t i = 0; i < x->nargs; i++)
+        vary |= expr_varies(e, x->args[i]);
+    for (uint32_t i = 0; i < x->nargs; i++)
+        args[i] = vary ? emit_vector(e, x->args[i]) : emit_value(e, x->args[i]);
+    DType from = e->k->exprs.data[x->args[x->op == OP_SELECT ? 1 : 0].id].dtype;
+    return emit_op(e, x->op, x->dtype, from, args);
+}
+
+static LLVMValueRef vector_affine(Emit *e, const Linear *l) {
+    uint32_t depth;
+    Linear plain = *l;
+    LLVMTypeRef i64 = LLVMInt64TypeInContext(e->c);
+    LLVMValueRef base = linear_code(e, &plain, &depth);
+    LLVMValueRef lanes[128];
+    INVARIANT(e->vector.lanes <= 128);
+    for (uint32_t i = 0; i < e->vector.lanes; i++)
+        lanes[i] = LLVMConstInt(i64, (uint64_t)l->constant + (uint64_t)l->lane * i, 0);
+    LLVMValueRef offsets = LLVMConstVector(lanes, e->vector.lanes);
+    return base ? LLVMBuildAdd(e->b, splat(e, base, e->vector.lanes), offsets, "") : offsets;
+}
+
+/* Sums and products of I64 go through linear.c, which places and shares them. */
+static bool is_sum(const Expr *x) {
+    return x->dtype == DTYPE_I64 &&
+           (x->kind == EXPR_VAR || x->kind == EXPR_LO || x->kind == EXPR_HI ||
+            (x->kind == EXPR_OP && (x->op == OP_ADD || x->op == OP_SUB || x->op == OP_MUL)));
+}
+
+static LLVMValueRef node_value(Emit *e, ExprId id, const Expr *x) {
+    Linear l;
+    switch (x->kind) {
+    case EXPR_CONST: return const_bits(e, x->dtype, x->imm);
+    case EXPR_LO: return e->lo;
+    case EXPR_HI: return e->hi;
+    case EXPR_VAR:
+        if (!expr_varies(e, id) && e->vars[x->var.id].value) return e->vars[x->var.id].value;
+        if (!linear_of(e, id, &l)) BUG("a variable is affine");
+        return expr_varies(e, id) ? vector_affine(e, &l) : const_i64(e, l.constant);
+    case EXPR_DIM:
+        return dim_code(e->b, e->c, e->p->program->dims, x->dim, symbol_value, e);
+    case EXPR_LOAD: return emit_load(e, x);
+    case EXPR_REG: return reg_value(e, x->reg, reg_copy(e, x->reg, NULL, 0));
+    case EXPR_OP:
+        if (is_sum(x) && expr_varies(e, id) && linear_of(e, id, &l)) return vector_affine(e, &l);
+        return node_op(e, x);
+    case EXPR_IDIV:
+    case EXPR_IMOD: return quotient(e, x);
+    case EXPR_RANDOM: return emit_random(e, x);
+    case EXPR_CLOCK: return clock_value(e, x);
+    case EXPR_TREE: return emit_tree(e, x);
+    }
+    BUG("unknown expression kind");
+}
+
+/* Computes one node whose operands are known, in the outermost place allowed. */
+static LLVMValueRef node_emit(Emit *e, ExprId id) {
+    const Expr *x = &e->k->exprs.data[id.id];
+    if (x->kind == EXPR_CONST) return const_bits(e, x->dtype, x->imm);
+    if (x->kind == EXPR_REG) return node_value(e, id, x);
+    uint64_t context = memo_context(e, id);
+    LLVMValueRef v = memo_find(e, id, context);
+    if (v) return v;
+    if (is_sum(x) && context == 0) {
+        Linear l;
+        bool sum = linear_of(e, id, &l) && !(l.nterms == 1 && l.terms[0].natoms == 1 &&
+                                             l.terms[0].atoms[0] == id.id);
+        if (sum) return emit_index(e, id);
+    }
+    bool whole = e->vector.open && context != 0 && e->vector.mask;
+    bool movable = e->facts[id.id].movable && !(whole && x->kind == EXPR_LOAD);
+    uint32_t depth = movable ? expr_depth(e, id) : e->depth;
+    Where w = place_at(e, depth);
+    uint32_t inside = e->depth;
+    (void)inside;
+    v = node_value(e, id, x);
+    place_restore(e, w);
+    memo_put(e, id, context, depth, v);
+    return v;
+}
+
+/* Index operands are coded by linear.c when they are asked for, not walked here. */
+static bool walk_into(const Emit *e, const Expr *x, uint32_t operand) {
+    (void)e;
+    return !(x->kind == EXPR_LOAD && operand == 0) && x->kind != EXPR_RANDOM;
+}
+
+static int by_id(const void *a, const void *b) {
+    uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+    return (x > y) - (x < y);
+}
+
+LLVMValueRef emit_value(Emit *e, ExprId root) {
+    const Expr *x = &e->k->exprs.data[root.id];
+    if (x->nargs == 0) return node_emit(e, root);
+    LLVMValueRef v = memo_find(e, root, memo_context(e, root));
+    if (v) return v;
+    VEC(uint32_t) todo = {0};
+    vec_push(e->arena, &todo, root.id);
+    for (uint32_t at = 0; at < todo.len; at++) {
+        x = &e->k->exprs.data[todo.data[at]];
+        for (uint32_t i = 0; i < x->nargs; i++) {
+            ExprId arg = x->args[i];
+            if (!walk_into(e, x, i) || e->k->exprs.data[arg.id].nargs == 0) continue;
+            if (e->marks[arg.id] == e->mark_base + root.id + 1) continue;
+            if (memo_find(e, arg, memo_context(e, arg))) continue;
+            e->marks[arg.id] = e->mark_base + root.id + 1;
+            vec_push(e->arena, &todo, arg.id);
+        }
+    }
+    return v;
+}
