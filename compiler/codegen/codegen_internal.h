@@ -43,7 +43,6 @@ struct CodeModule {
     LLVMModuleRef module;
     LLVMTargetMachineRef machine;
     LLVMMemoryBufferRef object; /* made once, for JIT and file alike */
-    bool lowered;               /* the module has been through code generation */
     LLVMValueRef zeros;         /* 64 bytes that a load whose predicate is false may read */
     VEC(SharedKernel) kernels;
     uint32_t kernel_names;
@@ -51,6 +50,8 @@ struct CodeModule {
     LLVMValueRef *entry_functions;
     int64_t *slot_offsets;      /* per slot of the program; 64-byte aligned */
     int64_t slots_bytes;
+    LLVMValueRef descriptor;
+    bool failed;                /* something was reported that rules the module out */
     double us[4];
 };
 
@@ -61,20 +62,25 @@ double time_now_us(void);
 void function_attributes(CodeModule *m, LLVMValueRef function);
 void attribute_add(CodeModule *m, LLVMValueRef function, unsigned index, const char *name);
 
-/* ---- stages of codegen_module */
-/* The function of kernel `k`; several kernels may share one. `keys` gets the random site keys it
- * takes as arguments, in order. */
-SharedKernel kernel_function(CodeModule *m, const LoopProgram *p, Kernel *k);
-LLVMValueRef entry_function(CodeModule *m, uint32_t number);
-void descriptor_emit(CodeModule *m);
-void wrappers_emit(CodeModule *m);
-
 /* ---- the signature of a kernel function:
  * (ptr buffers..., i64 symbols..., i64 keys..., i64 lo, i64 hi, ptr frame) */
 typedef struct KernelSignature {
     VEC(uint32_t) symbols; /* table numbers, in order of first use */
     VEC(uint64_t) keys;    /* random site keys, in order of first use */
 } KernelSignature;
+/* ---- stages of codegen_module */
+/* The function of kernel `k`; several kernels may share one. */
+SharedKernel kernel_function(CodeModule *m, const LoopProgram *p, Kernel *k,
+                             const KernelSignature *signature);
+LLVMValueRef entry_function(CodeModule *m, uint32_t number);
+SharedKernel kernel_emit(CodeModule *m, const LoopProgram *p, Kernel *k,
+                         const KernelSignature *signature);
+void descriptor_emit(CodeModule *m);
+LLVMValueRef recipe_data(CodeModule *m); /* arrays of BmrtData, BmrtTrain, BmrtTest; NULL: none */
+LLVMValueRef recipe_train(CodeModule *m);
+LLVMValueRef recipe_test(CodeModule *m);
+void wrappers_emit(CodeModule *m);
+
 void kernel_signature(const LoopProgram *p, const Kernel *k, KernelSignature *out);
 /* Canonical bytes of everything that determines a kernel's code. */
 void kernel_canonical(const LoopProgram *p, const Kernel *k, const KernelSignature *s, Text *out);

@@ -92,7 +92,9 @@ typedef struct Emit {
     RegState *regs;
     ExprFacts *facts;
     Scope scopes[EMIT_DEPTH + 1];
+    LLVMValueRef before; /* the builder stands in front of this; NULL: at the end of its block */
     uint32_t depth, next_serial;
+    uint32_t *marks, mark;   /* per expression: visited by the walk with this number */
     uint64_t clock, stamps[64];
     VectorState vector;
     Memo *memo;
@@ -101,12 +103,13 @@ typedef struct Emit {
     AddressMemo addresses[ADDRESS_SLOTS];
 } Emit;
 
-/* ---- kernel.c */
-bool value_is_vector(LLVMValueRef v);
+/* ---- masks.c */
+void masked_sets_find(Emit *e); /* sets RegState.masked_sets */
 
 /* ---- memo.c */
 typedef struct Where { /* the builder's place, to go back to */
     LLVMBasicBlockRef block;
+    LLVMValueRef before; /* NULL: the end of the block */
 } Where;
 /* Moves the builder to the end of the scope of `depth` seen from here; place_restore goes back. */
 Where place_at(Emit *e, uint32_t depth);
@@ -135,6 +138,7 @@ uint32_t reg_copy(const Emit *e, RegId r, const VarId *except, uint32_t except_c
 bool linear_of(Emit *e, ExprId id, Linear *out);
 LLVMValueRef emit_index(Emit *e, ExprId id); /* uniform I64 */
 LLVMValueRef linear_code(Emit *e, const Linear *l, uint32_t *depth); /* lane part left out */
+int64_t number_gcd(int64_t a, int64_t b);
 int64_t linear_multiple(const Emit *e, const Linear *l); /* its value is a multiple of this */
 
 uint32_t linear_term_depth(const Emit *e, const Term *t);
@@ -153,6 +157,7 @@ LLVMValueRef emit_random(Emit *e, const Expr *x);
 LLVMValueRef emit_tree(Emit *e, const Expr *x);
 
 /* ---- types.c */
+bool value_is_vector(LLVMValueRef v);
 LLVMTypeRef type_value(Emit *e, DType t);  /* of one element in a register: bool i1, bf16 i16 */
 LLVMTypeRef type_memory(Emit *e, DType t); /* in memory: bool i8 */
 LLVMTypeRef type_like(LLVMTypeRef element, LLVMValueRef shape); /* vector when shape is one */

@@ -175,7 +175,7 @@ LLVMValueRef emit_index(Emit *e, ExprId id) {
     if (!linear_of(e, id, &l)) BUG("kernel %s: a uniform index varies", e->k->name);
     bool itself = l.nterms == 1 && l.constant == 0 && l.terms[0].coefficient == 1 &&
                   l.terms[0].natoms == 1 && l.terms[0].atoms[0] == id.id;
-    if (itself) BUG("kernel %s: expression %u is no index", e->k->name, id.id);
+    if (itself) return emit_value(e, id);
     value = linear_code(e, &l, &depth);
     Where w = place_at(e, depth);
     if (!value)
@@ -187,7 +187,7 @@ LLVMValueRef emit_index(Emit *e, ExprId id) {
     return value;
 }
 
-static int64_t gcd(int64_t a, int64_t b) {
+int64_t number_gcd(int64_t a, int64_t b) {
     uint64_t x = a < 0 ? 0 - (uint64_t)a : (uint64_t)a, y = b < 0 ? 0 - (uint64_t)b : (uint64_t)b;
     while (y != 0) {
         uint64_t t = x % y;
@@ -206,14 +206,14 @@ static int64_t atom_multiple(const Emit *e, ExprId atom) {
 
 /* 0 when the value is 0. */
 int64_t linear_multiple(const Emit *e, const Linear *l) {
-    int64_t multiple = gcd(l->constant, 0);
+    int64_t multiple = number_gcd(l->constant, 0);
     for (uint32_t i = 0; i < l->nterms; i++) {
         int64_t term = l->terms[i].coefficient;
         for (uint32_t a = 0; a < l->terms[i].natoms; a++)
             if (__builtin_mul_overflow(term, atom_multiple(e, (ExprId){l->terms[i].atoms[a]}),
                                        &term))
                 return 1;
-        multiple = gcd(multiple, term);
+        multiple = number_gcd(multiple, term);
     }
     return multiple;
 }

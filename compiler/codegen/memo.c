@@ -6,12 +6,21 @@
 #include "compiler/codegen/emit.h"
 
 Where place_at(Emit *e, uint32_t depth) {
-    Where w = {LLVMGetInsertBlock(e->b)};
-    if (depth < e->depth) LLVMPositionBuilderBefore(e->b, e->scopes[depth + 1].before);
+    Where w = {LLVMGetInsertBlock(e->b), e->before};
+    if (depth < e->depth) {
+        e->before = e->scopes[depth + 1].before;
+        LLVMPositionBuilderBefore(e->b, e->before);
+    }
     return w;
 }
 
-void place_restore(Emit *e, Where w) { LLVMPositionBuilderAtEnd(e->b, w.block); }
+void place_restore(Emit *e, Where w) {
+    e->before = w.before;
+    if (w.before)
+        LLVMPositionBuilderBefore(e->b, w.before);
+    else
+        LLVMPositionBuilderAtEnd(e->b, w.block);
+}
 
 static VarId var_of(uint32_t i) { return (VarId){i}; }
 
@@ -113,7 +122,7 @@ uint32_t reg_bit(RegId r) { return r.id % 32; }
 uint32_t buffer_bit(uint32_t position) { return 32 + position % 32; }
 
 /* A load may move out of its loop (which may not run at all) only when it is in bounds for certain: a
- * constant index into a buffer of constant size, predicated or not. */
+ * constant index into a buffer of constant size, no predicate. */
 static bool load_movable(const Emit *e, const Expr *x) {
     const LoopBuffer *b = &e->p->buffers.data[e->k->buffers.data[x->buffer]];
     const Expr *index = &e->k->exprs.data[x->args[0].id];
@@ -137,7 +146,7 @@ void facts_make(Emit *e) {
             f.movable = false;
         } else if (x->kind == EXPR_LOAD) {
             if (k->writes.data[x->buffer]) f.deps |= 1ull << buffer_bit(x->buffer);
-            f.movable &= !k->writes.data[x->buffer] && load_movable(e, x);
+            f.movable &= x->nargs == 1 && !k->writes.data[x->buffer] && load_movable(e, x);
         }
         e->facts[id] = f;
     }

@@ -1,6 +1,7 @@
 /* Expressions to values. A walk over the operands collects what has not been computed yet, then it is
  * computed in ascending id (operands first), so expression depth costs no stack. */
 #include "compiler/codegen/emit.h"
+#include <stdlib.h>
 
 LLVMValueRef splat(Emit *e, LLVMValueRef scalar, uint32_t lanes) {
     LLVMTypeRef type = LLVMVectorType(LLVMTypeOf(scalar), lanes);
@@ -178,36 +179,35 @@ static LLVMValueRef node_value(Emit *e, ExprId id, const Expr *x) {
     BUG("unknown expression kind");
 }
 
+/* A sum that linear.c can flatten: not the opaque kind that only its own operands explain. */
+static bool sum_flat(Emit *e, ExprId id, const Expr *x, Linear *l) {
+    return is_sum(x) && linear_of(e, id, l) &&
+           !(l->nterms == 1 && l->terms[0].natoms == 1 && l->terms[0].atoms[0] == id.id &&
+             x->kind == EXPR_OP);
+}
+
 /* Computes one node whose operands are known, in the outermost place allowed. */
 static LLVMValueRef node_emit(Emit *e, ExprId id) {
     const Expr *x = &e->k->exprs.data[id.id];
-    if (x->kind == EXPR_CONST) return const_bits(e, x->dtype, x->imm);
-    if (x->kind == EXPR_REG) return node_value(e, id, x);
+    if (x->kind == EXPR_CONST || x->kind == EXPR_REG) return node_value(e, id, x);
     uint64_t context = memo_context(e, id);
     LLVMValueRef v = memo_find(e, id, context);
     if (v) return v;
-    if (is_sum(x) && context == 0) {
-        Linear l;
-        bool sum = linear_of(e, id, &l) && !(l.nterms == 1 && l.terms[0].natoms == 1 &&
-                                             l.terms[0].atoms[0] == id.id);
-        if (sum) return emit_index(e, id);
-    }
-    bool whole = e->vector.open && context != 0 && e->vector.mask;
-    bool movable = e->facts[id.id].movable && !(whole && x->kind == EXPR_LOAD);
-    uint32_t depth = movable ? expr_depth(e, id) : e->depth;
+    Linear l;
+    if (x->kind == EXPR_OP && context == 0 && sum_flat(e, id, x, &l)) return emit_index(e, id);
+    uint32_t depth = e->facts[id.id].movable ? expr_depth(e, id) : e->depth;
     Where w = place_at(e, depth);
-    uint32_t inside = e->depth;
-    (void)inside;
     v = node_value(e, id, x);
     place_restore(e, w);
     memo_put(e, id, context, depth, v);
     return v;
 }
 
-/* Index operands are coded by linear.c when they are asked for, not walked here. */
-static bool walk_into(const Emit *e, const Expr *x, uint32_t operand) {
-    (void)e;
-    return !(x->kind == EXPR_LOAD && operand == 0) && x->kind != EXPR_RANDOM;
+/* Operands that are coded when they are asked for (index arithmetic) are not walked. */
+static bool walk_into(Emit *e, ExprId id, const Expr *x, uint32_t operand) {
+    Linear l;
+    if (x->kind == EXPR_RANDOM || (x->kind == EXPR_LOAD && operand == 0)) return false;
+    return !sum_flat(e, id, x, &l);
 }
 
 static int by_id(const void *a, const void *b) {
@@ -221,17 +221,23 @@ LLVMValueRef emit_value(Emit *e, ExprId root) {
     LLVMValueRef v = memo_find(e, root, memo_context(e, root));
     if (v) return v;
     VEC(uint32_t) todo = {0};
+    uint32_t mark = ++e->mark;
     vec_push(e->arena, &todo, root.id);
     for (uint32_t at = 0; at < todo.len; at++) {
-        x = &e->k->exprs.data[todo.data[at]];
+        ExprId id = {todo.data[at]};
+        x = &e->k->exprs.data[id.id];
         for (uint32_t i = 0; i < x->nargs; i++) {
             ExprId arg = x->args[i];
-            if (!walk_into(e, x, i) || e->k->exprs.data[arg.id].nargs == 0) continue;
-            if (e->marks[arg.id] == e->mark_base + root.id + 1) continue;
+            if (e->marks[arg.id] == mark || e->k->exprs.data[arg.id].nargs == 0 ||
+                !walk_into(e, id, x, i))
+                continue;
+            e->marks[arg.id] = mark;
             if (memo_find(e, arg, memo_context(e, arg))) continue;
-            e->marks[arg.id] = e->mark_base + root.id + 1;
             vec_push(e->arena, &todo, arg.id);
         }
     }
-    return v;
+    if (todo.len > 1) qsort(todo.data, todo.len, sizeof todo.data[0], by_id);
+    for (uint32_t at = 0; at < todo.len; at++)
+        v = node_emit(e, (ExprId){todo.data[at]});
+    return v; /* the root has the highest id */
 }

@@ -1,0 +1,289 @@
+/* The descriptor STEM_model: what the runtime needs to know of a compiled model, as constant data.
+ * Slots and entries are described here; data, train and test blocks in recipe_data.c. */
+#include "compiler/codegen/data_image.h"
+
+/* The frame and descriptor are the contract with runtime/include/bmrt.h: compiled code reads fields at
+ * these offsets, so a change there must not go unnoticed here. */
+_Static_assert(BMRT_ABI == 1, "the descriptor below is that of ABI 1");
+_Static_assert(sizeof(void *) == 8 && sizeof(int) == 4, "x86-64 System V");
+_Static_assert(offsetof(BmrtFrame, arena) == 0 && offsetof(BmrtFrame, offsets) == 8 &&
+                   offsetof(BmrtFrame, slots) == 16 && offsetof(BmrtFrame, inputs) == 24 &&
+                   offsetof(BmrtFrame, outputs) == 32 && offsetof(BmrtFrame, symbols) == 40 &&
+                   offsetof(BmrtFrame, seed) == 48 && offsetof(BmrtFrame, step) == 56 &&
+                   offsetof(BmrtFrame, progress) == 64 && offsetof(BmrtFrame, epoch) == 72 &&
+                   offsetof(BmrtFrame, iteration) == 80 && offsetof(BmrtFrame, flags) == 88 &&
+                   offsetof(BmrtFrame, barrier) == 96 && offsetof(BmrtFrame, team) == 104 &&
+                   offsetof(BmrtFrame, skip) == 112,
+               "BmrtFrame is part of the ABI of compiled models");
+_Static_assert((int)BMRT_DTYPE_COUNT == (int)DTYPE_COUNT && (int)BMRT_BOOL == (int)DTYPE_BOOL &&
+                   (int)BMRT_F32 == (int)DTYPE_F32 && (int)BMRT_I32 == (int)DTYPE_I32,
+               "BmrtDtype is DType");
+_Static_assert((int)BMRT_SLOT_FIT == (int)SLOT_FIT && (int)BMRT_SLOT_STATE == (int)SLOT_STATE,
+               "BmrtSlotKind is SlotKind");
+
+/* ------------------------------------------------------------------ sizes */
+
+typedef struct DimImage {
+    CodeModule *m;
+    const EntrySymbols *symbols;
+    VEC(BmrtTerm) terms;
+    VEC(LLVMValueRef) lists; /* per term: its symbols */
+    bool quotient;
+} DimImage;
+
+static void dim_term(void *user, int64_t coefficient, const uint32_t *symbols, uint32_t count) {
+    DimImage *d = user;
+    Arena *arena = d->m->ctx->arena;
+    uint32_t *numbers = ARENA_ARRAY(arena, uint32_t, count);
+    for (uint32_t i = 0; i < count; i++) {
+        if (symbols[i] >= DIM_QUOTIENT) {
+            d->quotient = true;
+            return;
+        }
+        numbers[i] = entry_symbol_index(d->symbols, symbols[i]);
+    }
+    BmrtTerm *term = ARENA_NEW(arena, BmrtTerm);
+    term->coefficient = coefficient;
+    term->count = count;
+    vec_push(arena, &d->terms, *term);
+    vec_push(arena, &d->lists, bytes_constant(d->m, numbers, count * sizeof numbers[0]));
+}
+
+/* Puts the BmrtDim at `offset` of the image. */
+static void dim_image(Image *image, size_t offset, const EntrySymbols *symbols, DimId size,
+                      Span span) {
+    CodeModule *m = image->m;
+    DimImage d = {.m = m, .symbols = symbols};
+    dim_terms(m->program->dims, size, dim_term, &d);
+    if (d.quotient && !m->failed) {
+        Text text = {.arena = m->ctx->arena};
+        dim_print(&text, m->program->dims, size);
+        ctx_error(m->ctx, E_UNSUPPORTED, span,
+                  "not supported yet: the size `%s`, a quotient of sizes known only at run time",
+                  text_str(&text));
+        m->failed = true;
+    }
+    Image *terms = image_new(m, d.terms.data, d.terms.len * sizeof(BmrtTerm));
+    for (uint32_t i = 0; i < d.terms.len; i++)
+        image_pointer(terms, i * sizeof(BmrtTerm) + offsetof(BmrtTerm, symbols), d.lists.data[i]);
+    uint32_t count = d.terms.len;
+    memcpy(image->bytes + offset + offsetof(BmrtDim, count), &count, sizeof count);
+    image_pointer(image, offset + offsetof(BmrtDim, terms), image_finish(terms, "terms"));
+}
+
+static LLVMValueRef dims_image(CodeModule *m, const EntrySymbols *symbols, const DimId *dims,
+                               uint32_t rank, Span span) {
+    BmrtDim *zero = ARENA_ARRAY(m->ctx->arena, BmrtDim, rank);
+    Image *image = image_new(m, zero, rank * sizeof(BmrtDim));
+    for (uint32_t i = 0; i < rank; i++)
+        dim_image(image, i * sizeof(BmrtDim), symbols, dims[i], span);
+    return image_finish(image, "dims");
+}
+
+/* ------------------------------------------------------------------ entries */
+
+typedef struct ValueRow {
+    const char *name;
+    DType dtype;
+    Shape shape;
+    int64_t index_limit;
+    Span span;
+} ValueRow;
+
+static LLVMValueRef values_image(CodeModule *m, const EntrySymbols *symbols, const ValueRow *rows,
+                                 uint32_t count) {
+    BmrtValue *values = ARENA_ARRAY(m->ctx->arena, BmrtValue, count);
+    for (uint32_t i = 0; i < count; i++) {
+        values[i].dtype = (BmrtDtype)rows[i].dtype;
+        values[i].rank = rows[i].shape.rank;
+        values[i].index_limit = rows[i].index_limit;
+    }
+    Image *image = image_new(m, values, count * sizeof(BmrtValue));
+    for (uint32_t i = 0; i < count; i++) {
+        size_t at = i * sizeof(BmrtValue);
+        image_pointer(image, at + offsetof(BmrtValue, name), text_constant(m, rows[i].name));
+        image_pointer(image, at + offsetof(BmrtValue, dims),
+                      dims_image(m, symbols, rows[i].shape.dims, rows[i].shape.rank,
+                                 rows[i].span));
+    }
+    return image_finish(image, "values");
+}
+
+static LLVMValueRef inputs_image(CodeModule *m, const EntrySymbols *symbols, const Graph *g) {
+    ValueRow *rows = ARENA_ARRAY(m->ctx->arena, ValueRow, g->inputs.len);
+    for (uint32_t i = 0; i < g->inputs.len; i++) {
+        const GraphInput *in = &g->inputs.data[i];
+        rows[i] = (ValueRow){in->name->text, in->dtype, in->shape,
+                             in->is_index ? in->index_limit : 0, in->span};
+    }
+    return values_image(m, symbols, rows, g->inputs.len);
+}
+
+static LLVMValueRef outputs_image(CodeModule *m, const EntrySymbols *symbols, const Graph *g) {
+    ValueRow *rows = ARENA_ARRAY(m->ctx->arena, ValueRow, g->outputs.len);
+    for (uint32_t i = 0; i < g->outputs.len; i++) {
+        const GNode *node = graph_node(g, g->outputs.data[i].node);
+        rows[i] = (ValueRow){g->outputs.data[i].name->text, node->dtype,
+                             graph_shape(g, g->outputs.data[i].node), 0, node->span};
+    }
+    return values_image(m, symbols, rows, g->outputs.len);
+}
+
+static uint32_t arena_buffer_count(const LoopProgram *p) {
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < p->buffers.len; i++)
+        if (p->buffers.data[i].storage == STORAGE_ARENA && p->buffers.data[i].number >= count)
+            count = p->buffers.data[i].number + 1;
+    return count;
+}
+
+static LLVMValueRef buffers_image(CodeModule *m, const EntrySymbols *symbols,
+                                  const LoopProgram *p) {
+    uint32_t count = arena_buffer_count(p);
+    BmrtBuffer *rows = ARENA_ARRAY(m->ctx->arena, BmrtBuffer, count);
+    for (uint32_t i = 0; i < p->buffers.len; i++) {
+        const LoopBuffer *b = &p->buffers.data[i];
+        if (b->storage != STORAGE_ARENA) continue;
+        rows[b->number].element_bytes = dtype_bytes(b->dtype);
+        rows[b->number].first = b->first;
+        rows[b->number].last = b->last;
+        rows[b->number].offset = b->offset;
+    }
+    Image *image = image_new(m, rows, count * sizeof(BmrtBuffer));
+    for (uint32_t i = 0; i < p->buffers.len; i++)
+        if (p->buffers.data[i].storage == STORAGE_ARENA)
+            dim_image(image,
+                      p->buffers.data[i].number * sizeof(BmrtBuffer) + offsetof(BmrtBuffer, count),
+                      symbols, p->buffers.data[i].count, p->entry->span);
+    return image_finish(image, "buffers");
+}
+
+static bool entry_draws(const LoopProgram *p) {
+    for (uint32_t i = 0; i < p->kernels.len; i++)
+        for (uint32_t x = 0; x < p->kernels.data[i]->exprs.len; x++)
+            if (p->kernels.data[i]->exprs.data[x].kind == EXPR_RANDOM) return true;
+    return false;
+}
+
+static bool entry_writes(const LoopProgram *p) {
+    for (uint32_t i = 0; i < p->kernels.len; i++) {
+        const Kernel *k = p->kernels.data[i];
+        for (uint32_t b = 0; b < k->buffers.len; b++)
+            if (k->writes.data[b] && p->buffers.data[k->buffers.data[b]].storage == STORAGE_SLOT)
+                return true;
+    }
+    return false;
+}
+
+static void symbols_image(Image *image, size_t at, const EntrySymbols *symbols) {
+    CodeModule *m = image->m;
+    uint32_t count = symbols->table.len;
+    const DimTable *dims = m->program->dims;
+    int64_t *bounds = ARENA_ARRAY(m->ctx->arena, int64_t, count);
+    Image *names = image_new(m, bounds, count * sizeof(char *));
+    for (uint32_t i = 0; i < count; i++) {
+        bounds[i] = dim_symbol_bound(dims, symbols->table.data[i]);
+        image_pointer(names, i * sizeof(char *),
+                      text_constant(m, dim_symbol_name(dims, symbols->table.data[i])->text));
+    }
+    image_pointer(image, at + offsetof(BmrtEntry, symbol_names), image_finish(names, "names"));
+    image_pointer(image, at + offsetof(BmrtEntry, symbol_bounds),
+                  bytes_constant(m, bounds, count * sizeof bounds[0]));
+}
+
+static LLVMValueRef entries_image(CodeModule *m) {
+    BmrtEntry *rows = ARENA_ARRAY(m->ctx->arena, BmrtEntry, m->entry_count);
+    for (uint32_t i = 0; i < m->entry_count; i++) {
+        const LoopProgram *p = m->entries[i];
+        const Graph *g = p->entry->graph;
+        rows[i].kind = p->entry->kind;
+        rows[i].symbol_count = m->symbols[i].table.len;
+        rows[i].input_count = g ? g->inputs.len : 0;
+        rows[i].output_count = g ? g->outputs.len : 0;
+        rows[i].buffer_count = arena_buffer_count(p);
+        rows[i].arena_bytes = p->arena_bytes;
+        rows[i].writes_slots = entry_writes(p);
+        rows[i].draws = entry_draws(p);
+    }
+    Image *image = image_new(m, rows, m->entry_count * sizeof(BmrtEntry));
+    for (uint32_t i = 0; i < m->entry_count; i++) {
+        const LoopProgram *p = m->entries[i];
+        const EntrySymbols *s = &m->symbols[i];
+        const Graph *g = p->entry->graph;
+        size_t at = i * sizeof(BmrtEntry);
+        image_pointer(image, at + offsetof(BmrtEntry, name), text_constant(m, p->entry->name));
+        image_pointer(image, at + offsetof(BmrtEntry, run), m->entry_functions[i]);
+        symbols_image(image, at, s);
+        image_pointer(image, at + offsetof(BmrtEntry, inputs), g ? inputs_image(m, s, g) : NULL);
+        image_pointer(image, at + offsetof(BmrtEntry, outputs), g ? outputs_image(m, s, g) : NULL);
+        image_pointer(image, at + offsetof(BmrtEntry, buffers), buffers_image(m, s, p));
+    }
+    return image_finish(image, "entries");
+}
+
+/* ------------------------------------------------------------------ slots and the model */
+
+static LLVMValueRef slots_image(CodeModule *m) {
+    const Program *p = m->program;
+    BmrtSlot *rows = ARENA_ARRAY(m->ctx->arena, BmrtSlot, p->slots.len);
+    for (uint32_t i = 0; i < p->slots.len; i++) {
+        const Slot *s = &p->slots.data[i];
+        rows[i].kind = (BmrtSlotKind)s->kind;
+        rows[i].dtype = (BmrtDtype)s->dtype;
+        rows[i].rank = s->rank;
+        rows[i].offset = m->slot_offsets[i];
+        rows[i].bytes = dtype_bytes(s->dtype); /* overflow was checked by slots_layout */
+        for (uint32_t d = 0; d < s->rank; d++)
+            rows[i].bytes *= s->dims[d];
+    }
+    Image *image = image_new(m, rows, p->slots.len * sizeof(BmrtSlot));
+    for (uint32_t i = 0; i < p->slots.len; i++) {
+        const Slot *s = &p->slots.data[i];
+        size_t at = i * sizeof(BmrtSlot);
+        image_pointer(image, at + offsetof(BmrtSlot, path), text_constant(m, s->path->text));
+        image_pointer(image, at + offsetof(BmrtSlot, dims),
+                      bytes_constant(m, s->dims, s->rank * sizeof s->dims[0]));
+    }
+    return image_finish(image, "slots");
+}
+
+static const char *compiler_text(CodeModule *m) {
+    unsigned major, minor, patch;
+    LLVMGetVersion(&major, &minor, &patch);
+    return arena_printf(m->ctx->arena, "bmc %s (LLVM %u.%u.%u)", BMC_VERSION, major, minor, patch);
+}
+
+void descriptor_emit(CodeModule *m) {
+    const Program *p = m->program;
+    BmrtModel *model = ARENA_NEW(m->ctx->arena, BmrtModel);
+    const char *source = p->source ? p->source : "";
+    model->abi = BMRT_ABI;
+    model->size_bytes = sizeof(BmrtModel);
+    model->source_hash = hash64(source, strlen(source));
+    model->slots_bytes = m->slots_bytes;
+    model->slot_count = p->slots.len;
+    model->entry_count = m->entry_count;
+    model->data_count = p->data.len;
+    model->train_count = p->train.len;
+    model->test_count = p->test.len;
+    model->init_entry = p->init_entry;
+    Image *image = image_new(m, model, sizeof *model);
+#define POINTER(field, target) image_pointer(image, offsetof(BmrtModel, field), target)
+    POINTER(name, text_constant(m, p->stem));
+    POINTER(compiler, text_constant(m, compiler_text(m)));
+    POINTER(target, text_constant(m, arena_printf(m->ctx->arena, "%s %s", m->target.triple,
+                                                  m->target.cpu)));
+    POINTER(flags, text_constant(m, arena_printf(m->ctx->arena, "-O%d -march=%s", m->target.level,
+                                                 m->target.cpu)));
+    POINTER(source, text_constant(m, source));
+    POINTER(slots, slots_image(m));
+    POINTER(entries, entries_image(m));
+    POINTER(data, recipe_data(m));
+    POINTER(train, recipe_train(m));
+    POINTER(test, recipe_test(m));
+#undef POINTER
+    LLVMValueRef global =
+        image_finish(image, arena_printf(m->ctx->arena, "%s_model", p->stem));
+    LLVMSetLinkage(global, LLVMExternalLinkage);
+    m->descriptor = global;
+}

@@ -1,0 +1,64 @@
+/* Runs a module in this process: the very object file the AOT path writes, loaded by ORC's LLJIT. Its
+ * linking layer on x86-64 ELF is JITLink, whose memory is writable while it is filled and executable
+ * afterwards, never both (tests/codegen checks /proc/self/maps). */
+#include "compiler/codegen/object_file.h"
+#include <llvm-c/LLJIT.h>
+
+struct CodeJit {
+    LLVMOrcLLJITRef lljit;
+    const BmrtModel *model;
+};
+
+/* The typed wrappers (STEM_predict ...) call the runtime that a .so carries. In this process models are
+ * driven through their descriptor, so nobody can call a wrapper; the names only have to resolve. */
+static void wrapper_called(void) { BUG("a typed wrapper was called in a JIT-compiled model"); }
+
+static void check_error(LLVMErrorRef error, const char *what) {
+    if (!error) return;
+    char *message = LLVMGetErrorMessage(error);
+    BUG("%s: %s", what, message);
+}
+
+static void runtime_names_define(LLVMOrcLLJITRef lljit, CodeModule *m) {
+    LLVMOrcCSymbolMapPair pairs[64];
+    size_t count = 0;
+    for (LLVMValueRef f = LLVMGetFirstFunction(m->module); f; f = LLVMGetNextFunction(f)) {
+        size_t len;
+        const char *name = LLVMGetValueName2(f, &len);
+        if (!LLVMIsDeclaration(f) || strncmp(name, "bmrt_", 5) != 0) continue;
+        INVARIANT(count < sizeof pairs / sizeof pairs[0]);
+        pairs[count].Name = LLVMOrcLLJITMangleAndIntern(lljit, name);
+        pairs[count].Sym.Address = (LLVMOrcExecutorAddress)(uintptr_t)wrapper_called;
+        pairs[count].Sym.Flags =
+            (LLVMJITSymbolFlags){LLVMJITSymbolGenericFlagsExported | LLVMJITSymbolGenericFlagsCallable, 0};
+        count++;
+    }
+    if (count == 0) return;
+    LLVMOrcMaterializationUnitRef unit = LLVMOrcAbsoluteSymbols(pairs, count);
+    check_error(LLVMOrcJITDylibDefine(LLVMOrcLLJITGetMainJITDylib(lljit), unit), "ORC");
+}
+
+CodeJit *codegen_jit(CodeModule *m) {
+    LLVMMemoryBufferRef object = module_object(m);
+    double start = time_now_us();
+    CodeJit *jit = ARENA_NEW(m->ctx->arena, CodeJit);
+    check_error(LLVMOrcCreateLLJIT(&jit->lljit, NULL), "ORC");
+    runtime_names_define(jit->lljit, m);
+    LLVMMemoryBufferRef copy = LLVMCreateMemoryBufferWithMemoryRangeCopy(
+        LLVMGetBufferStart(object), LLVMGetBufferSize(object), m->program->stem);
+    check_error(LLVMOrcLLJITAddObjectFile(jit->lljit, LLVMOrcLLJITGetMainJITDylib(jit->lljit), copy),
+                "ORC");
+    LLVMOrcExecutorAddress address = 0;
+    const char *name = arena_printf(m->ctx->arena, "%s_model", m->program->stem);
+    check_error(LLVMOrcLLJITLookup(jit->lljit, &address, name), "ORC");
+    jit->model = (const BmrtModel *)(uintptr_t)address;
+    m->us[TIME_JIT] = time_now_us() - start;
+    return jit;
+}
+
+const BmrtModel *codegen_jit_model(const CodeJit *jit) { return jit->model; }
+
+void codegen_jit_destroy(CodeJit *jit) {
+    if (!jit) return;
+    check_error(LLVMOrcDisposeLLJIT(jit->lljit), "ORC");
+}

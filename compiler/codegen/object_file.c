@@ -1,0 +1,72 @@
+/* From the module to text, assembly and the object file. Code generation rewrites the module it is
+ * given, so it gets a copy: `--emit=llvm` shows the same text before and after. */
+#include "compiler/codegen/codegen_internal.h"
+#include "compiler/codegen/object_file.h"
+#include <errno.h>
+#include <stdio.h>
+
+static LLVMMemoryBufferRef machine_code(CodeModule *m, LLVMCodeGenFileType kind) {
+    LLVMModuleRef copy = LLVMCloneModule(m->module);
+    LLVMMemoryBufferRef out = NULL;
+    char *message = NULL;
+    if (LLVMTargetMachineEmitToMemoryBuffer(m->machine, copy, kind, &message, &out))
+        BUG("LLVM could not generate code: %s", message);
+    LLVMDisposeModule(copy);
+    return out;
+}
+
+LLVMMemoryBufferRef module_object(CodeModule *m) {
+    if (!m->object) {
+        double start = time_now_us();
+        m->object = machine_code(m, LLVMObjectFile);
+        m->us[TIME_OBJECT] = time_now_us() - start;
+    }
+    return m->object;
+}
+
+bool codegen_text(CodeModule *m, CodeFile kind, Text *out) {
+    if (kind == CODE_LLVM) {
+        char *text = LLVMPrintModuleToString(m->module);
+        text_add(out, text);
+        LLVMDisposeMessage(text);
+        return true;
+    }
+    INVARIANT(kind == CODE_ASSEMBLY);
+    LLVMMemoryBufferRef assembly = machine_code(m, LLVMAssemblyFile);
+    text_add_n(out, LLVMGetBufferStart(assembly), LLVMGetBufferSize(assembly));
+    LLVMDisposeMemoryBuffer(assembly);
+    return true;
+}
+
+bool file_write(Context *ctx, const char *path, const char *bytes, size_t size) {
+    const char *temporary = arena_printf(ctx->arena, "%s.tmp", path);
+    FILE *f = fopen(temporary, "wb");
+    bool ok = f != NULL;
+    int error = errno;
+    if (f) {
+        ok = fwrite(bytes, 1, size, f) == size;
+        if (!ok) error = errno;
+        if (fclose(f) != 0 && ok) {
+            ok = false;
+            error = errno;
+        }
+        if (ok && rename(temporary, path) != 0) {
+            ok = false;
+            error = errno;
+        }
+        if (!ok) remove(temporary);
+    }
+    if (!ok)
+        ctx_error(ctx, E_FILE, (Span){0}, "cannot write `%s`: %s", path, strerror(error));
+    return ok;
+}
+
+bool codegen_write(CodeModule *m, CodeFile kind, const char *path) {
+    if (kind == CODE_OBJECT) {
+        LLVMMemoryBufferRef object = module_object(m);
+        return file_write(m->ctx, path, LLVMGetBufferStart(object), LLVMGetBufferSize(object));
+    }
+    Text text = {.arena = m->ctx->arena};
+    if (!codegen_text(m, kind, &text)) return false;
+    return file_write(m->ctx, path, text_str(&text), text.len);
+}

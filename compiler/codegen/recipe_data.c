@@ -1,0 +1,103 @@
+/* The descriptor's data, train and test recipes: the runtime's own structs, as sema filled them in,
+ * copied into the module with everything they point to. */
+#include "compiler/codegen/data_image.h"
+
+#define ROW(image, T, i, field, target)                                                            \
+    image_pointer(image, (i) * sizeof(T) + offsetof(T, field), target)
+
+static LLVMValueRef terms_image(CodeModule *m, const BmrtTerm *terms, uint32_t count) {
+    Image *image = image_new(m, terms, count * sizeof *terms);
+    for (uint32_t i = 0; i < count; i++)
+        ROW(image, BmrtTerm, i, symbols,
+            bytes_constant(m, terms[i].symbols, terms[i].count * sizeof terms[i].symbols[0]));
+    return image_finish(image, "terms");
+}
+
+static LLVMValueRef sizes_image(CodeModule *m, const BmrtDim *dims, uint32_t count) {
+    Image *image = image_new(m, dims, count * sizeof *dims);
+    for (uint32_t i = 0; i < count; i++)
+        ROW(image, BmrtDim, i, terms, terms_image(m, dims[i].terms, dims[i].count));
+    return image_finish(image, "dims");
+}
+
+static LLVMValueRef columns_image(CodeModule *m, const BmrtValue *values, uint32_t count) {
+    Image *image = image_new(m, values, count * sizeof *values);
+    for (uint32_t i = 0; i < count; i++) {
+        ROW(image, BmrtValue, i, name, text_constant(m, values[i].name));
+        ROW(image, BmrtValue, i, dims, sizes_image(m, values[i].dims, values[i].rank));
+    }
+    return image_finish(image, "columns");
+}
+
+static LLVMValueRef fields_image(CodeModule *m, const BmrtField *fields, uint32_t count) {
+    Image *image = image_new(m, fields, count * sizeof *fields);
+    for (uint32_t i = 0; i < count; i++) {
+        ROW(image, BmrtField, i, name, text_constant(m, fields[i].name));
+        ROW(image, BmrtField, i, dims,
+            bytes_constant(m, fields[i].dims, fields[i].rank * sizeof fields[i].dims[0]));
+    }
+    return image_finish(image, "fields");
+}
+
+static LLVMValueRef sources_image(CodeModule *m, const BmrtSource *sources, uint32_t count) {
+    Image *image = image_new(m, sources, count * sizeof *sources);
+    for (uint32_t i = 0; i < count; i++)
+        ROW(image, BmrtSource, i, path, text_constant(m, sources[i].path));
+    return image_finish(image, "sources");
+}
+
+LLVMValueRef recipe_data(CodeModule *m) {
+    const Program *p = m->program;
+    Image *image = image_new(m, p->data.data, p->data.len * sizeof(BmrtData));
+    for (uint32_t i = 0; i < p->data.len; i++) {
+        const BmrtData *d = &p->data.data[i];
+        ROW(image, BmrtData, i, name, text_constant(m, d->name));
+        ROW(image, BmrtData, i, fields, fields_image(m, d->fields, d->field_count));
+        ROW(image, BmrtData, i, sources, sources_image(m, d->sources, d->source_count));
+        ROW(image, BmrtData, i, columns, columns_image(m, d->columns, d->column_count));
+    }
+    return image_finish(image, "data");
+}
+
+/* The EVAL entry gives as many outputs as there are ways to combine them. */
+static uint32_t eval_outputs(const Program *p, const BmrtEval *e) {
+    if (e->eval_entry < 0 || (uint32_t)e->eval_entry >= p->entries.len) return 0;
+    const Graph *g = p->entries.data[e->eval_entry].graph;
+    return g ? g->outputs.len : 0;
+}
+
+static void eval_image(Image *image, size_t at, const BmrtEval *e) {
+    CodeModule *m = image->m;
+    uint32_t outputs = e->combine ? eval_outputs(m->program, e) : 0;
+    image_pointer(image, at + offsetof(BmrtEval, combine),
+                  bytes_constant(m, e->combine, outputs * sizeof e->combine[0]));
+    Image *names = image_new(m, e->metrics, e->metric_count * sizeof e->metrics[0]);
+    for (uint32_t i = 0; i < e->metric_count; i++)
+        image_pointer(names, i * sizeof e->metrics[0], text_constant(m, e->metrics[i]));
+    image_pointer(image, at + offsetof(BmrtEval, metrics), image_finish(names, "metrics"));
+}
+
+LLVMValueRef recipe_train(CodeModule *m) {
+    const Program *p = m->program;
+    Image *image = image_new(m, p->train.data, p->train.len * sizeof(BmrtTrain));
+    for (uint32_t i = 0; i < p->train.len; i++) {
+        const BmrtTrain *t = &p->train.data[i];
+        ROW(image, BmrtTrain, i, name, text_constant(m, t->name));
+        eval_image(image, i * sizeof(BmrtTrain) + offsetof(BmrtTrain, valid), &t->valid);
+        ROW(image, BmrtTrain, i, save_path, text_constant(m, t->save_path));
+        ROW(image, BmrtTrain, i, save_metric, text_constant(m, t->save_metric));
+        ROW(image, BmrtTrain, i, patience_metric, text_constant(m, t->patience_metric));
+    }
+    return image_finish(image, "train");
+}
+
+LLVMValueRef recipe_test(CodeModule *m) {
+    const Program *p = m->program;
+    Image *image = image_new(m, p->test.data, p->test.len * sizeof(BmrtTest));
+    for (uint32_t i = 0; i < p->test.len; i++) {
+        const BmrtTest *t = &p->test.data[i];
+        ROW(image, BmrtTest, i, name, text_constant(m, t->name));
+        eval_image(image, i * sizeof(BmrtTest) + offsetof(BmrtTest, eval), &t->eval);
+    }
+    return image_finish(image, "test");
+}

@@ -1,0 +1,2 @@
+#include "compiler/codegen/codegen_internal.h"
+void wrappers_emit(CodeModule *m) { (void)m; }
