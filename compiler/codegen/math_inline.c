@@ -1,6 +1,7 @@
 /* Math functions: the straight-line programs of graph/mathfn.h, one LLVM instruction per step. The
  * reference evaluator runs the same steps, so the bits agree. */
 #include "compiler/codegen/emit.h"
+#include "compiler/graph/mathfn.h"
 
 typedef struct MathState {
     Emit *e;
