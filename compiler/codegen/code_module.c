@@ -1,4 +1,5 @@
-/* codegen_module: from loop programs to one LLVM module, and from that to text, files and objects. */
+/* codegen_module: from loop programs to one LLVM module, and from that to text, files and objects.
+ */
 #include "compiler/codegen/codegen_internal.h"
 #include <llvm-c/Analysis.h>
 #include <time.h>
@@ -28,12 +29,15 @@ void function_attributes(CodeModule *m, LLVMValueRef function) {
     attribute_add(m, function, LLVMAttributeFunctionIndex, "nounwind");
     attribute_text(m, function, "target-cpu", m->target.cpu);
     if (m->target.features[0]) attribute_text(m, function, "target-features", m->target.features);
-    attribute_text(m, function, "prefer-vector-width", m->target.vector_bytes == 64 ? "512" : "256");
+    attribute_text(m, function, "prefer-vector-width",
+                   m->target.vector_bytes == 64 ? "512" : "256");
 }
 
 /* ------------------------------------------------------------------ making the module */
 
-static uint64_t key_hash(const Text *key) { return hash64(key->data, key->len); }
+static uint64_t key_hash(const Text *key) {
+    return hash64(key->data, key->len);
+}
 
 SharedKernel kernel_function(CodeModule *m, const LoopProgram *p, Kernel *k,
                              const KernelSignature *signature) {
@@ -140,4 +144,6 @@ void codegen_destroy(CodeModule *m) {
     LLVMDisposeTargetMachine(m->machine);
 }
 
-void codegen_times(const CodeModule *m, double us[4]) { memcpy(us, m->us, sizeof m->us); }
+void codegen_times(const CodeModule *m, double us[4]) {
+    memcpy(us, m->us, sizeof m->us);
+}

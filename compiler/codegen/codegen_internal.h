@@ -46,12 +46,12 @@ struct CodeModule {
     LLVMValueRef zeros;         /* 64 bytes that a load whose predicate is false may read */
     VEC(SharedKernel) kernels;
     uint32_t kernel_names;
-    EntrySymbols *symbols;      /* per entry */
+    EntrySymbols *symbols; /* per entry */
     LLVMValueRef *entry_functions;
-    int64_t *slot_offsets;      /* per slot of the program; 64-byte aligned */
+    int64_t *slot_offsets; /* per slot of the program; 64-byte aligned */
     int64_t slots_bytes;
     LLVMValueRef descriptor;
-    bool failed;                /* something was reported that rules the module out */
+    bool failed; /* something was reported that rules the module out */
     double us[4];
 };
 

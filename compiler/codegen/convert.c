@@ -1,9 +1,11 @@
 /* Casts between all dtypes, each rounding once. Float to integer saturates and gives 0 for NaN.
- * bf16 lives in registers as its bits; to f64 and back f16 and bf16 go through f32, rounded to odd on
- * the way down so that the second rounding sees whether anything was lost. */
+ * bf16 lives in registers as its bits; to f64 and back f16 and bf16 go through f32, rounded to odd
+ * on the way down so that the second rounding sees whether anything was lost. */
 #include "compiler/codegen/emit.h"
 
-static LLVMTypeRef like(Emit *e, DType t, LLVMValueRef v) { return type_like(type_value(e, t), v); }
+static LLVMTypeRef like(Emit *e, DType t, LLVMValueRef v) {
+    return type_like(type_value(e, t), v);
+}
 
 static LLVMValueRef bf16_to_f32(Emit *e, LLVMValueRef v) {
     LLVMTypeRef i32 = type_like(LLVMInt32TypeInContext(e->c), v);
@@ -12,13 +14,14 @@ static LLVMValueRef bf16_to_f32(Emit *e, LLVMValueRef v) {
     return LLVMBuildBitCast(e->b, wide, like(e, DTYPE_F32, v), "");
 }
 
-/* Adding 0x7FFF and the lowest kept bit rounds to nearest even; a NaN keeps its top bits, made quiet. */
+/* Adding 0x7FFF and the lowest kept bit rounds to nearest even; a NaN keeps its top bits, made
+ * quiet. */
 static LLVMValueRef f32_to_bf16(Emit *e, LLVMValueRef v) {
     LLVMTypeRef i32 = type_like(LLVMInt32TypeInContext(e->c), v);
     LLVMValueRef bits = LLVMBuildBitCast(e->b, v, i32, "");
     LLVMValueRef sixteen = const_int(i32, 16);
-    LLVMValueRef odd = LLVMBuildAnd(e->b, LLVMBuildLShr(e->b, bits, sixteen, ""),
-                                    const_int(i32, 1), "");
+    LLVMValueRef odd =
+        LLVMBuildAnd(e->b, LLVMBuildLShr(e->b, bits, sixteen, ""), const_int(i32, 1), "");
     LLVMValueRef sum = LLVMBuildAdd(e->b, bits, const_int(i32, 0x7FFF), "");
     sum = LLVMBuildAdd(e->b, sum, odd, "");
     LLVMValueRef quiet = LLVMBuildOr(e->b, bits, const_int(i32, 0x400000), "");
@@ -94,7 +97,8 @@ LLVMValueRef emit_cast(Emit *e, DType to, DType from, LLVMValueRef v) {
     if (from == DTYPE_BOOL) {
         if (!dtype_is_float(to)) return LLVMBuildZExt(e->b, v, like(e, to, v), "");
         LLVMTypeRef type = like(e, to, v);
-        LLVMValueRef one = const_like(type, const_bits(e, to, (uint64_t)dtype_word_from_f64(to, 1)));
+        LLVMValueRef one =
+            const_like(type, const_bits(e, to, (uint64_t)dtype_word_from_f64(to, 1)));
         return LLVMBuildSelect(e->b, v, one, LLVMConstNull(type), "");
     }
     if (dtype_is_float(from))

@@ -46,8 +46,7 @@ LLVMValueRef image_finish(Image *image, const char *name) {
     for (uint32_t i = 0; i < image->pointers.len; i++) {
         const ImagePointer *p = &image->pointers.data[i];
         if (p->offset > at)
-            vec_push(m->ctx->arena, &parts,
-                     bytes_const(m, image->bytes + at, p->offset - at));
+            vec_push(m->ctx->arena, &parts, bytes_const(m, image->bytes + at, p->offset - at));
         vec_push(m->ctx->arena, &parts, p->target);
         at = p->offset + sizeof(void *);
     }

@@ -2,8 +2,8 @@
  * Slots and entries are described here; data, train and test blocks in recipe_data.c. */
 #include "compiler/codegen/data_image.h"
 
-/* The frame and descriptor are the contract with runtime/include/bmrt.h: compiled code reads fields at
- * these offsets, so a change there must not go unnoticed here. */
+/* The frame and descriptor are the contract with runtime/include/bmrt.h: compiled code reads fields
+ * at these offsets, so a change there must not go unnoticed here. */
 _Static_assert(BMRT_ABI == 1, "the descriptor below is that of ABI 1");
 _Static_assert(sizeof(void *) == 8 && sizeof(int) == 4, "x86-64 System V");
 _Static_assert(offsetof(BmrtFrame, arena) == 0 && offsetof(BmrtFrame, offsets) == 8 &&
@@ -103,8 +103,7 @@ static LLVMValueRef values_image(CodeModule *m, const EntrySymbols *symbols, con
         size_t at = i * sizeof(BmrtValue);
         image_pointer(image, at + offsetof(BmrtValue, name), text_constant(m, rows[i].name));
         image_pointer(image, at + offsetof(BmrtValue, dims),
-                      dims_image(m, symbols, rows[i].shape.dims, rows[i].shape.rank,
-                                 rows[i].span));
+                      dims_image(m, symbols, rows[i].shape.dims, rows[i].shape.rank, rows[i].span));
     }
     return image_finish(image, "values");
 }
@@ -233,8 +232,7 @@ static LLVMValueRef slots_image(CodeModule *m) {
         rows[i].rank = s->rank;
         rows[i].offset = m->slot_offsets[i];
         rows[i].bytes = dtype_bytes(s->dtype); /* overflow was checked by slots_layout */
-        for (uint32_t d = 0; d < s->rank; d++)
-            rows[i].bytes *= s->dims[d];
+        for (uint32_t d = 0; d < s->rank; d++) rows[i].bytes *= s->dims[d];
     }
     Image *image = image_new(m, rows, p->slots.len * sizeof(BmrtSlot));
     for (uint32_t i = 0; i < p->slots.len; i++) {
@@ -271,8 +269,8 @@ void descriptor_emit(CodeModule *m) {
 #define POINTER(field, target) image_pointer(image, offsetof(BmrtModel, field), target)
     POINTER(name, text_constant(m, p->stem));
     POINTER(compiler, text_constant(m, compiler_text(m)));
-    POINTER(target, text_constant(m, arena_printf(m->ctx->arena, "%s %s", m->target.triple,
-                                                  m->target.cpu)));
+    POINTER(target, text_constant(
+                        m, arena_printf(m->ctx->arena, "%s %s", m->target.triple, m->target.cpu)));
     POINTER(flags, text_constant(m, arena_printf(m->ctx->arena, "-O%d -march=%s", m->target.level,
                                                  m->target.cpu)));
     POINTER(source, text_constant(m, source));
@@ -282,8 +280,7 @@ void descriptor_emit(CodeModule *m) {
     POINTER(train, recipe_train(m));
     POINTER(test, recipe_test(m));
 #undef POINTER
-    LLVMValueRef global =
-        image_finish(image, arena_printf(m->ctx->arena, "%s_model", p->stem));
+    LLVMValueRef global = image_finish(image, arena_printf(m->ctx->arena, "%s_model", p->stem));
     LLVMSetLinkage(global, LLVMExternalLinkage);
     m->descriptor = global;
 }

@@ -4,8 +4,12 @@
 
 typedef LLVMValueRef (*OpCode)(Emit *e, DType t, LLVMValueRef *a);
 
-static LLVMTypeRef type_of(LLVMValueRef v) { return LLVMTypeOf(v); }
-static bool is_real(DType t) { return dtype_is_float(t); }
+static LLVMTypeRef type_of(LLVMValueRef v) {
+    return LLVMTypeOf(v);
+}
+static bool is_real(DType t) {
+    return dtype_is_float(t);
+}
 
 static LLVMValueRef unary_intrinsic(Emit *e, const char *name, LLVMValueRef a) {
     LLVMTypeRef over = type_of(a);
@@ -127,8 +131,7 @@ static LLVMValueRef op_mod(Emit *e, DType t, LLVMValueRef *a) {
 }
 
 static LLVMValueRef op_fma(Emit *e, DType t, LLVMValueRef *a) {
-    if (!is_real(t))
-        return LLVMBuildAdd(e->b, LLVMBuildMul(e->b, a[0], a[1], ""), a[2], "");
+    if (!is_real(t)) return LLVMBuildAdd(e->b, LLVMBuildMul(e->b, a[0], a[1], ""), a[2], "");
     LLVMTypeRef over = type_of(a[0]);
     return call_intrinsic(e, "llvm.fma", &over, 1, a, 3);
 }
@@ -172,8 +175,7 @@ static LLVMValueRef pick_any(Emit *e, bool greatest, LLVMValueRef a, LLVMValueRe
     LLVMTypeRef type = type_of(a), bits = type_bits(e, type);
     LLVMValueRef v = machine_pick(e, greatest, a, b);
     LLVMValueRef ia = LLVMBuildBitCast(e->b, a, bits, ""), ib = LLVMBuildBitCast(e->b, b, bits, "");
-    LLVMValueRef both =
-        greatest ? LLVMBuildAnd(e->b, ia, ib, "") : LLVMBuildOr(e->b, ia, ib, "");
+    LLVMValueRef both = greatest ? LLVMBuildAnd(e->b, ia, ib, "") : LLVMBuildOr(e->b, ia, ib, "");
     LLVMValueRef equal = LLVMBuildFCmp(e->b, LLVMRealOEQ, a, b, "");
     v = LLVMBuildSelect(e->b, equal, LLVMBuildBitCast(e->b, both, type, ""), v, "");
     LLVMValueRef nan = LLVMBuildFCmp(e->b, LLVMRealUNO, a, a, "");
@@ -234,11 +236,11 @@ static LLVMValueRef op_select(Emit *e, DType t, LLVMValueRef *a) {
 }
 
 static const OpCode op_codes[OP_COUNT] = {
-    [OP_NEG] = op_neg,   [OP_ABS] = op_abs,   [OP_SIGN] = op_sign,     [OP_FLOOR] = op_floor,
-    [OP_SQRT] = op_sqrt, [OP_NOT] = op_not,   [OP_STOP] = op_stop,     [OP_ADD] = op_add,
-    [OP_SUB] = op_sub,   [OP_MUL] = op_mul,   [OP_DIV] = op_div,       [OP_MOD] = op_mod,
-    [OP_MAX] = op_max,   [OP_MIN] = op_min,   [OP_LESS] = op_less,     [OP_EQUAL] = op_equal,
-    [OP_AND] = op_and,   [OP_OR] = op_or,     [OP_SELECT] = op_select, [OP_FMA] = op_fma,
+    [OP_NEG] = op_neg,   [OP_ABS] = op_abs, [OP_SIGN] = op_sign,     [OP_FLOOR] = op_floor,
+    [OP_SQRT] = op_sqrt, [OP_NOT] = op_not, [OP_STOP] = op_stop,     [OP_ADD] = op_add,
+    [OP_SUB] = op_sub,   [OP_MUL] = op_mul, [OP_DIV] = op_div,       [OP_MOD] = op_mod,
+    [OP_MAX] = op_max,   [OP_MIN] = op_min, [OP_LESS] = op_less,     [OP_EQUAL] = op_equal,
+    [OP_AND] = op_and,   [OP_OR] = op_or,   [OP_SELECT] = op_select, [OP_FMA] = op_fma,
 };
 
 static LLVMValueRef op_apply(Emit *e, Op op, DType t, LLVMValueRef *args) {
@@ -253,8 +255,7 @@ LLVMValueRef emit_op(Emit *e, Op op, DType to, DType from, LLVMValueRef *args) {
     bool narrow = from == DTYPE_F16 || from == DTYPE_BF16;
     if (!narrow || op == OP_SELECT || op == OP_STOP) return op_apply(e, op, from, args);
     LLVMValueRef wide[3];
-    for (int i = 0; i < op_info(op)->arity; i++)
-        wide[i] = emit_cast(e, DTYPE_F32, from, args[i]);
+    for (int i = 0; i < op_info(op)->arity; i++) wide[i] = emit_cast(e, DTYPE_F32, from, args[i]);
     LLVMValueRef v = op_apply(e, op, DTYPE_F32, wide);
     return to == from ? emit_cast(e, to, DTYPE_F32, v) : v;
 }

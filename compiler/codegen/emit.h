@@ -1,8 +1,8 @@
 /* The state of emitting one kernel, and what its parts call on each other.
  *
  * Values are SSA from the start: registers are a map from copy to value, and serial loops make phis
- * for the registers they set. Code that depends on no inner loop is placed before that loop as it is
- * made, equal expressions are made once where memory and registers allow: that is all the
+ * for the registers they set. Code that depends on no inner loop is placed before that loop as it
+ * is made, equal expressions are made once where memory and registers allow: that is all the
  * optimisation the output needs, so no LLVM IR pass runs. */
 #ifndef BMC_CODEGEN_EMIT_H
 #define BMC_CODEGEN_EMIT_H
@@ -14,9 +14,9 @@ enum { EMIT_DEPTH = 65, LINEAR_TERMS = 16, TERM_ATOMS = 3, UNROLL_DEPTH = 200 };
 /* A region of code in which every value made earlier dominates what follows: the body of a serial
  * loop, or (depth 0) the function. */
 typedef struct Scope {
-    uint32_t serial;           /* tells this visit of the depth from earlier ones */
-    LLVMValueRef before;       /* depth > 0: the branch that enters the loop; code of the outer scope
-                                  is put in front of it */
+    uint32_t serial;     /* tells this visit of the depth from earlier ones */
+    LLVMValueRef before; /* depth > 0: the branch that enters the loop; code of the outer scope
+                            is put in front of it */
 } Scope;
 
 typedef struct VarState {
@@ -73,8 +73,8 @@ typedef struct AddressMemo {
 } AddressMemo;
 
 typedef struct ExprFacts {
-    uint64_t deps;   /* bits of registers (0-31) and written buffers (32-63) its value depends on */
-    bool movable;    /* may be computed earlier and more often than it stands */
+    uint64_t deps; /* bits of registers (0-31) and written buffers (32-63) its value depends on */
+    bool movable;  /* may be computed earlier and more often than it stands */
 } ExprFacts;
 
 typedef struct Emit {
@@ -94,7 +94,7 @@ typedef struct Emit {
     Scope scopes[EMIT_DEPTH + 1];
     LLVMValueRef before; /* the builder stands in front of this; NULL: at the end of its block */
     uint32_t depth, next_serial;
-    uint32_t *marks, mark;   /* per expression: visited by the walk with this number */
+    uint32_t *marks, mark; /* per expression: visited by the walk with this number */
     uint64_t clock, stamps[64];
     VectorState vector;
     Memo *memo;
@@ -136,7 +136,7 @@ uint32_t reg_copy(const Emit *e, RegId r, const VarId *except, uint32_t except_c
 
 /* ---- linear.c */
 bool linear_of(Emit *e, ExprId id, Linear *out);
-LLVMValueRef emit_index(Emit *e, ExprId id); /* uniform I64 */
+LLVMValueRef emit_index(Emit *e, ExprId id);                         /* uniform I64 */
 LLVMValueRef linear_code(Emit *e, const Linear *l, uint32_t *depth); /* lane part left out */
 int64_t number_gcd(int64_t a, int64_t b);
 int64_t linear_multiple(const Emit *e, const Linear *l); /* its value is a multiple of this */
@@ -163,7 +163,7 @@ LLVMTypeRef type_memory(Emit *e, DType t); /* in memory: bool i8 */
 LLVMTypeRef type_like(LLVMTypeRef element, LLVMValueRef shape); /* vector when shape is one */
 LLVMTypeRef type_bits(Emit *e, LLVMTypeRef t); /* integer type of the same width and lanes */
 LLVMValueRef const_like(LLVMTypeRef type, LLVMValueRef scalar); /* splat of a constant */
-LLVMValueRef const_int(LLVMTypeRef type, uint64_t value);      /* of an integer (vector) type */
+LLVMValueRef const_int(LLVMTypeRef type, uint64_t value);       /* of an integer (vector) type */
 LLVMValueRef const_real(LLVMTypeRef type, double value);
 LLVMValueRef const_bits(Emit *e, DType t, uint64_t bits);
 LLVMValueRef const_i64(const Emit *e, int64_t value);

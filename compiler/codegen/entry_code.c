@@ -1,5 +1,6 @@
-/* One entry: void STEM_entry(BmrtFrame *frame, i32 thread, i32 threads). All threads of the team run
- * it; each calls the kernels in order on its share of the rows, and meets the others at barriers. */
+/* One entry: void STEM_entry(BmrtFrame *frame, i32 thread, i32 threads). All threads of the team
+ * run it; each calls the kernels in order on its share of the rows, and meets the others at
+ * barriers. */
 #include "compiler/codegen/codegen_internal.h"
 
 typedef struct EntryCode {
@@ -36,7 +37,8 @@ static LLVMValueRef size_code(EntryCode *c, DimId d) {
     return dim_code(c->b, c->c, c->p->program->dims, d, symbol_value, c);
 }
 
-/* ------------------------------------------------------------------ the top: what stays the same */
+/* ------------------------------------------------------------------ the top: what stays the same
+ */
 
 static LLVMValueRef base_code(EntryCode *c, const LoopBuffer *b, LLVMValueRef fields[4]) {
     LLVMValueRef offset;
@@ -87,7 +89,8 @@ static void call_kernel(EntryCode *c, const Kernel *k, const KernelSignature *s,
     LLVMBuildCall2(c->b, shared->type, shared->function, args.data, args.len, "");
 }
 
-/* Grains [n*t/T, n*(t+1)/T) of n = ceil(extent / grain), in rows, the last one cut at the extent. */
+/* Grains [n*t/T, n*(t+1)/T) of n = ceil(extent / grain), in rows, the last one cut at the extent.
+ */
 static LLVMValueRef share_code(EntryCode *c, LLVMValueRef grains, LLVMValueRef thread,
                                int64_t grain) {
     LLVMValueRef g = LLVMBuildUDiv(c->b, LLVMBuildMul(c->b, grains, thread, ""), c->threads, "");
@@ -103,8 +106,7 @@ static void run_code(EntryCode *c, const Kernel *k, const KernelSignature *s,
         LLVMValueRef grain = LLVMConstInt(c->i64, (uint64_t)k->grain, 0);
         LLVMValueRef up = LLVMConstInt(c->i64, (uint64_t)k->grain - 1, 0);
         LLVMValueRef grains = LLVMBuildUDiv(c->b, LLVMBuildAdd(c->b, extent, up, ""), grain, "");
-        LLVMValueRef following =
-            LLVMBuildAdd(c->b, c->thread, LLVMConstInt(c->i64, 1, 0), "");
+        LLVMValueRef following = LLVMBuildAdd(c->b, c->thread, LLVMConstInt(c->i64, 1, 0), "");
         lo = share_code(c, grains, c->thread, k->grain);
         hi = share_code(c, grains, following, k->grain);
         LLVMValueRef cut = LLVMBuildICmp(c->b, LLVMIntSGT, hi, extent, "");
@@ -126,8 +128,7 @@ static void run_code(EntryCode *c, const Kernel *k, const KernelSignature *s,
 
 static void barrier_code(EntryCode *c) {
     LLVMBasicBlockRef meet = block_new(c, "meet"), next = block_new(c, "met");
-    LLVMValueRef alone =
-        LLVMBuildICmp(c->b, LLVMIntEQ, c->threads, LLVMConstInt(c->i64, 1, 0), "");
+    LLVMValueRef alone = LLVMBuildICmp(c->b, LLVMIntEQ, c->threads, LLVMConstInt(c->i64, 1, 0), "");
     LLVMBuildCondBr(c->b, alone, next, meet);
     LLVMPositionBuilderAtEnd(c->b, meet);
     LLVMTypeRef params[] = {c->pointer, c->i32};
@@ -141,24 +142,23 @@ static void barrier_code(EntryCode *c) {
 
 static LLVMValueRef or_flags(EntryCode *c, LLVMValueRef bits) {
     LLVMValueRef flags = field(c, offsetof(BmrtFrame, flags), c->pointer);
-    return LLVMBuildAtomicRMW(c->b, LLVMAtomicRMWBinOpOr, flags, bits,
-                              LLVMAtomicOrderingMonotonic, 0);
+    return LLVMBuildAtomicRMW(c->b, LLVMAtomicRMWBinOpOr, flags, bits, LLVMAtomicOrderingMonotonic,
+                              0);
 }
 
-/* Thread 0 decides and everyone reads the decision after the barrier. An all-ones exponent, compared
- * on the bits, is an infinity or a NaN. */
+/* Thread 0 decides and everyone reads the decision after the barrier. An all-ones exponent,
+ * compared on the bits, is an infinity or a NaN. */
 static void guard_decide(EntryCode *c, const LoopBuffer *b, LLVMValueRef base) {
     bool wide = b->dtype == DTYPE_F64;
     LLVMTypeRef bits_type = wide ? c->i64 : c->i32;
-    LLVMValueRef exponent =
-        LLVMConstInt(bits_type, wide ? 0x7FF0000000000000u : 0x7F800000u, 0);
+    LLVMValueRef exponent = LLVMConstInt(bits_type, wide ? 0x7FF0000000000000u : 0x7F800000u, 0);
     LLVMValueRef bits = LLVMBuildLoad2(c->b, bits_type, base, "");
     LLVMSetAlignment(bits, dtype_bytes(b->dtype));
-    LLVMValueRef infinite = LLVMBuildICmp(
-        c->b, LLVMIntEQ, LLVMBuildAnd(c->b, bits, exponent, ""), exponent, "");
+    LLVMValueRef infinite =
+        LLVMBuildICmp(c->b, LLVMIntEQ, LLVMBuildAnd(c->b, bits, exponent, ""), exponent, "");
     LLVMValueRef zero = LLVMConstInt(c->i32, 0, 0);
-    LLVMValueRef index_up = LLVMBuildAnd(c->b, or_flags(c, zero),
-                                         LLVMConstInt(c->i32, BMRT_FLAG_INDEX, 0), "");
+    LLVMValueRef index_up =
+        LLVMBuildAnd(c->b, or_flags(c, zero), LLVMConstInt(c->i32, BMRT_FLAG_INDEX, 0), "");
     LLVMValueRef bad_input = LLVMBuildICmp(c->b, LLVMIntNE, index_up, zero, "");
     LLVMValueRef up = LLVMBuildOr(
         c->b,
@@ -170,8 +170,7 @@ static void guard_decide(EntryCode *c, const LoopBuffer *b, LLVMValueRef base) {
 
 static void guard_code(EntryCode *c, uint32_t buffer) {
     LLVMBasicBlockRef decide = block_new(c, "decide"), decided = block_new(c, "decided");
-    LLVMValueRef first =
-        LLVMBuildICmp(c->b, LLVMIntEQ, c->thread, LLVMConstInt(c->i64, 0, 0), "");
+    LLVMValueRef first = LLVMBuildICmp(c->b, LLVMIntEQ, c->thread, LLVMConstInt(c->i64, 0, 0), "");
     LLVMBuildCondBr(c->b, first, decide, decided);
     LLVMPositionBuilderAtEnd(c->b, decide);
     guard_decide(c, &c->p->buffers.data[buffer], c->bases[buffer]);
@@ -210,8 +209,8 @@ static void order_code(EntryCode *c) {
 }
 
 LLVMValueRef entry_function(CodeModule *m, uint32_t number) {
-    EntryCode code = {.m = m, .p = m->entries[number], .symbols = &m->symbols[number],
-                      .c = m->llvm};
+    EntryCode code = {
+        .m = m, .p = m->entries[number], .symbols = &m->symbols[number], .c = m->llvm};
     EntryCode *c = &code;
     c->i8 = LLVMInt8TypeInContext(c->c);
     c->i32 = LLVMInt32TypeInContext(c->c);
@@ -219,8 +218,8 @@ LLVMValueRef entry_function(CodeModule *m, uint32_t number) {
     c->pointer = LLVMPointerTypeInContext(c->c, 0);
     LLVMTypeRef params[] = {c->pointer, c->i32, c->i32};
     LLVMTypeRef type = LLVMFunctionType(LLVMVoidTypeInContext(c->c), params, 3, 0);
-    const char *name = arena_printf(m->ctx->arena, "%s.entry.%s", m->program->stem,
-                                    c->p->entry->name);
+    const char *name =
+        arena_printf(m->ctx->arena, "%s.entry.%s", m->program->stem, c->p->entry->name);
     c->function = LLVMAddFunction(m->module, name, type);
     LLVMSetLinkage(c->function, LLVMInternalLinkage);
     function_attributes(m, c->function);

@@ -1,6 +1,6 @@
-/* Runs a module in this process: the very object file the AOT path writes, loaded by ORC's LLJIT. Its
- * linking layer on x86-64 ELF is JITLink, whose memory is writable while it is filled and executable
- * afterwards, never both (tests/codegen checks /proc/self/maps). */
+/* Runs a module in this process: the very object file the AOT path writes, loaded by ORC's LLJIT.
+ * Its linking layer on x86-64 ELF is JITLink, whose memory is writable while it is filled and
+ * executable afterwards, never both (tests/codegen checks /proc/self/maps). */
 #include "compiler/codegen/object_file.h"
 #include <llvm-c/LLJIT.h>
 
@@ -9,9 +9,12 @@ struct CodeJit {
     const BmrtModel *model;
 };
 
-/* The typed wrappers (STEM_predict ...) call the runtime that a .so carries. In this process models are
- * driven through their descriptor, so nobody can call a wrapper; the names only have to resolve. */
-static void wrapper_called(void) { BUG("a typed wrapper was called in a JIT-compiled model"); }
+/* The typed wrappers (STEM_predict ...) call the runtime that a .so carries. In this process models
+ * are driven through their descriptor, so nobody can call a wrapper; the names only have to
+ * resolve. */
+static void wrapper_called(void) {
+    BUG("a typed wrapper was called in a JIT-compiled model");
+}
 
 static void check_error(LLVMErrorRef error, const char *what) {
     if (!error) return;
@@ -29,8 +32,8 @@ static void runtime_names_define(LLVMOrcLLJITRef lljit, CodeModule *m) {
         INVARIANT(count < sizeof pairs / sizeof pairs[0]);
         pairs[count].Name = LLVMOrcLLJITMangleAndIntern(lljit, name);
         pairs[count].Sym.Address = (LLVMOrcExecutorAddress)(uintptr_t)wrapper_called;
-        pairs[count].Sym.Flags =
-            (LLVMJITSymbolFlags){LLVMJITSymbolGenericFlagsExported | LLVMJITSymbolGenericFlagsCallable, 0};
+        pairs[count].Sym.Flags = (LLVMJITSymbolFlags){
+            LLVMJITSymbolGenericFlagsExported | LLVMJITSymbolGenericFlagsCallable, 0};
         count++;
     }
     if (count == 0) return;
@@ -46,8 +49,9 @@ CodeJit *codegen_jit(CodeModule *m) {
     runtime_names_define(jit->lljit, m);
     LLVMMemoryBufferRef copy = LLVMCreateMemoryBufferWithMemoryRangeCopy(
         LLVMGetBufferStart(object), LLVMGetBufferSize(object), m->program->stem);
-    check_error(LLVMOrcLLJITAddObjectFile(jit->lljit, LLVMOrcLLJITGetMainJITDylib(jit->lljit), copy),
-                "ORC");
+    check_error(
+        LLVMOrcLLJITAddObjectFile(jit->lljit, LLVMOrcLLJITGetMainJITDylib(jit->lljit), copy),
+        "ORC");
     LLVMOrcExecutorAddress address = 0;
     const char *name = arena_printf(m->ctx->arena, "%s_model", m->program->stem);
     check_error(LLVMOrcLLJITLookup(jit->lljit, &address, name), "ORC");
@@ -56,7 +60,9 @@ CodeJit *codegen_jit(CodeModule *m) {
     return jit;
 }
 
-const BmrtModel *codegen_jit_model(const CodeJit *jit) { return jit->model; }
+const BmrtModel *codegen_jit_model(const CodeJit *jit) {
+    return jit->model;
+}
 
 void codegen_jit_destroy(CodeJit *jit) {
     if (!jit) return;

@@ -24,8 +24,7 @@ static void for_facts(Emit *e, const StmtId *ids, uint32_t count, ForFacts *into
             own->sets = ARENA_ARRAY(e->arena, bool, k->regs.len);
             for_facts(e, s->body.data, s->body.len, own);
             into->bits |= own->bits;
-            for (uint32_t r = 0; r < k->regs.len; r++)
-                into->sets[r] |= own->sets[r];
+            for (uint32_t r = 0; r < k->regs.len; r++) into->sets[r] |= own->sets[r];
         }
     }
 }
@@ -97,8 +96,8 @@ static void phis_open(Emit *e, const ForFacts *f, SerialLoop *loop) {
     }
 }
 
-/* After the loop a register is what the last round left, or, when the body may not have run, what it
- * was before. A copy without an earlier value is not read then (loop.h), so anything will do. */
+/* After the loop a register is what the last round left, or, when the body may not have run, what
+ * it was before. A copy without an earlier value is not read then (loop.h), so anything will do. */
 static void phis_close(Emit *e, const ForFacts *f, SerialLoop *loop, LLVMBasicBlockRef latch,
                        bool may_skip) {
     for (uint32_t r = 0; r < e->k->regs.len; r++) {
@@ -124,8 +123,8 @@ static void emit_once(Emit *e, const Stmt *s, int64_t value) {
     LLVMBasicBlockRef body = LLVMAppendBasicBlockInContext(e->c, e->function, "once");
     scope_open(e, LLVMBuildBr(e->b, body));
     LLVMPositionBuilderAtEnd(e->b, body);
-    *v = (VarState){.open = true, .kind = LOOP_SERIAL, .depth = e->depth, .copy = value,
-                    .copies = v->copies};
+    *v = (VarState){
+        .open = true, .kind = LOOP_SERIAL, .depth = e->depth, .copy = value, .copies = v->copies};
     emit_list(e, s->body.data, s->body.len);
     v->open = false;
     e->depth--;
@@ -141,17 +140,19 @@ static void emit_loop(Emit *e, StmtId id, LLVMValueRef from, LLVMValueRef to, bo
     SerialLoop loop = {.pre = LLVMGetInsertBlock(e->b)};
     loop.body = LLVMAppendBasicBlockInContext(e->c, e->function, e->k->vars.data[s->var.id].name);
     loop.exit = LLVMAppendBasicBlockInContext(e->c, e->function, "after");
-    LLVMValueRef enter =
-        runs ? LLVMBuildBr(e->b, loop.body)
-             : LLVMBuildCondBr(e->b, LLVMBuildICmp(e->b, LLVMIntSLT, from, to, ""), loop.body,
-                               loop.exit);
+    LLVMValueRef enter = runs ? LLVMBuildBr(e->b, loop.body)
+                              : LLVMBuildCondBr(e->b, LLVMBuildICmp(e->b, LLVMIntSLT, from, to, ""),
+                                                loop.body, loop.exit);
     scope_open(e, enter);
     LLVMPositionBuilderAtEnd(e->b, loop.body);
     LLVMValueRef counter = LLVMBuildPhi(e->b, LLVMInt64TypeInContext(e->c), "");
     LLVMAddIncoming(counter, &from, &loop.pre, 1);
     phis_open(e, f, &loop);
     changed_by(e, f);
-    *v = (VarState){.open = true, .kind = LOOP_SERIAL, .depth = e->depth, .value = counter,
+    *v = (VarState){.open = true,
+                    .kind = LOOP_SERIAL,
+                    .depth = e->depth,
+                    .value = counter,
                     .copies = v->copies,
                     .multiple = number_gcd(multiple, s->step)};
     emit_list(e, s->body.data, s->body.len);
@@ -191,7 +192,8 @@ static void emit_unrolled(Emit *e, const Stmt *s) {
     v->open = false;
 }
 
-/* Lane l is active when l < limit. The comparison is in i32: a limit beyond the lanes is clamped. */
+/* Lane l is active when l < limit. The comparison is in i32: a limit beyond the lanes is clamped.
+ */
 static LLVMValueRef mask_code(Emit *e, ExprId limit, uint32_t lanes) {
     uint64_t context = (uint64_t)1 << 62 | lanes;
     LLVMValueRef mask = memo_find(e, limit, context);
@@ -303,11 +305,9 @@ static void emit_list(Emit *e, const StmtId *ids, uint32_t count) {
 static LLVMTypeRef kernel_type(Emit *e, uint32_t buffers) {
     VEC(LLVMTypeRef) types = {0};
     LLVMTypeRef pointer = LLVMPointerTypeInContext(e->c, 0), i64 = LLVMInt64TypeInContext(e->c);
-    for (uint32_t i = 0; i < buffers; i++)
-        vec_push(e->arena, &types, pointer);
+    for (uint32_t i = 0; i < buffers; i++) vec_push(e->arena, &types, pointer);
     uint32_t numbers = e->signature->symbols.len + e->signature->keys.len + 2;
-    for (uint32_t i = 0; i < numbers; i++)
-        vec_push(e->arena, &types, i64);
+    for (uint32_t i = 0; i < numbers; i++) vec_push(e->arena, &types, i64);
     vec_push(e->arena, &types, pointer);
     return LLVMFunctionType(LLVMVoidTypeInContext(e->c), types.data, types.len, 0);
 }

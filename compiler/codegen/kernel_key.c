@@ -1,6 +1,6 @@
-/* Equal kernels share one function. What tells kernels apart is written out as bytes (the key); what
- * may differ between them (which buffers, which symbols, which random sites) becomes an argument and
- * enters the key only as an argument number. */
+/* Equal kernels share one function. What tells kernels apart is written out as bytes (the key);
+ * what may differ between them (which buffers, which symbols, which random sites) becomes an
+ * argument and enters the key only as an argument number. */
 #include "compiler/codegen/codegen_internal.h"
 
 static uint32_t symbol_number(Arena *arena, KernelSignature *s, uint32_t symbol) {
@@ -22,14 +22,15 @@ void kernel_signature(const LoopProgram *p, const Kernel *k, KernelSignature *ou
                 symbol_number(arena, out, symbols.table.data[j]);
         } else if (x->kind == EXPR_RANDOM) {
             bool known = false;
-            for (uint32_t j = 0; j < out->keys.len; j++)
-                known |= out->keys.data[j] == x->imm;
+            for (uint32_t j = 0; j < out->keys.len; j++) known |= out->keys.data[j] == x->imm;
             if (!known) vec_push(arena, &out->keys, x->imm);
         }
     }
 }
 
-static void put(Text *out, uint64_t value) { text_add_n(out, (const char *)&value, sizeof value); }
+static void put(Text *out, uint64_t value) {
+    text_add_n(out, (const char *)&value, sizeof value);
+}
 
 typedef struct DimKey {
     Text *out;
@@ -40,8 +41,7 @@ typedef struct DimKey {
 
 static void dim_key(DimKey *key, DimId d);
 
-static void dim_key_term(void *user, int64_t coefficient, const uint32_t *symbols,
-                         uint32_t count) {
+static void dim_key_term(void *user, int64_t coefficient, const uint32_t *symbols, uint32_t count) {
     DimKey *key = user;
     put(key->out, (uint64_t)coefficient);
     put(key->out, count);
@@ -71,8 +71,7 @@ static void expr_key(const LoopProgram *p, const KernelSignature *s, const Expr 
                  (uint64_t)x->nargs << 24);
     put(out, (uint64_t)x->buffer << 32 | x->var.id);
     put(out, x->reg.id);
-    for (uint32_t i = 0; i < x->nargs; i++)
-        put(out, x->args[i].id);
+    for (uint32_t i = 0; i < x->nargs; i++) put(out, x->args[i].id);
     if (x->kind == EXPR_RANDOM) {
         for (uint32_t i = 0; i < s->keys.len; i++)
             if (s->keys.data[i] == x->imm) put(out, i);
@@ -93,8 +92,7 @@ static void stmt_key(const Stmt *s, Text *out) {
     put(out, (uint64_t)s->buffer << 32 | s->bits);
     put(out, (uint64_t)s->step);
     put(out, s->body.len);
-    for (uint32_t i = 0; i < s->body.len; i++)
-        put(out, s->body.data[i].id);
+    for (uint32_t i = 0; i < s->body.len; i++) put(out, s->body.data[i].id);
 }
 
 /* A load is moved out of its loop when the buffer's size is a constant that covers it, so that a
@@ -108,8 +106,7 @@ static void buffer_key(const LoopProgram *p, const Kernel *k, uint32_t position,
 
 void kernel_canonical(const LoopProgram *p, const Kernel *k, const KernelSignature *s, Text *out) {
     put(out, k->buffers.len);
-    for (uint32_t i = 0; i < k->buffers.len; i++)
-        buffer_key(p, k, i, out);
+    for (uint32_t i = 0; i < k->buffers.len; i++) buffer_key(p, k, i, out);
     put(out, k->parallel ? (uint64_t)k->grain : 0);
     put(out, s->symbols.len);
     put(out, s->keys.len);
@@ -118,15 +115,11 @@ void kernel_canonical(const LoopProgram *p, const Kernel *k, const KernelSignatu
     for (uint32_t i = 0; i < k->regs.len; i++) {
         const LoopReg *r = &k->regs.data[i];
         put(out, (uint64_t)r->dtype << 32 | r->nvars);
-        for (uint32_t v = 0; v < r->nvars; v++)
-            put(out, r->vars[v].id);
+        for (uint32_t v = 0; v < r->nvars; v++) put(out, r->vars[v].id);
     }
     put(out, k->exprs.len);
-    for (uint32_t i = 0; i < k->exprs.len; i++)
-        expr_key(p, s, &k->exprs.data[i], out);
+    for (uint32_t i = 0; i < k->exprs.len; i++) expr_key(p, s, &k->exprs.data[i], out);
     put(out, k->stmts.len);
-    for (uint32_t i = 0; i < k->stmts.len; i++)
-        stmt_key(&k->stmts.data[i], out);
-    for (uint32_t i = 0; i < k->body.len; i++)
-        put(out, k->body.data[i].id);
+    for (uint32_t i = 0; i < k->stmts.len; i++) stmt_key(&k->stmts.data[i], out);
+    for (uint32_t i = 0; i < k->body.len; i++) put(out, k->body.data[i].id);
 }

@@ -1,13 +1,17 @@
-/* Index arithmetic as sums. An index is flattened to  constant + lane * l + sum of coefficient * atoms
- * in the present environment (unrolled variables are numbers there), then coded from the outermost
- * loop inwards: the part that an inner loop does not change is computed before that loop, and the
- * constant ends up in the displacement of the address. */
+/* Index arithmetic as sums. An index is flattened to  constant + lane * l + sum of coefficient *
+ * atoms in the present environment (unrolled variables are numbers there), then coded from the
+ * outermost loop inwards: the part that an inner loop does not change is computed before that loop,
+ * and the constant ends up in the displacement of the address. */
 #include "compiler/codegen/emit.h"
 
 enum { LINEAR_DEPTH = 64 };
 
-static int64_t mul_wrap(int64_t a, int64_t b) { return (int64_t)((uint64_t)a * (uint64_t)b); }
-static int64_t add_wrap(int64_t a, int64_t b) { return (int64_t)((uint64_t)a + (uint64_t)b); }
+static int64_t mul_wrap(int64_t a, int64_t b) {
+    return (int64_t)((uint64_t)a * (uint64_t)b);
+}
+static int64_t add_wrap(int64_t a, int64_t b) {
+    return (int64_t)((uint64_t)a + (uint64_t)b);
+}
 
 static bool term_same(const Term *a, const Term *b) {
     if (a->natoms != b->natoms) return false;
@@ -24,8 +28,7 @@ static bool term_add(Linear *out, const Term *t, int64_t factor) {
         out->terms[i].coefficient = add_wrap(out->terms[i].coefficient, coefficient);
         if (out->terms[i].coefficient == 0) {
             out->nterms--;
-            memmove(&out->terms[i], &out->terms[i + 1],
-                    (out->nterms - i) * sizeof out->terms[0]);
+            memmove(&out->terms[i], &out->terms[i + 1], (out->nterms - i) * sizeof out->terms[0]);
         }
         return true;
     }
@@ -114,7 +117,9 @@ static bool linear_at(Emit *e, ExprId id, Linear *out, uint32_t depth) {
 }
 
 /* False when the index varies with the lane in another way than lane * constant. */
-bool linear_of(Emit *e, ExprId id, Linear *out) { return linear_at(e, id, out, 0); }
+bool linear_of(Emit *e, ExprId id, Linear *out) {
+    return linear_at(e, id, out, 0);
+}
 
 /* ------------------------------------------------------------------ code */
 
@@ -145,7 +150,8 @@ static LLVMValueRef term_code(Emit *e, const Term *t) {
     return product;
 }
 
-/* The value without the lane part; *depth: where it was placed. NULL when it is zero and nothing. */
+/* The value without the lane part; *depth: where it was placed. NULL when it is zero and nothing.
+ */
 LLVMValueRef linear_code(Emit *e, const Linear *l, uint32_t *depth) {
     LLVMValueRef sum = NULL;
     uint32_t placed = 0;

@@ -1,17 +1,17 @@
 /* Which registers must keep the lanes beyond a vector loop's limit when they are set.
  *
- * Keeping them costs a blend per set, and usually nobody looks: when a register is set and read only
- * under one limit, whose value does not change between the set and the read, its inactive lanes are
- * never seen. That is so when every variable of the limit is open around all uses of the register
- * (its home), and the first use in the home sets it. Everything else keeps them. */
+ * Keeping them costs a blend per set, and usually nobody looks: when a register is set and read
+ * only under one limit, whose value does not change between the set and the read, its inactive
+ * lanes are never seen. That is so when every variable of the limit is open around all uses of the
+ * register (its home), and the first use in the home sets it. Everything else keeps them. */
 #include "compiler/codegen/emit.h"
 
 typedef struct RegUse {
     bool used, first_sets, observed;
-    uint32_t home;    /* length of the common path of all uses */
+    uint32_t home; /* length of the common path of all uses */
     uint32_t path[EMIT_DEPTH];
-    bool limited;     /* `limit` is known */
-    ExprId limit;     /* EXPR_NONE: all lanes */
+    bool limited; /* `limit` is known */
+    ExprId limit; /* EXPR_NONE: all lanes */
 } RegUse;
 
 typedef struct Walk {
@@ -34,8 +34,7 @@ static void use_note(Walk *w, RegId r, bool sets) {
         return;
     }
     uint32_t common = 0;
-    while (common < u->home && common < w->depth && u->path[common] == w->path[common])
-        common++;
+    while (common < u->home && common < w->depth && u->path[common] == w->path[common]) common++;
     u->home = common;
     if (u->limit.id != w->limit.id) u->observed = true;
 }
@@ -59,8 +58,7 @@ static void reads_note(Walk *w, ExprId root) {
                 w->stack[len++] = x->args[i].id;
             }
     }
-    for (uint32_t at = 0; at < len; at++)
-        w->seen[w->stack[at]] = false;
+    for (uint32_t at = 0; at < len; at++) w->seen[w->stack[at]] = false;
 }
 
 static void walk_list(Walk *w, const StmtId *ids, uint32_t count) {
@@ -92,8 +90,7 @@ static bool limit_fixed(const Kernel *k, const RegUse *u) {
     for (uint32_t v = 0; v < k->vars.len; v++) {
         if (!loop_depends(k, u->limit, (VarId){v})) continue;
         bool open = false;
-        for (uint32_t i = 0; i < u->home; i++)
-            open |= k->stmts.data[u->path[i]].var.id == v;
+        for (uint32_t i = 0; i < u->home; i++) open |= k->stmts.data[u->path[i]].var.id == v;
         if (!open) return false;
     }
     return true;
@@ -108,9 +105,9 @@ void masked_sets_find(Emit *e) {
     walk_list(&walk, k->body.data, k->body.len);
     for (uint32_t r = 0; r < k->regs.len; r++) {
         const RegUse *u = &walk.uses[r];
-        bool unseen = u->used && u->first_sets && !u->observed &&
-                      (expr_is_none(u->limit) ||
-                       (e->facts[u->limit.id].movable && limit_fixed(k, u)));
+        bool unseen =
+            u->used && u->first_sets && !u->observed &&
+            (expr_is_none(u->limit) || (e->facts[u->limit.id].movable && limit_fixed(k, u)));
         e->regs[r].masked_sets = !unseen;
     }
 }

@@ -80,7 +80,9 @@ static LLVMValueRef test_step(const MathState *s, const MathInstr *i) {
     }
 }
 
-static bool is_test(MathOp op) { return op >= MATH_LT && op <= MATH_IEQ; }
+static bool is_test(MathOp op) {
+    return op >= MATH_LT && op <= MATH_IEQ;
+}
 
 static void step(MathState *s, const MathInstr *i, uint32_t to) {
     LLVMValueRef v;
@@ -89,7 +91,8 @@ static void step(MathState *s, const MathInstr *i, uint32_t to) {
         v = LLVMBuildSExt(s->e->b, s->tests[to], s->bits, "");
     } else if (i->op == MATH_SELECT) {
         /* Choose among floats when both are, else among bits. */
-        bool floats = LLVMTypeOf(s->values[i->b]) == s->real && LLVMTypeOf(s->values[i->c]) == s->real;
+        bool floats =
+            LLVMTypeOf(s->values[i->b]) == s->real && LLVMTypeOf(s->values[i->c]) == s->real;
         LLVMValueRef yes = floats ? s->values[i->b] : bits(s, i->b);
         LLVMValueRef no = floats ? s->values[i->c] : bits(s, i->c);
         v = LLVMBuildSelect(s->e->b, test_of(s, i->a), yes, no, "");
@@ -109,9 +112,7 @@ LLVMValueRef emit_math(Emit *e, Op op, DType t, LLVMValueRef *args) {
     uint32_t registers = p->operands + p->count;
     s->values = ARENA_ARRAY(e->arena, LLVMValueRef, registers);
     s->tests = ARENA_ARRAY(e->arena, LLVMValueRef, registers);
-    for (uint32_t i = 0; i < p->operands; i++)
-        s->values[i] = args[i];
-    for (uint32_t i = 0; i < p->count; i++)
-        step(s, &p->code[i], p->operands + i);
+    for (uint32_t i = 0; i < p->operands; i++) s->values[i] = args[i];
+    for (uint32_t i = 0; i < p->count; i++) step(s, &p->code[i], p->operands + i);
     return real(s, (uint16_t)(registers - 1));
 }

@@ -1,8 +1,8 @@
 /* What has been computed already and still holds, and where new code goes.
  *
- * A memoised value is usable when its scope is still the open one of its depth (so it dominates) and
- * nothing it depends on (registers, buffers written by this kernel) changed since. Registers and
- * buffers share 32 stamps each; a shared stamp costs a recomputation, never a wrong value. */
+ * A memoised value is usable when its scope is still the open one of its depth (so it dominates)
+ * and nothing it depends on (registers, buffers written by this kernel) changed since. Registers
+ * and buffers share 32 stamps each; a shared stamp costs a recomputation, never a wrong value. */
 #include "compiler/codegen/emit.h"
 
 Where place_at(Emit *e, uint32_t depth) {
@@ -22,7 +22,9 @@ void place_restore(Emit *e, Where w) {
         LLVMPositionBuilderAtEnd(e->b, w.block);
 }
 
-static VarId var_of(uint32_t i) { return (VarId){i}; }
+static VarId var_of(uint32_t i) {
+    return (VarId){i};
+}
 
 uint32_t expr_depth(const Emit *e, ExprId id) {
     uint32_t depth = 0;
@@ -38,13 +40,15 @@ bool expr_varies(const Emit *e, ExprId id) {
     return e->vector.open && loop_depends(e->k, id, e->vector.var);
 }
 
-/* Distinguishes the forms of one expression: uniform, splat over n lanes, or varying under a limit. */
+/* Distinguishes the forms of one expression: uniform, splat over n lanes, or varying under a limit.
+ */
 uint64_t memo_context(const Emit *e, ExprId id) {
     if (!expr_varies(e, id)) return 0;
     return 1 + ((uint64_t)e->vector.lanes << 1) + ((uint64_t)(e->vector.limit.id + 1u) << 16);
 }
 
-/* Which copies of the unrolled variables the value belongs to: mixed radix over those it depends on. */
+/* Which copies of the unrolled variables the value belongs to: mixed radix over those it depends
+ * on. */
 static uint64_t memo_combo(const Emit *e, ExprId id, uint64_t context) {
     uint64_t combo = 0;
     bool limited = context != 0 && e->vector.open && !expr_is_none(e->vector.limit);
@@ -116,13 +120,19 @@ void memo_put(Emit *e, ExprId id, uint64_t context, uint32_t depth, LLVMValueRef
                 .clock = e->clock};
 }
 
-void memo_changed(Emit *e, uint32_t bit) { e->stamps[bit] = ++e->clock; }
+void memo_changed(Emit *e, uint32_t bit) {
+    e->stamps[bit] = ++e->clock;
+}
 
-uint32_t reg_bit(RegId r) { return r.id % 32; }
-uint32_t buffer_bit(uint32_t position) { return 32 + position % 32; }
+uint32_t reg_bit(RegId r) {
+    return r.id % 32;
+}
+uint32_t buffer_bit(uint32_t position) {
+    return 32 + position % 32;
+}
 
-/* A load may move out of its loop (which may not run at all) only when it is in bounds for certain: a
- * constant index into a buffer of constant size, no predicate. */
+/* A load may move out of its loop (which may not run at all) only when it is in bounds for certain:
+ * a constant index into a buffer of constant size, no predicate. */
 static bool load_movable(const Emit *e, const Expr *x) {
     const LoopBuffer *b = &e->p->buffers.data[e->k->buffers.data[x->buffer]];
     const Expr *index = &e->k->exprs.data[x->args[0].id];

@@ -1,6 +1,6 @@
-/* Loads and stores: scalar, vector, masked, reversed, strided, by pointer per lane. Which one follows
- * from how the index varies with the lane. Nothing is assumed aligned beyond its element: an access
- * that happens to be aligned costs no more. */
+/* Loads and stores: scalar, vector, masked, reversed, strided, by pointer per lane. Which one
+ * follows from how the index varies with the lane. Nothing is assumed aligned beyond its element:
+ * an access that happens to be aligned costs no more. */
 #include "compiler/codegen/address.h"
 
 static DType buffer_dtype(const Emit *e, uint32_t position) {
@@ -11,8 +11,8 @@ static LLVMValueRef gep(Emit *e, LLVMTypeRef element, LLVMValueRef base, LLVMVal
     return LLVMBuildGEP2(e->b, element, base, &index, 1, "");
 }
 
-/* Prefixes of the address are computed in the outermost scope that knows them, so inside a loop only
- * the part that the loop moves is added. */
+/* Prefixes of the address are computed in the outermost scope that knows them, so inside a loop
+ * only the part that the loop moves is added. */
 LLVMValueRef address_of(Emit *e, uint32_t buffer, const Linear *index) {
     LLVMTypeRef element = type_memory(e, buffer_dtype(e, buffer));
     LLVMValueRef pointer = e->buffers[buffer];
@@ -70,8 +70,7 @@ static LLVMValueRef to_memory(Emit *e, DType t, LLVMValueRef v) {
 static LLVMValueRef scalar_load(Emit *e, const Expr *x, const Linear *index) {
     DType t = x->dtype;
     LLVMValueRef pointer = address_of(e, x->buffer, index);
-    if (x->nargs == 1)
-        return from_memory(e, t, plain_load(e, type_memory(e, t), pointer, t));
+    if (x->nargs == 1) return from_memory(e, t, plain_load(e, type_memory(e, t), pointer, t));
     LLVMValueRef pred = emit_value(e, x->args[1]), other = emit_value(e, x->args[2]);
     pointer = LLVMBuildSelect(e->b, pred, pointer, e->m->zeros, "");
     LLVMValueRef v = from_memory(e, t, plain_load(e, type_memory(e, t), pointer, t));
@@ -122,8 +121,7 @@ static LLVMValueRef lane_pointers(Emit *e, uint32_t buffer, ExprId index, const 
 static LLVMValueRef reversed(Emit *e, LLVMValueRef v, uint32_t lanes) {
     int order[128];
     INVARIANT(lanes <= 128);
-    for (uint32_t i = 0; i < lanes; i++)
-        order[i] = (int)(lanes - 1 - i);
+    for (uint32_t i = 0; i < lanes; i++) order[i] = (int)(lanes - 1 - i);
     return shuffle(e, v, NULL, order, lanes);
 }
 
@@ -161,8 +159,7 @@ static LLVMValueRef vector_load(Emit *e, const Expr *x, LLVMTypeRef type) {
 
 LLVMValueRef emit_load(Emit *e, const Expr *x) {
     bool varies = expr_varies(e, x->args[0]);
-    for (uint32_t i = 1; i < x->nargs; i++)
-        varies |= expr_varies(e, x->args[i]);
+    for (uint32_t i = 1; i < x->nargs; i++) varies |= expr_varies(e, x->args[i]);
     if (varies) {
         LLVMTypeRef type = LLVMVectorType(type_memory(e, x->dtype), e->vector.lanes);
         return from_memory(e, x->dtype, vector_load(e, x, type));
@@ -203,7 +200,8 @@ static void strided_store(Emit *e, LLVMValueRef v, uint32_t buffer, const Linear
     }
 }
 
-/* Lanes store in ascending order: with equal addresses the highest lane wins, as in a scalar loop. */
+/* Lanes store in ascending order: with equal addresses the highest lane wins, as in a scalar loop.
+ */
 static void vector_store(Emit *e, const Stmt *s) {
     DType t = buffer_dtype(e, s->buffer);
     Linear l;

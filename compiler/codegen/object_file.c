@@ -1,7 +1,7 @@
 /* From the module to text, assembly and the object file. Code generation rewrites the module it is
  * given, so it gets a copy: `--emit=llvm` shows the same text before and after. */
-#include "compiler/codegen/codegen_internal.h"
 #include "compiler/codegen/object_file.h"
+#include "compiler/codegen/codegen_internal.h"
 #include <errno.h>
 #include <stdio.h>
 
@@ -56,8 +56,7 @@ bool file_write(Context *ctx, const char *path, const char *bytes, size_t size) 
         }
         if (!ok) remove(temporary);
     }
-    if (!ok)
-        ctx_error(ctx, E_FILE, (Span){0}, "cannot write `%s`: %s", path, strerror(error));
+    if (!ok) ctx_error(ctx, E_FILE, (Span){0}, "cannot write `%s`: %s", path, strerror(error));
     return ok;
 }
 

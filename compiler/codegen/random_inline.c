@@ -1,8 +1,8 @@
 /* Random numbers: Philox4x32-10, the same counters and words as graph/philox.c.
  *
- * A block of four words serves four consecutive elements. When the lanes are consecutive elements and
- * the first is known to be a multiple of four, one vector of lanes/4 blocks is enough; else every lane
- * computes its own block and picks its word. */
+ * A block of four words serves four consecutive elements. When the lanes are consecutive elements
+ * and the first is known to be a multiple of four, one vector of lanes/4 blocks is enough; else
+ * every lane computes its own block and picks its word. */
 #include "compiler/codegen/emit.h"
 
 enum { ROUNDS = 10 };
@@ -37,14 +37,15 @@ static LLVMValueRef site_key(Emit *e, uint64_t site) {
     BUG("kernel %s: random key is not an argument", e->k->name);
 }
 
-/* The low half of each i64 holds a 32-bit word, so that the widening multiply is one instruction. */
+/* The low half of each i64 holds a 32-bit word, so that the widening multiply is one instruction.
+ */
 static Blocks philox(Emit *e, LLVMValueRef block, const Expr *x) {
     LLVMTypeRef type = LLVMTypeOf(block);
     LLVMTypeRef i64 = LLVMInt64TypeInContext(e->c);
-    LLVMValueRef key = LLVMBuildXor(e->b, frame_word(e, offsetof(BmrtFrame, seed)),
-                                    site_key(e, x->imm), "");
-    LLVMValueRef time = LLVMBuildShl(e->b, frame_word(e, offsetof(BmrtFrame, step)),
-                                     LLVMConstInt(i64, 16, 0), "");
+    LLVMValueRef key =
+        LLVMBuildXor(e->b, frame_word(e, offsetof(BmrtFrame, seed)), site_key(e, x->imm), "");
+    LLVMValueRef time =
+        LLVMBuildShl(e->b, frame_word(e, offsetof(BmrtFrame, step)), LLVMConstInt(i64, 16, 0), "");
     time = LLVMBuildAdd(e->b, time, LLVMConstInt(i64, x->imm2, 0), "");
     Blocks c = {{low32(e, block), high32(e, block), spread(e, low32(e, time), type),
                  spread(e, high32(e, time), type)}};
@@ -102,13 +103,12 @@ static LLVMValueRef draw_consecutive(Emit *e, const Expr *x, const Linear *first
     for (int w = 0; w < 4; w++) {
         words[w] = narrow(e, c.word[w]);
         if (blocks == 1)
-            words[w] = LLVMBuildInsertElement(e->b, LLVMGetPoison(LLVMVectorType(i32, 1)),
-                                              words[w], const_i64(e, 0), "");
+            words[w] = LLVMBuildInsertElement(e->b, LLVMGetPoison(LLVMVectorType(i32, 1)), words[w],
+                                              const_i64(e, 0), "");
     }
     int order[128];
     INVARIANT(lanes <= 128);
-    for (uint32_t i = 0; i < 2 * blocks; i++)
-        order[i] = (int)i;
+    for (uint32_t i = 0; i < 2 * blocks; i++) order[i] = (int)i;
     LLVMValueRef low = shuffle(e, words[0], words[1], order, 2 * blocks);
     LLVMValueRef high = shuffle(e, words[2], words[3], order, 2 * blocks);
     for (uint32_t i = 0; i < lanes; i++) /* word w of block b stands at w * blocks + b */

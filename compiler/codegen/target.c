@@ -1,6 +1,6 @@
-/* Which machine the code is for: names as clang's -march takes them, checked here because LLVM would
- * only print a warning about a name it does not know. Fused multiply-add is part of the numeric
- * contract, so processors without it are refused. */
+/* Which machine the code is for: names as clang's -march takes them, checked here because LLVM
+ * would only print a warning about a name it does not know. Fused multiply-add is part of the
+ * numeric contract, so processors without it are refused. */
 #include "compiler/codegen/codegen_internal.h"
 #include <llvm-c/Target.h>
 #include <string.h>
@@ -11,20 +11,16 @@ typedef struct Processor {
 } Processor;
 
 static const Processor processors[] = {
-    {"x86-64", 0},          {"x86-64-v2", 0},       {"core2", 0},
-    {"nehalem", 0},         {"westmere", 0},        {"sandybridge", 0},
-    {"ivybridge", 0},       {"silvermont", 0},      {"goldmont", 0},
-    {"bdver1", 0},          {"btver2", 0},          {"x86-64-v3", 32},
-    {"haswell", 32},        {"broadwell", 32},      {"skylake", 32},
-    {"alderlake", 32},      {"raptorlake", 32},     {"meteorlake", 32},
-    {"arrowlake", 32},      {"lunarlake", 32},      {"pantherlake", 32},
-    {"gracemont", 32},      {"sierraforest", 32},   {"znver1", 32},
-    {"znver2", 32},         {"znver3", 32},         {"x86-64-v4", 64},
-    {"skylake-avx512", 64}, {"cascadelake", 64},    {"cooperlake", 64},
-    {"cannonlake", 64},     {"icelake-client", 64}, {"icelake-server", 64},
-    {"tigerlake", 64},      {"rocketlake", 64},     {"sapphirerapids", 64},
-    {"emeraldrapids", 64},  {"graniterapids", 64},  {"znver4", 64},
-    {"znver5", 64},
+    {"x86-64", 0},          {"x86-64-v2", 0},      {"core2", 0},         {"nehalem", 0},
+    {"westmere", 0},        {"sandybridge", 0},    {"ivybridge", 0},     {"silvermont", 0},
+    {"goldmont", 0},        {"bdver1", 0},         {"btver2", 0},        {"x86-64-v3", 32},
+    {"haswell", 32},        {"broadwell", 32},     {"skylake", 32},      {"alderlake", 32},
+    {"raptorlake", 32},     {"meteorlake", 32},    {"arrowlake", 32},    {"lunarlake", 32},
+    {"pantherlake", 32},    {"gracemont", 32},     {"sierraforest", 32}, {"znver1", 32},
+    {"znver2", 32},         {"znver3", 32},        {"x86-64-v4", 64},    {"skylake-avx512", 64},
+    {"cascadelake", 64},    {"cooperlake", 64},    {"cannonlake", 64},   {"icelake-client", 64},
+    {"icelake-server", 64}, {"tigerlake", 64},     {"rocketlake", 64},   {"sapphirerapids", 64},
+    {"emeraldrapids", 64},  {"graniterapids", 64}, {"znver4", 64},       {"znver5", 64},
 };
 enum { PROCESSOR_COUNT = sizeof processors / sizeof processors[0] };
 
@@ -117,8 +113,8 @@ bool codegen_target(Context *ctx, const CodegenOptions *options, CodeTarget *out
     return true;
 }
 
-/* The caller disposes of it. Level 0 still selects instructions properly: LLVM's fast path would not
- * even keep vectors in registers. */
+/* The caller disposes of it. Level 0 still selects instructions properly: LLVM's fast path would
+ * not even keep vectors in registers. */
 LLVMTargetMachineRef target_machine(Context *ctx, const Target *t) {
     LLVMTargetRef target;
     char *message = NULL;

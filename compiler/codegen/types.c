@@ -1,5 +1,6 @@
-/* LLVM types and constants of the loop IR's values. A bool is i1 in a register and a byte in memory;
- * a bf16 is carried as its 16 bits, because LLVM's own conversions to it differ between targets. */
+/* LLVM types and constants of the loop IR's values. A bool is i1 in a register and a byte in
+ * memory; a bf16 is carried as its 16 bits, because LLVM's own conversions to it differ between
+ * targets. */
 #include "compiler/codegen/emit.h"
 
 LLVMTypeRef type_value(Emit *e, DType t) {
@@ -14,9 +15,13 @@ LLVMTypeRef type_memory(Emit *e, DType t) {
     return t == DTYPE_BOOL ? LLVMInt8TypeInContext(e->c) : type_value(e, t);
 }
 
-static bool type_is_vector(LLVMTypeRef t) { return LLVMGetTypeKind(t) == LLVMVectorTypeKind; }
+static bool type_is_vector(LLVMTypeRef t) {
+    return LLVMGetTypeKind(t) == LLVMVectorTypeKind;
+}
 
-bool value_is_vector(LLVMValueRef v) { return type_is_vector(LLVMTypeOf(v)); }
+bool value_is_vector(LLVMValueRef v) {
+    return type_is_vector(LLVMTypeOf(v));
+}
 
 LLVMTypeRef type_like(LLVMTypeRef element, LLVMValueRef shape) {
     LLVMTypeRef t = LLVMTypeOf(shape);
@@ -44,8 +49,7 @@ LLVMValueRef const_like(LLVMTypeRef type, LLVMValueRef scalar) {
     if (!type_is_vector(type)) return scalar;
     unsigned count = LLVMGetVectorSize(type);
     INVARIANT(count <= LANES_MAX);
-    for (unsigned i = 0; i < count; i++)
-        lanes[i] = scalar;
+    for (unsigned i = 0; i < count; i++) lanes[i] = scalar;
     return LLVMConstVector(lanes, count);
 }
 
@@ -83,8 +87,7 @@ LLVMValueRef shuffle(Emit *e, LLVMValueRef a, LLVMValueRef b, const int *lanes, 
     LLVMValueRef mask[LANES_MAX];
     INVARIANT(count <= LANES_MAX);
     LLVMTypeRef i32 = LLVMInt32TypeInContext(e->c);
-    for (uint32_t i = 0; i < count; i++)
-        mask[i] = LLVMConstInt(i32, (uint64_t)lanes[i], 0);
+    for (uint32_t i = 0; i < count; i++) mask[i] = LLVMConstInt(i32, (uint64_t)lanes[i], 0);
     return LLVMBuildShuffleVector(e->b, a, b ? b : LLVMGetPoison(LLVMTypeOf(a)),
                                   LLVMConstVector(mask, count), "");
 }
@@ -93,7 +96,6 @@ LLVMValueRef lane_numbers(Emit *e, LLVMTypeRef element, uint32_t lanes) {
     LLVMValueRef numbers[LANES_MAX];
     (void)e;
     INVARIANT(lanes <= LANES_MAX);
-    for (uint32_t i = 0; i < lanes; i++)
-        numbers[i] = LLVMConstInt(element, i, 0);
+    for (uint32_t i = 0; i < lanes; i++) numbers[i] = LLVMConstInt(element, i, 0);
     return LLVMConstVector(numbers, lanes);
 }

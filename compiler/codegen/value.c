@@ -1,5 +1,5 @@
-/* Expressions to values. A walk over the operands collects what has not been computed yet, then it is
- * computed in ascending id (operands first), so expression depth costs no stack. */
+/* Expressions to values. A walk over the operands collects what has not been computed yet, then it
+ * is computed in ascending id (operands first), so expression depth costs no stack. */
 #include "compiler/codegen/emit.h"
 #include <stdlib.h>
 
@@ -7,13 +7,15 @@ LLVMValueRef splat(Emit *e, LLVMValueRef scalar, uint32_t lanes) {
     LLVMTypeRef type = LLVMVectorType(LLVMTypeOf(scalar), lanes);
     if (LLVMIsConstant(scalar)) return const_like(type, scalar);
     LLVMTypeRef i32 = LLVMInt32TypeInContext(e->c);
-    LLVMValueRef first = LLVMBuildInsertElement(e->b, LLVMGetPoison(type), scalar,
-                                                LLVMConstInt(i32, 0, 0), "");
+    LLVMValueRef first =
+        LLVMBuildInsertElement(e->b, LLVMGetPoison(type), scalar, LLVMConstInt(i32, 0, 0), "");
     return LLVMBuildShuffleVector(e->b, first, LLVMGetPoison(type),
                                   LLVMConstNull(LLVMVectorType(i32, lanes)), "");
 }
 
-static uint64_t splat_context(uint32_t lanes) { return (uint64_t)1 << 63 | lanes; }
+static uint64_t splat_context(uint32_t lanes) {
+    return (uint64_t)1 << 63 | lanes;
+}
 
 LLVMValueRef emit_vector(Emit *e, ExprId id) {
     LLVMValueRef v = emit_value(e, id);
@@ -71,8 +73,7 @@ static LLVMValueRef tree_of_lanes(Emit *e, const Expr *x, LLVMValueRef v) {
             high = LLVMBuildExtractElement(e->b, v, const_i64(e, 1), "");
         } else {
             int lanes[16];
-            for (uint32_t i = 0; i < 2 * half; i++)
-                lanes[i] = (int)i;
+            for (uint32_t i = 0; i < 2 * half; i++) lanes[i] = (int)i;
             low = shuffle(e, v, NULL, lanes, half);
             high = shuffle(e, v, NULL, lanes + half, half);
         }
@@ -85,11 +86,9 @@ LLVMValueRef emit_tree(Emit *e, const Expr *x) {
     if (e->vars[x->var.id].kind == LOOP_VECTOR)
         return tree_of_lanes(e, x, reg_value(e, x->reg, reg_copy(e, x->reg, NULL, 0)));
     LLVMValueRef v[16];
-    for (uint32_t i = 0; i < 16; i++)
-        v[i] = reg_value(e, x->reg, reg_copy(e, x->reg, &x->var, i));
+    for (uint32_t i = 0; i < 16; i++) v[i] = reg_value(e, x->reg, reg_copy(e, x->reg, &x->var, i));
     for (uint32_t half = 8; half > 0; half /= 2)
-        for (uint32_t i = 0; i < half; i++)
-            v[i] = tree_step(e, x, v[i], v[i + half]);
+        for (uint32_t i = 0; i < half; i++) v[i] = tree_step(e, x, v[i], v[i + half]);
     return v[0];
 }
 
@@ -125,8 +124,7 @@ static LLVMValueRef clock_value(Emit *e, const Expr *x) {
 static LLVMValueRef node_op(Emit *e, const Expr *x) {
     LLVMValueRef args[3];
     bool vary = false;
-    for (uint32_t i = 0; i < x->nargs; i++)
-        vary |= expr_varies(e, x->args[i]);
+    for (uint32_t i = 0; i < x->nargs; i++) vary |= expr_varies(e, x->args[i]);
     for (uint32_t i = 0; i < x->nargs; i++)
         args[i] = vary ? emit_vector(e, x->args[i]) : emit_value(e, x->args[i]);
     DType from = e->k->exprs.data[x->args[x->op == OP_SELECT ? 1 : 0].id].dtype;
@@ -163,8 +161,7 @@ static LLVMValueRef node_value(Emit *e, ExprId id, const Expr *x) {
         if (!expr_varies(e, id) && e->vars[x->var.id].value) return e->vars[x->var.id].value;
         if (!linear_of(e, id, &l)) BUG("a variable is affine");
         return expr_varies(e, id) ? vector_affine(e, &l) : const_i64(e, l.constant);
-    case EXPR_DIM:
-        return dim_code(e->b, e->c, e->p->program->dims, x->dim, symbol_value, e);
+    case EXPR_DIM: return dim_code(e->b, e->c, e->p->program->dims, x->dim, symbol_value, e);
     case EXPR_LOAD: return emit_load(e, x);
     case EXPR_REG: return reg_value(e, x->reg, reg_copy(e, x->reg, NULL, 0));
     case EXPR_OP:
@@ -237,7 +234,6 @@ LLVMValueRef emit_value(Emit *e, ExprId root) {
         }
     }
     if (todo.len > 1) qsort(todo.data, todo.len, sizeof todo.data[0], by_id);
-    for (uint32_t at = 0; at < todo.len; at++)
-        v = node_emit(e, (ExprId){todo.data[at]});
+    for (uint32_t at = 0; at < todo.len; at++) v = node_emit(e, (ExprId){todo.data[at]});
     return v; /* the root has the highest id */
 }

@@ -1,2 +1,4 @@
 #include "compiler/codegen/codegen_internal.h"
-void wrappers_emit(CodeModule *m) { (void)m; }
+void wrappers_emit(CodeModule *m) {
+    (void)m;
+}
