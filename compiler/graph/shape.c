@@ -439,6 +439,11 @@ static void index_operands(Candidate *c, uint32_t rank) {
     }
 }
 
+static void indexed_axes_not_empty(Candidate *c, const DimId *dims) {
+    for (uint32_t k = 0; k < c->nattr; k++)
+        REQUIRE(!dim_equals(c->g->dims, dims[c->attr[k]], 0), "C7: an indexed axis is not empty");
+}
+
 /* index shape, then the axes of x that are not indexed */
 static void indexed_shape(Candidate *c, const DimId *dims, uint32_t rank, Shape *out) {
     *out = graph_shape(c->g, c->args[1]);
@@ -455,6 +460,7 @@ static void indexed_shape(Candidate *c, const DimId *dims, uint32_t rank, Shape 
 static void shape_GATHER(Candidate *c) {
     const GNode *x = operand(c, 0);
     index_operands(c, x->rank);
+    if (!c->problem) indexed_axes_not_empty(c, x->dims);
     if (c->problem) return;
     c->result_dtype = x->dtype;
     indexed_shape(c, x->dims, x->rank, &c->result);
@@ -465,6 +471,7 @@ static void shape_SCATTER_ADD(Candidate *c) {
     Shape expected;
     REQUIRE(c->given && is_numeric(updates->dtype), "C5: a shape, and numeric updates");
     index_operands(c, c->given->rank);
+    if (!c->problem) indexed_axes_not_empty(c, c->given->dims);
     if (c->problem) return;
     indexed_shape(c, c->given->dims, c->given->rank, &expected);
     if (c->problem) return;
