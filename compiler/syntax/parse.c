@@ -77,8 +77,7 @@ static Line line_before(const char *text, uint32_t start) {
 static Line comment_text(const char *text, Line line, bool *is_doc) {
     while (line.begin < line.end && (text[line.begin] == ' ' || text[line.begin] == '\t'))
         line.begin++;
-    while (line.end > line.begin && (text[line.end - 1] == ' ' || text[line.end - 1] == '\r'))
-        line.end--;
+    while (line.end > line.begin && strchr(" \t\r", text[line.end - 1])) line.end--;
     *is_doc = line.begin < line.end && text[line.begin] == '#';
     if (!*is_doc) return line;
     line.begin++;
