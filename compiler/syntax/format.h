@@ -21,6 +21,7 @@ typedef struct Piece {
     uint32_t padding;             /* blanks for alignment, besides the usual ones */
     uint32_t column, line_indent; /* of a bracket, once written */
     uint32_t base;                /* of `{`, once written: indent of its `}` */
+    bool value_below;             /* of `{`: the statement being written broke after its `=` */
 } Piece;
 #define PIECE_COMMENT (-1)
 
@@ -28,6 +29,7 @@ typedef struct Formatter {
     Context *ctx;
     const char *text;
     VEC(Piece) pieces;
+    bool value_below; /* the same outside of all blocks */
 } Formatter;
 
 /* format_pieces.c */

@@ -283,13 +283,23 @@ static uint32_t statement_indent(const Formatter *f, uint32_t piece) {
     return open == PIECE_NONE ? 0 : at(f, open)->base + 2;
 }
 
+/* Whether the statement around this piece has its value on a line below its `=`; steps of a pipe
+ * are then indented under that value. */
+static bool *value_below(Formatter *f, uint32_t piece) {
+    uint32_t open = at(f, piece)->open;
+    return open == PIECE_NONE ? &f->value_below : &at(f, open)->value_below;
+}
+
 enum { DEEP_COLUMN = 60 };
 
-static uint32_t indent_of(const Formatter *f, uint32_t first) {
+static uint32_t indent_of(Formatter *f, uint32_t first) {
     const Piece *p = at(f, first);
     if (p->kind == '}') return at(f, p->open)->base;
     if (p->starts || p->between) return statement_indent(f, first);
-    if (p->open == PIECE_NONE || at(f, p->open)->kind == '{') return statement_indent(f, first) + 2;
+    if (p->open == PIECE_NONE || at(f, p->open)->kind == '{') {
+        bool below = p->kind == TOKEN_PIPE && *value_below(f, first);
+        return statement_indent(f, first) + (below ? 4 : 2);
+    }
     const Piece *open = at(f, p->open);
     bool closes = p->kind == ')' || p->kind == ']';
     if (is_hanging(f, p->open)) return open->line_indent + (closes ? 0 : 2);
@@ -354,6 +364,10 @@ static uint32_t comment_column(const Line *lines, uint32_t count, uint32_t from,
 void format_write(Formatter *f, Text *out) {
     VEC(Line) lines = {0};
     for (uint32_t from = 0, end; from < f->pieces.len; from = end) {
+        if (at(f, from)->starts)
+            *value_below(f, from) = false;
+        else if (from > 0 && at(f, from - 1)->kind == '=')
+            *value_below(f, from) = true;
         uint32_t indent = indent_of(f, from);
         for (uint32_t over; (over = overflow(f, from, indent, &end)) != PIECE_NONE;)
             if (!spread_blocks(f, from) && !break_line(f, from, over)) {

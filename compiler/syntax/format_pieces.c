@@ -10,6 +10,7 @@ static uint32_t collect_gap(Formatter *f, uint32_t begin, uint32_t end, uint32_t
     uint32_t newlines = 0;
     for (uint32_t at = begin; at < end; at++) {
         if (f->text[at] == '\n') newlines++;
+        if (f->text[at] == ';') newlines = 0; /* what follows stands on its line */
         if (f->text[at] != '#') continue;
         uint32_t stop = at;
         while (stop < end && f->text[stop] != '\n') stop++;
@@ -102,6 +103,7 @@ uint32_t format_gap(const Formatter *f, uint32_t piece) {
     if (right == PIECE_COMMENT) return 2;
     if (left == '{' || right == '}') return left == '{' && right == '}' ? 0 : 1;
     if (left == '(' || left == '[' || right == ')' || right == ']' || right == ',') return 0;
+    if (left == ',') return 1;
     if (right == ':') return 0;
     if (left == ':') return format_inside(f, piece) == '[' ? 0 : 1;
     if (right == '.') return left == TOKEN_NUMBER; /* `2 .T`: `2.` is no number */

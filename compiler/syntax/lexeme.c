@@ -118,7 +118,8 @@ int lexer_number(Parser *parser, SyntaxValue *value, Span at) {
         Diag *diag = parser_error(parser, E_NUMBER, at, "`%s` is too large a number", node->text);
         diag_help(diag, "the largest is 1.7976931348623157e308; infinity is written `inf`");
         node->number = 0;
-    } else if ((node->flags & NODE_FLAG_INTEGER) && node->number > 9007199254740992.0) {
+    } else if ((node->flags & NODE_FLAG_INTEGER) && node->number >= 9007199254740992.0 &&
+               strcmp(digits, "9007199254740992") != 0) { /* 2^53 + 1 reads as 2^53 */
         Diag *diag = parser_error(parser, E_NUMBER, at, "`%s` is too large an integer", node->text);
         diag_help(diag, "integers are exact up to 9007199254740992 (2^53)");
         node->number = 0;

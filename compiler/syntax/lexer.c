@@ -108,7 +108,7 @@ static void close_everything(Parser *parser, uint32_t at) {
             parser->brackets.len--;
         parser->skipping = false;
     }
-    if (parser->brackets.len) report_never_closed(parser, at);
+    if (parser->brackets.len && !parser->statement_damaged) report_never_closed(parser, at);
     while (parser->brackets.len) {
         char open = innermost(parser)->open;
         push_pending(parser, open == '(' ? ')' : open == '[' ? ']' : '}', at);
@@ -156,9 +156,9 @@ bool lexer_newline(Parser *parser, Span at) {
     parser->line_start = next;
     while (parser->text[parser->line_start - 1] != '\n') parser->line_start--;
     parser->line_indent = lexer_indent(parser, parser->line_start);
-    if (parser->brackets.len && definition_starts(parser, next)) {
-        close_everything(parser, next);
-        return true;
+    if (parser->last_kind && parser->last_kind != TOKEN_NL && definition_starts(parser, next)) {
+        if (parser->brackets.len) close_everything(parser, next);
+        return true; /* even if the line before is not finished */
     }
     if (!strncmp(text, "|>", 2) || !strncmp(text, "->", 2)) return false;
     if (parser->skipping) return newline_while_skipping(parser, next);
@@ -170,8 +170,17 @@ bool lexer_newline(Parser *parser, Span at) {
     return !joined;
 }
 
-bool lexer_semicolon(const Parser *parser) {
-    return can_end_statement(parser->last_kind);
+bool lexer_semicolon(Parser *parser, Span at) {
+    if (!in_statements(parser)) {
+        if (parser->skipping || parser->statement_damaged) return false;
+        const Bracket *open = innermost(parser);
+        Diag *diag = parser_error(parser, E_SYNTAX, at, "`;` cannot stand between brackets");
+        diag_label(diag, parser_span(parser, open->offset, open->offset + 1),
+                   "`%c` is still open here", open->open);
+        parser->statement_damaged = true;
+        return false;
+    }
+    return parser->last_kind && parser->last_kind != TOKEN_NL && parser->last_kind != '{';
 }
 
 /* ---------------------------------------------------------------- delivery */
@@ -224,7 +233,11 @@ int bmc_lex(SyntaxValue *value, Span *span, Parser *parser) {
             return kind;
         }
         if (parser->pending_at < parser->pending.len) continue;
-        if (kind == TOKEN_NL) span->end = span->begin + 1;
+        if (kind == TOKEN_NL) { /* a newline may have closed brackets while skipping */
+            span->end = span->begin + 1;
+            depth = parser->brackets.len;
+            open_token = depth ? innermost(parser)->token : TOKEN_NONE;
+        }
         if (parser->skipping) {
             if (!skip_ends(parser, kind)) {
                 parser->last_kind = kind;

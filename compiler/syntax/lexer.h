@@ -8,7 +8,8 @@
 Span lexer_advance(Parser *parser, uint32_t len);
 /* Do the newlines (and blank lines and comments) at `at` end a statement? */
 bool lexer_newline(Parser *parser, Span at);
-bool lexer_semicolon(const Parser *parser);
+/* Does this `;` end a statement? Not an empty one. */
+bool lexer_semicolon(Parser *parser, Span at);
 /* These return the token to deliver; 0 for none. */
 int lexer_word(Parser *parser, SyntaxValue *value, Span at);
 int lexer_number(Parser *parser, SyntaxValue *value, Span at);

@@ -65,6 +65,36 @@ const char *mistake_text(const Mistake *m, uint32_t index) {
     return arena_printf(arena, "`%.*s`", (int)len, m->parser->text + t->begin);
 }
 
+const char *mistake_source(const Mistake *m, uint32_t begin, uint32_t end) {
+    return arena_strndup(m->parser->ctx->arena, m->parser->text + begin, end - begin);
+}
+
+uint32_t mistake_previous_end(const Mistake *m) {
+    return mistake_token(m, m->at - 1)->end;
+}
+
+uint32_t mistake_begin(const Mistake *m) {
+    return mistake_token(m, m->at)->begin;
+}
+
+/* The character after the refused token and blanks. */
+char mistake_next_character(const Mistake *m) {
+    const char *at = m->parser->text + mistake_token(m, m->at)->end;
+    return at[strspn(at, " \t")];
+}
+
+/* Words that stand between parts of a statement. */
+bool token_is_connector(int kind) {
+    return kind == TOKEN_OVER || kind == TOKEN_WITH || kind == TOKEN_ALONG || kind == TOKEN_AS ||
+           kind == TOKEN_WHERE || kind == TOKEN_INIT || kind == TOKEN_ELSE || kind == TOKEN_AND ||
+           kind == TOKEN_OR;
+}
+
+bool token_is_definition(int kind) {
+    return kind == TOKEN_FN || kind == TOKEN_LAYER || kind == TOKEN_OPTIMIZER ||
+           kind == TOKEN_MODEL;
+}
+
 /* Is this token one that no value before it reaches across? */
 static bool bounds_expression(int kind) {
     static const bool BOUNDS[SYNTAX_TOKENS] = {
@@ -103,20 +133,23 @@ uint32_t mistake_expr_start(const Mistake *m) {
     return start;
 }
 
-uint32_t mistake_expr_end(const Mistake *m, uint32_t from, uint32_t depth, bool commas) {
+uint32_t mistake_expr_end(const Mistake *m, uint32_t from, uint32_t depth, bool statement) {
     const char *text = m->parser->text;
-    uint32_t at = from, end = from;
+    uint32_t at = from, end = from, braces = 0;
     for (; at < m->parser->len; at++) {
         char c = text[at];
         if (c == '"')
-            for (at++; text[at] != '"' && text[at] != '\n' && at < m->parser->len; at++) {
+            for (at++; at < m->parser->len && text[at] != '"' && text[at] != '\n'; at++) {
             }
-        if (strchr("([", c) && c)
-            depth++;
-        else if (strchr(")]}", c) && c && depth-- == 0)
+        if (c == '(' || c == '[') depth++;
+        if (c == '{' && statement) braces++;
+        bool closes = c == ')' || c == ']' || c == '}';
+        if (closes && c == '}' && braces > 0)
+            braces--;
+        else if (closes && depth-- == 0)
             break;
-        else if (c == '#' || (depth == 0 && (c == '\n' || c == ';' || c == '{')) ||
-                 (depth == 0 && c == ',' && !commas))
+        if (c == '#' || (depth == 0 && c == '\n')) break;
+        if (depth == 0 && braces == 0 && (c == ';' || (!statement && (c == '{' || c == ','))))
             break;
         if (c != ' ' && c != '\t' && c != '\r' && c != '\n') end = at + 1;
     }
@@ -176,6 +209,17 @@ Span mistake_after_previous(const Mistake *m) {
     if (m->at == 0) return mistake_span(m);
     uint32_t end = mistake_token(m, m->at - 1)->end;
     return parser_span(m->parser, end, end + 1);
+}
+
+bool mistake_on_new_line(const Mistake *m, uint32_t index) {
+    if (index == 0) return true;
+    uint32_t end = mistake_token(m, index - 1)->end, begin = mistake_token(m, index)->begin;
+    return memchr(m->parser->text + end, '\n', begin - end) != NULL;
+}
+
+Span mistake_place(const Mistake *m) {
+    bool none = m->got == TOKEN_NL || mistake_on_new_line(m, m->at);
+    return none && m->at ? mistake_after_previous(m) : mistake_span(m);
 }
 
 Fix *mistake_fix(Mistake *m, Diag *diag, const char *label, const char *otherwise) {

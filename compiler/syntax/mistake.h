@@ -20,6 +20,12 @@ typedef struct Mistake {
 typedef bool MistakeRule(Mistake *m);
 extern MistakeRule *const MISTAKE_RULES[]; /* ends with NULL; the first that matches wins */
 
+/* Rules about definitions and about words in the wrong place (mistake_places.c). */
+MistakeRule mistake_foreign_word, mistake_misplaced_word, mistake_stray_else,
+    mistake_setting_outside, mistake_top_level, mistake_bad_start, mistake_export_other,
+    mistake_use_path, mistake_missing_equals, mistake_missing_list, mistake_header,
+    mistake_reserved_name, mistake_missing_name, mistake_setting_without_colon;
+
 /* ---- looking */
 const Token *mistake_token(const Mistake *m, uint32_t index);
 bool mistake_expects(const Mistake *m, int token);
@@ -33,15 +39,25 @@ bool token_is_comparison(int kind);
 /* The token as written, in backticks, or "the end of the line". */
 const char *mistake_text(const Mistake *m, uint32_t index);
 bool mistake_token_is(const Mistake *m, uint32_t index, const char *word);
+const char *mistake_source(const Mistake *m, uint32_t begin, uint32_t end);
+uint32_t mistake_previous_end(const Mistake *m);
+uint32_t mistake_begin(const Mistake *m);      /* of the refused token */
+char mistake_next_character(const Mistake *m); /* after the refused token and blanks */
+bool token_is_connector(int kind);             /* stands between parts of a statement: `over` */
+bool token_is_definition(int kind);            /* fn, layer, optimizer, model */
 /* The first token of the expression that ends before `at`, at the same bracket depth. */
 uint32_t mistake_expr_start(const Mistake *m);
-/* Offset where the expression that goes on at `from`, `depth` brackets deep, ends: at a newline,
- * `;`, `#`, `{`, a bracket that closes none of its own, or a comma unless `commas`. */
-uint32_t mistake_expr_end(const Mistake *m, uint32_t from, uint32_t depth, bool commas);
+/* Offset where what goes on at `from`, `depth` brackets deep, ends: at a newline, `;`, `#` or a
+ * bracket that closes none of its own; an expression also at a comma or `{`. */
+uint32_t mistake_expr_end(const Mistake *m, uint32_t from, uint32_t depth, bool statement);
 
 /* ---- saying */
 Span mistake_span(const Mistake *m);
 Span mistake_after_previous(const Mistake *m);
+/* The refused token, or the end of the line before when it starts a new line or is none. */
+Span mistake_place(const Mistake *m);
+/* Does a new line start between this token and the one before it? */
+bool mistake_on_new_line(const Mistake *m, uint32_t index);
 #define mistake_error(m, span, ...) parser_error((m)->parser, E_SYNTAX, (span), __VA_ARGS__)
 /* A rewrite showing the whole statement; add edits in order of place. */
 Fix *mistake_fix(Mistake *m, Diag *diag, const char *label, const char *otherwise);
