@@ -105,8 +105,12 @@ NodeId build_reshape(const Adjoint *a, NodeId x, const Shape *to) {
     return g_reshape(a->graph, x, to, a->node.span);
 }
 
+/* A negated tensor is summed first: its sum is smaller. */
 NodeId build_sum(const Adjoint *a, NodeId x, const uint32_t *axes, uint32_t count) {
-    return count == 0 ? x : g_reduce(a->graph, OP_SUM, x, axes, count, a->node.span);
+    const GNode *n = graph_node(a->graph, x);
+    if (count == 0) return x;
+    if (n->op == OP_NEG) return build_neg(a, build_sum(a, n->args[0], axes, count));
+    return g_reduce(a->graph, OP_SUM, x, axes, count, a->node.span);
 }
 
 NodeId build_permute(const Adjoint *a, NodeId x, const uint32_t *perm) {

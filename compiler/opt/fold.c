@@ -73,9 +73,10 @@ static bool has_zero(const Graph *g, NodeId id) {
     return false;
 }
 
-/* An index out of range and an integer division by zero set a flag of the step: they stay. */
-static bool may_set_flag(const Graph *g, const GNode *n) {
-    if (op_info(n->op)->cls == CLASS_INDEX) return true;
+/* An index out of range and an integer division by zero set a flag of the step: they stay. So do
+ * windows, whose taps outside the source are absent, which a constant cannot say. */
+static bool must_stay(const Graph *g, const GNode *n) {
+    if (op_info(n->op)->cls == CLASS_INDEX || n->op == OP_WINDOW) return true;
     bool divides = n->op == OP_DIV || n->op == OP_MOD;
     return divides && !dtype_is_float(n->dtype) && has_zero(g, n->args[1]);
 }
@@ -94,7 +95,7 @@ static NodeId visit(Rewrite *r, const GNode *n) {
         constant = constant && x->op == OP_CONST;
         numbers = numbers && is_one_number(x);
     }
-    if (constant && may_set_flag(r->to, n)) constant = false;
+    if (constant && must_stay(r->to, n)) constant = false;
     NodeId folded = NODE_NONE;
     Shape shape = {.rank = n->rank};
     for (uint32_t i = 0; i < n->rank; i++) shape.dims[i] = n->dims[i];

@@ -132,8 +132,26 @@ bool is_number(const Simplify *s, NodeId id, double value) {
            (found != 0 || signbit(found) == signbit(value));
 }
 
+static bool is_padded_window(const GNode *n) {
+    for (uint32_t i = 0; n->op == OP_WINDOW && i < n->nattr; i += 6)
+        if (n->attr[i + 4] != 0 || n->attr[i + 5] != 0) return true;
+    return false;
+}
+
+bool may_be_absent(Simplify *s, NodeId id) {
+    for (uint32_t i = s->absence->maybe.len; i <= id.id; i++) {
+        const GNode *n = graph_node(s->g, (NodeId){i});
+        bool passes_on = op_is_elementwise(n->op) || op_info(n->op)->cls == CLASS_VIEW;
+        bool maybe = is_padded_window(n);
+        for (uint32_t k = 0; passes_on && k < n->nargs; k++)
+            maybe = maybe || s->absence->maybe.data[n->args[k].id];
+        vec_push(s->g->ctx->arena, &s->absence->maybe, maybe);
+    }
+    return s->absence->maybe.data[id.id];
+}
+
 static NodeId visit(Rewrite *r, const GNode *n) {
-    Simplify s = {.g = r->to};
+    Simplify s = {.g = r->to, .absence = r->user};
     return simple_add(&s, n);
 }
 
@@ -142,7 +160,8 @@ static NodeId visit(Rewrite *r, const GNode *n) {
 Graph *opt_simplify(const Graph *g) {
     const Graph *now = g;
     for (int round = 0; round < ROUNDS_MAX; round++) {
-        Graph *next = rewrite_graph(now, visit, NULL);
+        Absence absence = {0};
+        Graph *next = rewrite_graph(now, visit, &absence);
         if (next == now) break;
         now = next;
     }

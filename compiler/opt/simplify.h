@@ -6,9 +6,14 @@
 
 #include "compiler/graph/graph.h"
 
+typedef struct Absence { /* by node of the new graph; filled as far as was asked */
+    VEC(bool) maybe;
+} Absence;
+
 typedef struct Simplify {
     Graph *g;
     uint32_t depth; /* of rules inside rules; bounded */
+    Absence *absence;
 } Simplify;
 
 typedef NodeId (*SimplifyRule)(Simplify *s, const GNode *n);
@@ -43,6 +48,10 @@ static inline bool same_dims(const GNode *a, const GNode *b) {
 }
 /* One number everywhere, equal to `value` in every bit: +0 is not -0. */
 bool is_number(const Simplify *s, NodeId id, double value);
+
+/* Some elements may be absent: taps of a window outside its source, which reductions skip. A rule
+ * that replaces the node by something that does not depend on it would bring them back. */
+bool may_be_absent(Simplify *s, NodeId id);
 
 /* simplify_math.c */
 NodeId simplify_neg(Simplify *s, const GNode *n);

@@ -98,7 +98,7 @@ NodeId simplify_sub(Simplify *s, const GNode *n) {
     if (dtype_is_float(n->dtype))
         return is_number(s, a, -0.0) ? simple_unary(s, OP_NEG, b, n->span) : NODE_NONE;
     if (is_number(s, a, 0.0)) return simple_unary(s, OP_NEG, b, n->span);
-    return node_same(a, b) ? simple_const(s, n, 0) : NODE_NONE;
+    return node_same(a, b) && !may_be_absent(s, a) ? simple_const(s, n, 0) : NODE_NONE;
 }
 
 /* ---- products */
@@ -108,7 +108,7 @@ static NodeId scaled(Simplify *s, const GNode *n, NodeId x, NodeId k) {
     if (!graph_const_value(s->g, k, &value)) return NODE_NONE;
     if (value == 1) return x;
     if (value == -1 && has_sign(n->dtype)) return simple_unary(s, OP_NEG, x, n->span);
-    if (value == 0 && dtype_is_integer(n->dtype)) return k;
+    if (value == 0 && dtype_is_integer(n->dtype) && !may_be_absent(s, x)) return k;
     if (dtype_is_float(n->dtype) && is_op(s, x, OP_NEG))
         return simple_binary(s, OP_MUL, inside(s, x), simple_const(s, n, -value), n->span);
     return NODE_NONE;
@@ -151,8 +151,8 @@ NodeId simplify_pow(Simplify *s, const GNode *n) {
     double value;
     if (!graph_const_value(s->g, n->args[1], &value)) return NODE_NONE;
     if (value != floor(value) || value < 0 || value > 4) return NODE_NONE;
-    if (value == 0) return simple_const(s, n, 1);
     NodeId x = n->args[0], result = x;
+    if (value == 0) return may_be_absent(s, x) ? NODE_NONE : simple_const(s, n, 1);
     for (int i = 1; i < (int)value; i++) result = simple_binary(s, OP_MUL, result, x, n->span);
     return result;
 }
@@ -174,7 +174,7 @@ NodeId simplify_extremum(Simplify *s, const GNode *n) {
 
 /* ---- conditions */
 NodeId simplify_compare(Simplify *s, const GNode *n) {
-    if (!node_same(n->args[0], n->args[1])) return NODE_NONE;
+    if (!node_same(n->args[0], n->args[1]) || may_be_absent(s, n->args[0])) return NODE_NONE;
     if (n->op == OP_LESS) return simple_const(s, n, 0); /* also for NaN */
     return dtype_is_float(operand(s, n, 0)->dtype) ? NODE_NONE : simple_const(s, n, 1);
 }
@@ -187,21 +187,31 @@ NodeId simplify_logic(Simplify *s, const GNode *n) {
     for (int side = 0; side < 2; side++) {
         NodeId x = side ? b : a, y = side ? a : b;
         if (is_number(s, y, neutral)) return x;
-        if (is_number(s, y, 1 - neutral)) return y;
+        if (is_number(s, y, 1 - neutral) && !may_be_absent(s, x)) return y;
     }
+    return NODE_NONE;
+}
+
+/* Rules that drop an operand; see may_be_absent. */
+static NodeId select_less(Simplify *s, const GNode *n) {
+    NodeId c = n->args[0], a = n->args[1], b = n->args[2];
+    const GNode *chosen = graph_node(s->g, a), *other = graph_node(s->g, b);
+    if (node_same(a, b) && !may_be_absent(s, c)) return a;
+    if (is_number(s, c, 1) && !may_be_absent(s, b)) return a;
+    if (is_number(s, c, 0) && !may_be_absent(s, a)) return b;
+    if (chosen->op == OP_SELECT && node_same(chosen->args[0], c) &&
+        !may_be_absent(s, chosen->args[2]))
+        return simple_select(s, c, chosen->args[1], b, n->span);
+    if (other->op == OP_SELECT && node_same(other->args[0], c) && !may_be_absent(s, other->args[1]))
+        return simple_select(s, c, a, other->args[2], n->span);
     return NODE_NONE;
 }
 
 NodeId simplify_select(Simplify *s, const GNode *n) {
     NodeId c = n->args[0], a = n->args[1], b = n->args[2];
-    if (node_same(a, b) || is_number(s, c, 1)) return a;
-    if (is_number(s, c, 0)) return b;
+    NodeId less = select_less(s, n);
+    if (!node_is_none(less)) return less;
     if (is_op(s, c, OP_NOT)) return simple_select(s, inside(s, c), b, a, n->span);
-    const GNode *chosen = graph_node(s->g, a), *other = graph_node(s->g, b);
-    if (chosen->op == OP_SELECT && node_same(chosen->args[0], c))
-        return simple_select(s, c, chosen->args[1], b, n->span);
-    if (other->op == OP_SELECT && node_same(other->args[0], c))
-        return simple_select(s, c, a, other->args[2], n->span);
     if (n->dtype == DTYPE_BOOL && is_number(s, a, 1) && is_number(s, b, 0)) return c;
     if (n->dtype == DTYPE_BOOL && is_number(s, a, 0) && is_number(s, b, 1))
         return simple_unary(s, OP_NOT, c, n->span);

@@ -18,7 +18,7 @@ NodeId simplify_unit_axes(Simplify *s, const GNode *n) {
         if (reduced) axes[count++] = kept.rank;
         kept.dims[kept.rank++] = x->dims[i];
     }
-    if (dropped == 0) return NODE_NONE;
+    if (dropped == 0 || may_be_absent(s, n->args[0])) return NODE_NONE;
     NodeId flat = simple_view(s, OP_RESHAPE, n->args[0], &kept, NULL, 0, n->span);
     if (count == 0 && n->op != OP_SUM) return flat;
     if (count == 0) return simple_binary(s, OP_ADD, flat, simple_const(s, n, 0), n->span);

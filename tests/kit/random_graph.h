@@ -282,12 +282,23 @@ static inline NodeId grow_CONCAT(Grow *w) {
     for (uint32_t i = 1; i < count; i++) parts[i] = partner(w, x);
     return g_concat(w->g, parts, count, below(w, rank), nowhere);
 }
+/* Taps outside the source are absent: a reduction skips them, whatever stands between. */
 static inline NodeId grow_WINDOW(Grow *w) {
-    NodeId x = pick(w);
+    NodeId x = pick_type(w, want_numeric);
+    if (node_is_none(x)) return x;
     Shape shape = graph_shape(w->g, x);
     if (shape.rank == 0 || shape.rank > 3) return NODE_NONE;
     int64_t attr[6] = {below(w, shape.rank), 1 + below(w, 2), 1 + below(w, 2), 1, 1, below(w, 2)};
-    return graph_add(w->g, OP_WINDOW, DTYPE_COUNT, NULL, &x, 1, attr, 6, nowhere);
+    NodeId taps = graph_add(w->g, OP_WINDOW, DTYPE_COUNT, NULL, &x, 1, attr, 6, nowhere);
+    static const Op between[] = {OP_MUL, OP_SUB, OP_MAX, OP_ADD};
+    for (uint32_t i = below(w, 3); i > 0; i--) {
+        NodeId other = below(w, 2) ? taps : number_like(w, taps);
+        taps = g_binary(w->g, between[below(w, 4)], taps, other, nowhere);
+    }
+    if (below(w, 3) == 0)
+        taps = g_cast(w->g, DTYPE_F32, g_binary(w->g, OP_LESS, taps, taps, nowhere), nowhere);
+    static const Op reductions[] = {OP_SUM, OP_REDUCE_MAX, OP_REDUCE_MIN};
+    return g_reduce(w->g, reductions[below(w, 3)], taps, &shape.rank, 1, nowhere);
 }
 
 /* ---- reductions and indexing */
