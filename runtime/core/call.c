@@ -6,22 +6,19 @@
 
 #include <string.h>
 
-int32_t bmrt_entry_find(const BmrtModel *m, const char *name)
-{
+int32_t bmrt_entry_find(const BmrtModel *m, const char *name) {
     for (uint32_t i = 0; m && name && i < m->entry_count; i++)
         if (strcmp(m->entries[i].name, name) == 0) return (int32_t)i;
     return -1;
 }
 
-static bool within_bounds(const BmrtEntry *entry, const int64_t *symbols)
-{
+static bool within_bounds(const BmrtEntry *entry, const int64_t *symbols) {
     for (uint32_t i = 0; i < entry->symbol_count; i++)
         if (symbols[i] > entry->symbol_bounds[i]) return false;
     return true;
 }
 
-static BmrtStatus too_large(BmrtHandle *h, const BmrtEntry *entry, const int64_t *symbols)
-{
+static BmrtStatus too_large(BmrtHandle *h, const BmrtEntry *entry, const int64_t *symbols) {
     bmrt_fail(&h->message, BMRT_SHAPE, "`%s` cannot run at these sizes:", entry->name);
     for (uint32_t i = 0; i < entry->symbol_count; i++)
         bmrt_message_add(&h->message, "%s %s = %lld", i ? "," : "", entry->symbol_names[i],
@@ -31,8 +28,7 @@ static BmrtStatus too_large(BmrtHandle *h, const BmrtEntry *entry, const int64_t
 
 /* The value at `at` of an integer array; unsigned 64-bit values above the signed range are far
  * beyond any limit, so they may saturate. */
-static int64_t index_at(BmrtDtype dtype, const void *data, int64_t at)
-{
+static int64_t index_at(BmrtDtype dtype, const void *data, int64_t at) {
     switch (dtype) {
     case BMRT_I64: return ((const int64_t *)data)[at];
     case BMRT_I32: return ((const int32_t *)data)[at];
@@ -46,8 +42,7 @@ static int64_t index_at(BmrtDtype dtype, const void *data, int64_t at)
     }
 }
 
-static bool all_in_range(BmrtDtype dtype, const void *data, int64_t count, int64_t limit)
-{
+static bool all_in_range(BmrtDtype dtype, const void *data, int64_t count, int64_t limit) {
     bool bad = false;
     if (dtype == BMRT_I32 && limit <= INT32_MAX) { /* labels: the one case worth vectorising */
         const int32_t *p = data;
@@ -61,14 +56,14 @@ static bool all_in_range(BmrtDtype dtype, const void *data, int64_t count, int64
 }
 
 static BmrtStatus index_error(BmrtHandle *h, const BmrtValue *v, const int64_t *symbols,
-                              const void *data, int64_t count)
-{
+                              const void *data, int64_t count) {
     int64_t at = 0, rows = 1;
     while ((uint64_t)index_at(v->dtype, data, at) < (uint64_t)v->index_limit) at++;
     if (v->rank > 0) (void)bmrt_dim_value(&v->dims[0], symbols, &rows);
     const int64_t row_elements = count / rows;
     h->bad_row = at / row_elements;
-    bmrt_fail(&h->message, BMRT_NUMERIC, "row %lld of `%s`", (long long)(at / row_elements), v->name);
+    bmrt_fail(&h->message, BMRT_NUMERIC, "row %lld of `%s`", (long long)(at / row_elements),
+              v->name);
     if (row_elements > 1)
         bmrt_message_add(&h->message, ", element %lld,", (long long)(at % row_elements));
     bmrt_message_add(&h->message, " is %lld, but must lie in 0 … %lld",
@@ -77,8 +72,7 @@ static BmrtStatus index_error(BmrtHandle *h, const BmrtValue *v, const int64_t *
 }
 
 static BmrtStatus check_value(BmrtHandle *h, const BmrtEntry *entry, const BmrtValue *v,
-                              const int64_t *symbols, const void *data, bool input)
-{
+                              const int64_t *symbols, const void *data, bool input) {
     int64_t count, bytes;
     if (!bmrt_dims_elements(v->rank, v->dims, symbols, &count) ||
         __builtin_mul_overflow(count, (int64_t)bmrt_dtype_bytes(v->dtype), &bytes))
@@ -92,8 +86,7 @@ static BmrtStatus check_value(BmrtHandle *h, const BmrtEntry *entry, const BmrtV
 }
 
 static BmrtStatus check_arguments(BmrtHandle *h, const BmrtEntry *entry, const int64_t *symbols,
-                                  const void *const *inputs, void *const *outputs)
-{
+                                  const void *const *inputs, void *const *outputs) {
     BmrtStatus status = BMRT_OK;
     if ((entry->symbol_count && !symbols) || (entry->input_count && !inputs) ||
         (entry->output_count && !outputs))
@@ -109,8 +102,7 @@ static BmrtStatus check_arguments(BmrtHandle *h, const BmrtEntry *entry, const i
 
 /* Plans for symbols beyond the bounds; the last plan is kept, since batches of one size follow each
  * other. */
-static BmrtStatus plan_larger(BmrtHandle *h, uint32_t number, const int64_t *symbols)
-{
+static BmrtStatus plan_larger(BmrtHandle *h, uint32_t number, const int64_t *symbols) {
     const BmrtEntry *entry = &h->model->entries[number];
     BmrtEntryPlan *plan = &h->plans[number];
     const size_t symbol_bytes = entry->symbol_count * sizeof *symbols;
@@ -130,8 +122,7 @@ static BmrtStatus plan_larger(BmrtHandle *h, uint32_t number, const int64_t *sym
 }
 
 /* The arena only grows. The old one goes first: entries keep nothing in it between calls. */
-static BmrtStatus grow_arena(BmrtHandle *h, const BmrtEntry *entry, int64_t bytes)
-{
+static BmrtStatus grow_arena(BmrtHandle *h, const BmrtEntry *entry, int64_t bytes) {
     if (h->arena.data && bytes <= (int64_t)h->arena.bytes - 64) return BMRT_OK;
     bmrt_block_free(h->hooks, &h->arena);
     if (bmrt_block_alloc(h->hooks, &h->arena, bytes)) return BMRT_OK;
@@ -139,8 +130,7 @@ static BmrtStatus grow_arena(BmrtHandle *h, const BmrtEntry *entry, int64_t byte
                      entry->name, (long long)bytes);
 }
 
-static BmrtStatus judge_flags(BmrtHandle *h, const BmrtEntry *entry, bool *wrote)
-{
+static BmrtStatus judge_flags(BmrtHandle *h, const BmrtEntry *entry, bool *wrote) {
     const uint32_t flags = h->flags;
     *wrote = (flags & (BMRT_FLAG_NONFINITE | BMRT_FLAG_INPUT)) == 0;
     if (flags == 0) return BMRT_OK;
@@ -155,8 +145,8 @@ static BmrtStatus judge_flags(BmrtHandle *h, const BmrtEntry *entry, bool *wrote
 }
 
 BmrtStatus bmrt_entry_run(BmrtHandle *h, uint32_t number, const int64_t *symbols,
-                          const void *const *inputs, void *const *outputs, uint64_t step, bool *wrote)
-{
+                          const void *const *inputs, void *const *outputs, uint64_t step,
+                          bool *wrote) {
     *wrote = false;
     h->bad_row = -1;
     if (number >= h->model->entry_count)
@@ -187,8 +177,7 @@ BmrtStatus bmrt_entry_run(BmrtHandle *h, uint32_t number, const int64_t *symbols
 }
 
 BmrtStatus bmrt_call(BmrtHandle *h, uint32_t entry, const int64_t *symbols,
-                     const void *const *inputs, void *const *outputs)
-{
+                     const void *const *inputs, void *const *outputs) {
     BmrtStatus status = bmrt_handle_enter(h);
     if (status != BMRT_OK) return status;
     /* Step 0 is initialisation. An export that draws has its own count of calls. */
@@ -204,8 +193,7 @@ BmrtStatus bmrt_call(BmrtHandle *h, uint32_t entry, const int64_t *symbols,
 }
 
 BmrtStatus bmrt_step(BmrtHandle *h, uint32_t entry, const int64_t *symbols,
-                     const void *const *inputs, void *const *outputs)
-{
+                     const void *const *inputs, void *const *outputs) {
     BmrtStatus status = bmrt_handle_enter(h);
     if (status != BMRT_OK) return status;
     bool wrote;
@@ -214,8 +202,7 @@ BmrtStatus bmrt_step(BmrtHandle *h, uint32_t entry, const int64_t *symbols,
     return bmrt_handle_leave(h, status);
 }
 
-int64_t bmrt_workspace(const BmrtHandle *h, uint32_t number, const int64_t *symbols)
-{
+int64_t bmrt_workspace(const BmrtHandle *h, uint32_t number, const int64_t *symbols) {
     if (!h || !h->plans || number >= h->model->entry_count) return -1;
     const BmrtEntry *entry = &h->model->entries[number];
     for (uint32_t i = 0; i < entry->symbol_count; i++)

@@ -1,5 +1,5 @@
-/* Slots to and from safetensors files. Loading first compares every slot with the file, then copies:
- * a handle is never left half loaded. */
+/* Slots to and from safetensors files. Loading first compares every slot with the file, then
+ * copies: a handle is never left half loaded. */
 #include "runtime/core/checkpoint.h"
 
 #include <stdio.h>
@@ -11,13 +11,12 @@
 
 enum { AUTO_PAIRS = 6, LISTED_MAX = 8 };
 
-static BmrtTensor slot_tensor(const BmrtHandle *h, const BmrtSlot *s)
-{
+static BmrtTensor slot_tensor(const BmrtHandle *h, const BmrtSlot *s) {
     return (BmrtTensor){s->path, s->dtype, s->rank, s->dims, h->slots.data + s->offset, s->bytes};
 }
 
-static BmrtStatus save_slots(BmrtHandle *h, const char *path, int all, const char *const *metadata)
-{
+static BmrtStatus save_slots(BmrtHandle *h, const char *path, int all,
+                             const char *const *metadata) {
     const uint32_t room = h->model->slot_count;
     uint32_t count = 0;
     BmrtTensor *tensors = bmrt_new(h->hooks, room, sizeof *tensors);
@@ -31,8 +30,7 @@ static BmrtStatus save_slots(BmrtHandle *h, const char *path, int all, const cha
     return status;
 }
 
-BmrtStatus bmrt_save(BmrtHandle *h, const char *path, int all, const char *const *metadata)
-{
+BmrtStatus bmrt_save(BmrtHandle *h, const char *path, int all, const char *const *metadata) {
     BmrtStatus status = bmrt_handle_enter(h);
     if (status != BMRT_OK) return status;
     if (!path) return bmrt_handle_leave(h, bmrt_fail(&h->message, BMRT_ARGUMENT, "no path"));
@@ -63,19 +61,16 @@ BmrtStatus bmrt_save(BmrtHandle *h, const char *path, int all, const char *const
 
 /* ------------------------------------------------------------------ loading */
 
-static bool fits(const BmrtSlot *s, const BmrtTensor *t)
-{
+static bool fits(const BmrtSlot *s, const BmrtTensor *t) {
     return t && t->dtype == s->dtype && t->rank == s->rank && t->bytes == s->bytes &&
            (s->rank == 0 || memcmp(t->dims, s->dims, s->rank * sizeof *s->dims) == 0);
 }
 
-static bool wanted(const BmrtSlot *s, bool optimizer)
-{
+static bool wanted(const BmrtSlot *s, bool optimizer) {
     return optimizer || s->kind != BMRT_SLOT_OPTIMIZER;
 }
 
-static uint32_t count_misfits(const BmrtHandle *h, const BmrtTensorFile *file, bool optimizer)
-{
+static uint32_t count_misfits(const BmrtHandle *h, const BmrtTensorFile *file, bool optimizer) {
     uint32_t count = 0;
     for (uint32_t i = 0; i < h->model->slot_count; i++) {
         const BmrtSlot *s = &h->model->slots[i];
@@ -84,15 +79,13 @@ static uint32_t count_misfits(const BmrtHandle *h, const BmrtTensorFile *file, b
     return count;
 }
 
-static bool model_has(const BmrtModel *m, const char *path)
-{
+static bool model_has(const BmrtModel *m, const char *path) {
     for (uint32_t i = 0; i < m->slot_count; i++)
         if (strcmp(m->slots[i].path, path) == 0) return true;
     return false;
 }
 
-static void list_missing(BmrtHandle *h, const BmrtTensorFile *file, bool optimizer)
-{
+static void list_missing(BmrtHandle *h, const BmrtTensorFile *file, bool optimizer) {
     uint32_t listed = 0;
     for (uint32_t i = 0; i < h->model->slot_count; i++) {
         const BmrtSlot *s = &h->model->slots[i];
@@ -104,8 +97,7 @@ static void list_missing(BmrtHandle *h, const BmrtTensorFile *file, bool optimiz
     if (listed > LISTED_MAX) bmrt_message_add(&h->message, " and %u more", listed - LISTED_MAX);
 }
 
-static void list_misshapen(BmrtHandle *h, const BmrtTensorFile *file, bool optimizer)
-{
+static void list_misshapen(BmrtHandle *h, const BmrtTensorFile *file, bool optimizer) {
     uint32_t listed = 0;
     for (uint32_t i = 0; i < h->model->slot_count; i++) {
         const BmrtSlot *s = &h->model->slots[i];
@@ -120,8 +112,7 @@ static void list_misshapen(BmrtHandle *h, const BmrtTensorFile *file, bool optim
     if (listed > LISTED_MAX) bmrt_message_add(&h->message, " and %u more", listed - LISTED_MAX);
 }
 
-static void list_unused(BmrtHandle *h, const BmrtTensorFile *file)
-{
+static void list_unused(BmrtHandle *h, const BmrtTensorFile *file) {
     uint32_t listed = 0;
     for (uint32_t i = 0; i < file->tensor_count && listed <= LISTED_MAX; i++) {
         const BmrtTensor *t = &file->tensors[i];
@@ -133,8 +124,7 @@ static void list_unused(BmrtHandle *h, const BmrtTensorFile *file)
     if (listed > LISTED_MAX) bmrt_message_add(&h->message, " and more");
 }
 
-static bool parse_u64(const char *text, uint64_t *out)
-{
+static bool parse_u64(const char *text, uint64_t *out) {
     uint64_t value = 0;
     if (!text || !*text) return false;
     for (; *text; text++) {
@@ -148,8 +138,7 @@ static bool parse_u64(const char *text, uint64_t *out)
 }
 
 static BmrtStatus load_counters(BmrtHandle *h, const BmrtTensorFile *file, const char *path,
-                                bool required)
-{
+                                bool required) {
     uint64_t iteration, seed, draws;
     if (!parse_u64(bmrt_tensors_metadata(file, "bmc.iteration"), &iteration) ||
         !parse_u64(bmrt_tensors_metadata(file, "bmc.seed"), &seed) ||
@@ -164,10 +153,9 @@ static BmrtStatus load_counters(BmrtHandle *h, const BmrtTensorFile *file, const
 }
 
 static BmrtStatus load_slots(BmrtHandle *h, const BmrtTensorFile *file, const char *path,
-                             BmrtLoadMode mode)
-{
-    const bool optimizer = mode == BMRT_LOAD_ALL ||
-                           (mode == BMRT_LOAD_FOUND && count_misfits(h, file, true) == 0);
+                             BmrtLoadMode mode) {
+    const bool optimizer =
+        mode == BMRT_LOAD_ALL || (mode == BMRT_LOAD_FOUND && count_misfits(h, file, true) == 0);
     if (count_misfits(h, file, optimizer) != 0) {
         bmrt_fail(&h->message, BMRT_MISMATCH, "`%s` does not fit this model", path);
         list_missing(h, file, optimizer);
@@ -188,14 +176,12 @@ static BmrtStatus load_slots(BmrtHandle *h, const BmrtTensorFile *file, const ch
 }
 
 BmrtStatus bmrt_load_tensors(BmrtHandle *h, const BmrtTensorFile *file, const char *path,
-                             BmrtLoadMode mode)
-{
+                             BmrtLoadMode mode) {
     const BmrtStatus status = bmrt_handle_enter(h);
     return status != BMRT_OK ? status : bmrt_handle_leave(h, load_slots(h, file, path, mode));
 }
 
-BmrtStatus bmrt_load(BmrtHandle *h, const char *path)
-{
+BmrtStatus bmrt_load(BmrtHandle *h, const char *path) {
     BmrtTensorFile file;
     BmrtStatus status = bmrt_handle_enter(h);
     if (status != BMRT_OK) return status;
@@ -212,8 +198,7 @@ BmrtStatus bmrt_load(BmrtHandle *h, const char *path)
 
 /* The weight whose path follows `after` (NULL: the first) in bytewise order. Selection instead of
  * sorting needs no memory; models have few hundred slots. */
-static const BmrtSlot *next_weight(const BmrtModel *m, const char *after)
-{
+static const BmrtSlot *next_weight(const BmrtModel *m, const char *after) {
     const BmrtSlot *best = NULL;
     for (uint32_t i = 0; i < m->slot_count; i++) {
         const BmrtSlot *s = &m->slots[i];
@@ -223,8 +208,7 @@ static const BmrtSlot *next_weight(const BmrtModel *m, const char *after)
     return best;
 }
 
-void bmrt_weights_sha256(const BmrtHandle *h, char out[65])
-{
+void bmrt_weights_sha256(const BmrtHandle *h, char out[65]) {
     BmrtSha256 sum;
     bmrt_sha256_start(&sum);
     for (const BmrtSlot *s = next_weight(h->model, NULL); s; s = next_weight(h->model, s->path)) {

@@ -1,8 +1,9 @@
 /* Reading a file whole and replacing a file atomically.
  *
  * Replacing: create PATH.tmp-PID-N with O_EXCL, write, fsync, rename over PATH, fsync the folder. A
- * crash or power loss at any point leaves the old file or the new one. After a failed fsync the kernel
- * may have dropped the dirty pages, so the temporary file is given up, never synced again. */
+ * crash or power loss at any point leaves the old file or the new one. After a failed fsync the
+ * kernel may have dropped the dirty pages, so the temporary file is given up, never synced again.
+ */
 #include "runtime/core/file.h"
 
 #include <errno.h>
@@ -14,8 +15,7 @@
 enum { TEMPORARY_TRIES = 100, TEMPORARY_EXTRA = 48 };
 
 static BmrtStatus read_all(const BmrtHooks *hooks, const char *path, int file, BmrtBlock *block,
-                           int64_t bytes, BmrtMessage *message)
-{
+                           int64_t bytes, BmrtMessage *message) {
     for (int64_t done = 0; done < bytes;) {
         ssize_t got = hooks->read(hooks->user, file, block->data + done, (size_t)(bytes - done));
         if (got < 0 && errno == EINTR) continue;
@@ -31,15 +31,13 @@ static BmrtStatus read_all(const BmrtHooks *hooks, const char *path, int file, B
 }
 
 BmrtStatus bmrt_file_read(const BmrtHooks *hooks, const char *path, int64_t limit, BmrtBlock *out,
-                          int64_t *bytes, BmrtMessage *message)
-{
+                          int64_t *bytes, BmrtMessage *message) {
     struct stat facts;
     BmrtStatus status;
     *out = (BmrtBlock){NULL, 0};
     /* O_NONBLOCK: opening a FIFO must not wait for a writer; it is refused below. */
     const int file = hooks->open(hooks->user, path, O_RDONLY | O_NONBLOCK, 0);
-    if (file < 0)
-        return bmrt_fail(message, BMRT_IO, "cannot open `%s`: %s", path, strerror(errno));
+    if (file < 0) return bmrt_fail(message, BMRT_IO, "cannot open `%s`: %s", path, strerror(errno));
     if (hooks->fstat(hooks->user, file, &facts) != 0)
         status = bmrt_fail(message, BMRT_IO, "cannot examine `%s`: %s", path, strerror(errno));
     else if (!S_ISREG(facts.st_mode))
@@ -57,9 +55,10 @@ BmrtStatus bmrt_file_read(const BmrtHooks *hooks, const char *path, int64_t limi
     return status;
 }
 
-/* A rename would put a regular file in the place of a device, a pipe or a folder: refused instead. */
-static BmrtStatus check_replaceable(const BmrtHooks *hooks, const char *path, BmrtMessage *message)
-{
+/* A rename would put a regular file in the place of a device, a pipe or a folder: refused instead.
+ */
+static BmrtStatus check_replaceable(const BmrtHooks *hooks, const char *path,
+                                    BmrtMessage *message) {
     struct stat facts;
     const int file = hooks->open(hooks->user, path, O_RDONLY | O_NONBLOCK, 0);
     if (file < 0) return BMRT_OK; /* not there, or not readable: the rename will tell */
@@ -70,8 +69,7 @@ static BmrtStatus check_replaceable(const BmrtHooks *hooks, const char *path, Bm
 }
 
 BmrtStatus bmrt_output_open(const BmrtHooks *hooks, const char *path, BmrtOutput *out,
-                            BmrtMessage *message)
-{
+                            BmrtMessage *message) {
     *out = (BmrtOutput){.hooks = hooks, .path = path, .file = -1};
     if (!*path) return bmrt_fail(message, BMRT_ARGUMENT, "the path to save to is empty");
     const BmrtStatus status = check_replaceable(hooks, path, message);
@@ -80,8 +78,8 @@ BmrtStatus bmrt_output_open(const BmrtHooks *hooks, const char *path, BmrtOutput
     out->temporary = bmrt_new(hooks, out->temporary_bytes, 1);
     if (!out->temporary) return bmrt_fail(message, BMRT_MEMORY, "no memory to save `%s`", path);
     for (int i = 0; i < TEMPORARY_TRIES; i++) {
-        snprintf(out->temporary, (size_t)out->temporary_bytes, "%s.tmp-%ld-%d", path, (long)getpid(),
-                 i);
+        snprintf(out->temporary, (size_t)out->temporary_bytes, "%s.tmp-%ld-%d", path,
+                 (long)getpid(), i);
         out->file = hooks->open(hooks->user, out->temporary, O_WRONLY | O_CREAT | O_EXCL, 0666);
         if (out->file >= 0) return BMRT_OK;
         if (errno != EEXIST) break;
@@ -92,8 +90,7 @@ BmrtStatus bmrt_output_open(const BmrtHooks *hooks, const char *path, BmrtOutput
     return BMRT_IO;
 }
 
-void bmrt_output_abandon(BmrtOutput *out)
-{
+void bmrt_output_abandon(BmrtOutput *out) {
     const BmrtHooks *hooks = out->hooks;
     if (out->file >= 0) hooks->close(hooks->user, out->file);
     if (out->temporary) {
@@ -104,16 +101,15 @@ void bmrt_output_abandon(BmrtOutput *out)
     out->temporary = NULL;
 }
 
-static BmrtStatus output_failed(BmrtOutput *out, const char *what, BmrtMessage *message)
-{
+static BmrtStatus output_failed(BmrtOutput *out, const char *what, BmrtMessage *message) {
     bmrt_fail(message, BMRT_IO, "cannot write `%s`: %s failed: %s\nthe old file, if any, is intact",
               out->path, what, strerror(errno));
     bmrt_output_abandon(out);
     return BMRT_IO;
 }
 
-BmrtStatus bmrt_output_write(BmrtOutput *out, const void *data, size_t bytes, BmrtMessage *message)
-{
+BmrtStatus bmrt_output_write(BmrtOutput *out, const void *data, size_t bytes,
+                             BmrtMessage *message) {
     const char *from = data;
     while (bytes) {
         ssize_t put = out->hooks->write(out->hooks->user, out->file, from, bytes);
@@ -126,9 +122,9 @@ BmrtStatus bmrt_output_write(BmrtOutput *out, const void *data, size_t bytes, Bm
     return BMRT_OK;
 }
 
-/* Makes the rename itself durable. Some file systems cannot sync a folder (EINVAL): nothing to do. */
-static BmrtStatus sync_folder(const BmrtOutput *out, BmrtMessage *message)
-{
+/* Makes the rename itself durable. Some file systems cannot sync a folder (EINVAL): nothing to do.
+ */
+static BmrtStatus sync_folder(const BmrtOutput *out, BmrtMessage *message) {
     const BmrtHooks *hooks = out->hooks;
     char *slash = strrchr(out->temporary, '/');
     const char *folder = slash == out->temporary ? "/" : slash ? out->temporary : ".";
@@ -145,8 +141,7 @@ static BmrtStatus sync_folder(const BmrtOutput *out, BmrtMessage *message)
                      out->path, strerror(error));
 }
 
-BmrtStatus bmrt_output_commit(BmrtOutput *out, BmrtMessage *message)
-{
+BmrtStatus bmrt_output_commit(BmrtOutput *out, BmrtMessage *message) {
     const BmrtHooks *hooks = out->hooks;
     if (hooks->fsync(hooks->user, out->file) != 0) return output_failed(out, "syncing", message);
     const int file = out->file;

@@ -10,7 +10,8 @@ BmrtStatus bmrt_file_read(const BmrtHooks *hooks, const char *path, int64_t limi
                           int64_t *bytes, BmrtMessage *message);
 
 /* An output file under a temporary name in the same folder. Either commit (sync, rename, sync the
- * folder) or abandon it; both free everything. Until commit has renamed, the old file is untouched. */
+ * folder) or abandon it; both free everything. Until commit has renamed, the old file is untouched.
+ */
 typedef struct BmrtOutput {
     const BmrtHooks *hooks;
     const char *path; /* the caller's; must outlive this */

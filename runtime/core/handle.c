@@ -3,8 +3,7 @@
 
 #include <string.h>
 
-static BmrtStatus check_model(const BmrtModel *m, BmrtMessage *message)
-{
+static BmrtStatus check_model(const BmrtModel *m, BmrtMessage *message) {
     if (m->abi != BMRT_ABI || m->size_bytes != sizeof(BmrtModel))
         return bmrt_fail(message, BMRT_MISMATCH,
                          "the model was compiled for runtime ABI %u (%u bytes), this is %u (%zu "
@@ -22,8 +21,7 @@ static BmrtStatus check_model(const BmrtModel *m, BmrtMessage *message)
     return BMRT_OK;
 }
 
-static BmrtStatus make_plans(BmrtHandle *h)
-{
+static BmrtStatus make_plans(BmrtHandle *h) {
     const BmrtModel *m = h->model;
     h->plans = bmrt_new(h->hooks, m->entry_count, sizeof *h->plans);
     bool ok = h->plans != NULL;
@@ -37,8 +35,7 @@ static BmrtStatus make_plans(BmrtHandle *h)
     return ok ? BMRT_OK : bmrt_fail(&h->message, BMRT_MEMORY, "no memory for the model's plans");
 }
 
-static BmrtStatus make_team(BmrtHandle *h, int32_t threads)
-{
+static BmrtStatus make_team(BmrtHandle *h, int32_t threads) {
     BmrtTeam *team = NULL;
     int error = 0;
     if (threads < 0 || threads > BMRT_THREADS_MAX)
@@ -54,18 +51,15 @@ static BmrtStatus make_team(BmrtHandle *h, int32_t threads)
     return BMRT_OK;
 }
 
-static BmrtStatus make_slots(BmrtHandle *h)
-{
-    if (h->model->slots_bytes < 0 ||
-        !bmrt_block_alloc(h->hooks, &h->slots, h->model->slots_bytes))
+static BmrtStatus make_slots(BmrtHandle *h) {
+    if (h->model->slots_bytes < 0 || !bmrt_block_alloc(h->hooks, &h->slots, h->model->slots_bytes))
         return bmrt_fail(&h->message, BMRT_MEMORY, "no memory for the weights (%lld bytes)",
                          (long long)h->model->slots_bytes);
     memset(h->slots.data, 0, h->slots.bytes);
     return BMRT_OK;
 }
 
-static BmrtStatus initialise(BmrtHandle *h)
-{
+static BmrtStatus initialise(BmrtHandle *h) {
     bool wrote;
     if (h->model->init_entry < 0) return BMRT_OK;
     const BmrtEntry *entry = &h->model->entries[h->model->init_entry];
@@ -75,8 +69,7 @@ static BmrtStatus initialise(BmrtHandle *h)
 }
 
 BmrtStatus bmrt_open_hooked(BmrtHandle **out, const BmrtModel *model, const char *weights,
-                            uint64_t seed, int32_t threads, const BmrtHooks *hooks)
-{
+                            uint64_t seed, int32_t threads, const BmrtHooks *hooks) {
     if (!out) return BMRT_ARGUMENT;
     *out = NULL;
     if (!hooks) hooks = bmrt_hooks_default();
@@ -99,13 +92,11 @@ BmrtStatus bmrt_open_hooked(BmrtHandle **out, const BmrtModel *model, const char
 }
 
 BmrtStatus bmrt_open(BmrtHandle **out, const BmrtModel *model, const char *weights, uint64_t seed,
-                     int32_t threads)
-{
+                     int32_t threads) {
     return bmrt_open_hooked(out, model, weights, seed, threads, NULL);
 }
 
-void bmrt_close(BmrtHandle *h)
-{
+void bmrt_close(BmrtHandle *h) {
     if (!h) return;
     const BmrtHooks *hooks = h->hooks;
     bmrt_team_destroy(h->team);
@@ -121,8 +112,7 @@ void bmrt_close(BmrtHandle *h)
     hooks->release(hooks->user, h, sizeof *h);
 }
 
-BmrtStatus bmrt_handle_enter(BmrtHandle *h)
-{
+BmrtStatus bmrt_handle_enter(BmrtHandle *h) {
     if (!h) return BMRT_ARGUMENT;
     if (atomic_exchange_explicit(&h->busy, 1, memory_order_acquire)) return BMRT_BUSY;
     /* A handle whose opening failed keeps its message and refuses everything. */
@@ -134,63 +124,54 @@ BmrtStatus bmrt_handle_enter(BmrtHandle *h)
     return BMRT_OK;
 }
 
-BmrtStatus bmrt_handle_leave(BmrtHandle *h, BmrtStatus status)
-{
+BmrtStatus bmrt_handle_leave(BmrtHandle *h, BmrtStatus status) {
     atomic_store_explicit(&h->busy, 0, memory_order_release);
     return status;
 }
 
-const char *bmrt_error(const BmrtHandle *h)
-{
+const char *bmrt_error(const BmrtHandle *h) {
     return h ? h->message.text : "no memory for a handle";
 }
 
-const BmrtModel *bmrt_model(const BmrtHandle *h)
-{
+const BmrtModel *bmrt_model(const BmrtHandle *h) {
     return h ? h->model : NULL;
 }
 
-BmrtStatus bmrt_set_threads(BmrtHandle *h, int32_t threads)
-{
+BmrtStatus bmrt_set_threads(BmrtHandle *h, int32_t threads) {
     const BmrtStatus status = bmrt_handle_enter(h);
     return status != BMRT_OK ? status : bmrt_handle_leave(h, make_team(h, threads));
 }
 
-BmrtStatus bmrt_set_seed(BmrtHandle *h, uint64_t seed)
-{
+BmrtStatus bmrt_set_seed(BmrtHandle *h, uint64_t seed) {
     const BmrtStatus status = bmrt_handle_enter(h);
     if (status != BMRT_OK) return status;
     h->seed = seed;
     return bmrt_handle_leave(h, BMRT_OK);
 }
 
-BmrtStatus bmrt_set_schedule(BmrtHandle *h, int64_t steps, int64_t steps_per_epoch)
-{
+BmrtStatus bmrt_set_schedule(BmrtHandle *h, int64_t steps, int64_t steps_per_epoch) {
     const BmrtStatus status = bmrt_handle_enter(h);
     if (status != BMRT_OK) return status;
     if (steps < 0 || steps_per_epoch < 0)
-        return bmrt_handle_leave(
-            h, bmrt_fail(&h->message, BMRT_ARGUMENT, "a schedule of %lld steps, %lld an epoch",
-                         (long long)steps, (long long)steps_per_epoch));
+        return bmrt_handle_leave(h, bmrt_fail(&h->message, BMRT_ARGUMENT,
+                                              "a schedule of %lld steps, %lld an epoch",
+                                              (long long)steps, (long long)steps_per_epoch));
     h->steps = steps;
     h->steps_per_epoch = steps_per_epoch;
     return bmrt_handle_leave(h, BMRT_OK);
 }
 
-int64_t bmrt_iteration(const BmrtHandle *h)
-{
+int64_t bmrt_iteration(const BmrtHandle *h) {
     return h ? h->iteration : 0;
 }
 
-void bmrt_set_iteration(BmrtHandle *h, int64_t iteration)
-{
+void bmrt_set_iteration(BmrtHandle *h, int64_t iteration) {
     if (bmrt_handle_enter(h) != BMRT_OK) return;
     h->iteration = iteration < 0 ? 0 : iteration;
     bmrt_handle_leave(h, BMRT_OK);
 }
 
-static const BmrtSlot *find_slot(BmrtHandle *h, const char *path, const void *data, size_t bytes)
-{
+static const BmrtSlot *find_slot(BmrtHandle *h, const char *path, const void *data, size_t bytes) {
     for (uint32_t i = 0; path && data && i < h->model->slot_count; i++) {
         const BmrtSlot *s = &h->model->slots[i];
         if (strcmp(s->path, path) != 0) continue;
@@ -206,8 +187,7 @@ static const BmrtSlot *find_slot(BmrtHandle *h, const char *path, const void *da
     return NULL;
 }
 
-BmrtStatus bmrt_get(BmrtHandle *h, const char *path, void *data, size_t bytes)
-{
+BmrtStatus bmrt_get(BmrtHandle *h, const char *path, void *data, size_t bytes) {
     const BmrtStatus status = bmrt_handle_enter(h);
     if (status != BMRT_OK) return status;
     const BmrtSlot *slot = find_slot(h, path, data, bytes);
@@ -215,8 +195,7 @@ BmrtStatus bmrt_get(BmrtHandle *h, const char *path, void *data, size_t bytes)
     return bmrt_handle_leave(h, slot ? BMRT_OK : BMRT_ARGUMENT);
 }
 
-BmrtStatus bmrt_set(BmrtHandle *h, const char *path, const void *data, size_t bytes)
-{
+BmrtStatus bmrt_set(BmrtHandle *h, const char *path, const void *data, size_t bytes) {
     const BmrtStatus status = bmrt_handle_enter(h);
     if (status != BMRT_OK) return status;
     const BmrtSlot *slot = find_slot(h, path, data, bytes);

@@ -1,6 +1,6 @@
 /* Every allocation, every file operation and every thread start of the runtime goes through this
- * table, so that tests can make the n-th one fail. The default is libc. A table is plain data owned by
- * the caller; it must outlive what was opened with it. */
+ * table, so that tests can make the n-th one fail. The default is libc. A table is plain data owned
+ * by the caller; it must outlive what was opened with it. */
 #ifndef BMRT_HOOKS_H
 #define BMRT_HOOKS_H
 

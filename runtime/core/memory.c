@@ -7,8 +7,7 @@
 
 #define HUGE_BYTES ((int64_t)1 << 21)
 
-bool bmrt_block_alloc(const BmrtHooks *hooks, BmrtBlock *out, int64_t bytes)
-{
+bool bmrt_block_alloc(const BmrtHooks *hooks, BmrtBlock *out, int64_t bytes) {
     int64_t rounded;
     *out = (BmrtBlock){NULL, 0};
     if (bytes < 0 || __builtin_add_overflow(bytes, 64 + HUGE_BYTES, &rounded)) return false;
@@ -24,14 +23,12 @@ bool bmrt_block_alloc(const BmrtHooks *hooks, BmrtBlock *out, int64_t bytes)
     return true;
 }
 
-void bmrt_block_free(const BmrtHooks *hooks, BmrtBlock *block)
-{
+void bmrt_block_free(const BmrtHooks *hooks, BmrtBlock *block) {
     if (block->data) hooks->release(hooks->user, block->data, block->bytes);
     *block = (BmrtBlock){NULL, 0};
 }
 
-void *bmrt_new(const BmrtHooks *hooks, int64_t count, size_t size)
-{
+void *bmrt_new(const BmrtHooks *hooks, int64_t count, size_t size) {
     size_t bytes;
     if (count < 0 || __builtin_mul_overflow((uint64_t)count, size, &bytes)) return NULL;
     if (bytes > PTRDIFF_MAX) return NULL;
@@ -40,8 +37,7 @@ void *bmrt_new(const BmrtHooks *hooks, int64_t count, size_t size)
     return memory;
 }
 
-void bmrt_delete(const BmrtHooks *hooks, void *memory, int64_t count, size_t size)
-{
+void bmrt_delete(const BmrtHooks *hooks, void *memory, int64_t count, size_t size) {
     const size_t bytes = (size_t)count * size;
     if (memory) hooks->release(hooks->user, memory, bytes ? bytes : 1);
 }

@@ -16,7 +16,8 @@ BmrtStatus bmrt_fail(BmrtMessage *message, BmrtStatus status, const char *format
 /* Adds to the end; what does not fit is cut and ends in "...". */
 void bmrt_message_add(BmrtMessage *message, const char *format, ...) BMRT_PRINTF(2, 3);
 /* Adds "[60000, 28, 32] u8". */
-void bmrt_message_add_shape(BmrtMessage *message, BmrtDtype dtype, uint32_t rank, const int64_t *dims);
+void bmrt_message_add_shape(BmrtMessage *message, BmrtDtype dtype, uint32_t rank,
+                            const int64_t *dims);
 
 const char *bmrt_dtype_name(BmrtDtype dtype); /* "f32"; "?" for none */
 

@@ -1,6 +1,6 @@
 /* Greedy memory plan: largest buffer first, each at the lowest place that is free during its whole
- * life (Pisarchyk and Lee, arXiv 2001.03288, "greedy by size"). The compiler's plan is better and is
- * used as long as the symbols stay within its bounds; this one serves larger batches. */
+ * life (Pisarchyk and Lee, arXiv 2001.03288, "greedy by size"). The compiler's plan is better and
+ * is used as long as the symbols stay within its bounds; this one serves larger batches. */
 #include "runtime/core/plan.h"
 
 #include <stdlib.h>
@@ -14,8 +14,7 @@ typedef struct Piece {
     uint32_t buffer, first, last;
 } Piece;
 
-bool bmrt_dim_value(const BmrtDim *dim, const int64_t *symbols, int64_t *out)
-{
+bool bmrt_dim_value(const BmrtDim *dim, const int64_t *symbols, int64_t *out) {
     int64_t sum = 0;
     *out = 0;
     for (uint32_t t = 0; t < dim->count; t++) {
@@ -29,8 +28,7 @@ bool bmrt_dim_value(const BmrtDim *dim, const int64_t *symbols, int64_t *out)
     return sum >= 0;
 }
 
-bool bmrt_dims_elements(uint32_t rank, const BmrtDim *dims, const int64_t *symbols, int64_t *out)
-{
+bool bmrt_dims_elements(uint32_t rank, const BmrtDim *dims, const int64_t *symbols, int64_t *out) {
     int64_t product = 1, dim;
     bool fits = true;
     for (uint32_t i = 0; i < rank; i++) {
@@ -45,8 +43,7 @@ bool bmrt_dims_elements(uint32_t rank, const BmrtDim *dims, const int64_t *symbo
     return fits;
 }
 
-static bool piece_bytes(const BmrtBuffer *buffer, const int64_t *symbols, int64_t *out)
-{
+static bool piece_bytes(const BmrtBuffer *buffer, const int64_t *symbols, int64_t *out) {
     int64_t count, bytes;
     if (!bmrt_dim_value(&buffer->count, symbols, &count)) return false;
     if (__builtin_mul_overflow(count, (int64_t)buffer->element_bytes, &bytes)) return false;
@@ -56,16 +53,14 @@ static bool piece_bytes(const BmrtBuffer *buffer, const int64_t *symbols, int64_
     return true;
 }
 
-static int by_size(const void *a, const void *b)
-{
+static int by_size(const void *a, const void *b) {
     const Piece *x = a, *y = b;
     if (x->bytes != y->bytes) return x->bytes > y->bytes ? -1 : 1;
     return x->buffer < y->buffer ? -1 : x->buffer > y->buffer;
 }
 
 /* placed[0 .. count): ordered by offset. Returns false on overflow. */
-static bool place(Piece *piece, Piece **placed, uint32_t count)
-{
+static bool place(Piece *piece, Piece **placed, uint32_t count) {
     int64_t at = 0, end;
     for (uint32_t i = 0; i < count; i++) {
         const Piece *p = placed[i];
@@ -80,15 +75,15 @@ static bool place(Piece *piece, Piece **placed, uint32_t count)
     return !__builtin_add_overflow(at, piece->bytes, &end);
 }
 
-static int64_t plan_pieces(Piece *pieces, Piece **placed, uint32_t count, int64_t *offsets)
-{
+static int64_t plan_pieces(Piece *pieces, Piece **placed, uint32_t count, int64_t *offsets) {
     int64_t total = 0;
     if (count <= PLAN_GREEDY_MAX) qsort(pieces, count, sizeof *pieces, by_size);
     for (uint32_t i = 0; i < count; i++) {
         int64_t end;
         pieces[i].offset = total;
         if (count <= PLAN_GREEDY_MAX && !place(&pieces[i], placed, i)) return BMRT_PLAN_OVERFLOW;
-        if (__builtin_add_overflow(pieces[i].offset, pieces[i].bytes, &end)) return BMRT_PLAN_OVERFLOW;
+        if (__builtin_add_overflow(pieces[i].offset, pieces[i].bytes, &end))
+            return BMRT_PLAN_OVERFLOW;
         if (end > total) total = end;
         offsets[pieces[i].buffer] = pieces[i].offset;
     }
@@ -96,8 +91,7 @@ static int64_t plan_pieces(Piece *pieces, Piece **placed, uint32_t count, int64_
 }
 
 int64_t bmrt_plan(const BmrtHooks *hooks, const BmrtEntry *entry, const int64_t *symbols,
-                  int64_t *offsets)
-{
+                  int64_t *offsets) {
     const uint32_t count = entry->buffer_count;
     Piece *pieces = bmrt_new(hooks, count, sizeof *pieces);
     Piece **placed = bmrt_new(hooks, count, sizeof *placed);

@@ -6,7 +6,8 @@
 
 #include "runtime/core/hooks.h"
 
-/* The dim's value; false when it overflows or is negative (*out is then the negative value or 0). */
+/* The dim's value; false when it overflows or is negative (*out is then the negative value or 0).
+ */
 bool bmrt_dim_value(const BmrtDim *dim, const int64_t *symbols, int64_t *out);
 /* Product of the dims; false on overflow or a negative dim. Rank 0: 1. */
 bool bmrt_dims_elements(uint32_t rank, const BmrtDim *dims, const int64_t *symbols, int64_t *out);

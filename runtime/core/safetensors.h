@@ -1,6 +1,6 @@
 /* safetensors files: an 8-byte little-endian header length, a JSON header, the tensors' bytes. The
- * writer adds a SHA-256 of the whole file to the metadata; the reader is strict and believes nothing.
- * docs/checkpoint.md has the format and the checksum. */
+ * writer adds a SHA-256 of the whole file to the metadata; the reader is strict and believes
+ * nothing. docs/checkpoint.md has the format and the checksum. */
 #ifndef BMRT_SAFETENSORS_H
 #define BMRT_SAFETENSORS_H
 
@@ -39,8 +39,8 @@ typedef struct BmrtTensorFile { /* what a file holds; everything points into its
 /* Writes atomically. metadata: alternating keys and values, NULL-terminated, or NULL. */
 BmrtStatus bmrt_tensors_write(const BmrtHooks *hooks, const char *path, const BmrtTensor *tensors,
                               uint32_t count, const char *const *metadata, BmrtMessage *message);
-/* Reads and checks: JSON, names, shapes, that the tensors cover the data without gap or overlap, and
- * the checksum when there is one. On failure *out is empty. */
+/* Reads and checks: JSON, names, shapes, that the tensors cover the data without gap or overlap,
+ * and the checksum when there is one. On failure *out is empty. */
 BmrtStatus bmrt_tensors_read(const BmrtHooks *hooks, const char *path, BmrtTensorFile *out,
                              BmrtMessage *message);
 void bmrt_tensors_free(BmrtTensorFile *file);

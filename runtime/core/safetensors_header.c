@@ -21,36 +21,31 @@ typedef struct Reader {
 const char *const bmrt_tensor_dtypes[BMRT_DTYPE_COUNT] = {
     "F64", "F32", "F16", "BF16", "I64", "I32", "I16", "I8", "U64", "U32", "U16", "U8", "BOOL"};
 
-static bool refuse(Reader *r, const char *why)
-{
+static bool refuse(Reader *r, const char *why) {
     bmrt_fail(r->message, BMRT_FORMAT, "`%s` is not a valid safetensors file: header byte %lld: %s",
               r->path, (long long)(r->at - r->start), why);
     return false;
 }
 
-static void skip_space(Reader *r)
-{
+static void skip_space(Reader *r) {
     while (r->at < r->end && (*r->at == ' ' || *r->at == '\n' || *r->at == '\r' || *r->at == '\t'))
         r->at++;
 }
 
-static bool accept(Reader *r, char c)
-{
+static bool accept(Reader *r, char c) {
     skip_space(r);
     if (r->at >= r->end || *r->at != c) return false;
     r->at++;
     return true;
 }
 
-static bool expect(Reader *r, char c)
-{
+static bool expect(Reader *r, char c) {
     char why[] = "expected `?`";
     why[10] = c;
     return accept(r, c) || refuse(r, why);
 }
 
-static bool hex4(Reader *r, uint32_t *out)
-{
+static bool hex4(Reader *r, uint32_t *out) {
     *out = 0;
     if (r->end - r->at < 4) return refuse(r, "a cut \\u escape");
     for (int i = 0; i < 4; i++, r->at++) {
@@ -65,8 +60,7 @@ static bool hex4(Reader *r, uint32_t *out)
     return true;
 }
 
-static char *put_utf8(char *to, uint32_t code)
-{
+static char *put_utf8(char *to, uint32_t code) {
     if (code < 0x80) {
         *to++ = (char)code;
     } else if (code < 0x800) {
@@ -87,8 +81,7 @@ static char *put_utf8(char *to, uint32_t code)
 
 /* After the backslash. An escape is never shorter than what it stands for, so writing in place is
  * safe. */
-static bool escape(Reader *r, char **to)
-{
+static bool escape(Reader *r, char **to) {
     static const char from[] = "\"\\/bfnrt", plain[] = "\"\\/\b\f\n\r\t";
     uint32_t code, low;
     if (r->at >= r->end) return refuse(r, "an unfinished string");
@@ -115,12 +108,13 @@ static bool escape(Reader *r, char **to)
 }
 
 /* Bytes of the UTF-8 sequence at `at`; 0: not UTF-8 (overlong and surrogates included). */
-static int utf8_length(const char *text, const char *end)
-{
+static int utf8_length(const char *text, const char *end) {
     const unsigned char *at = (const unsigned char *)text;
-    const int n = *at < 0x80 ? 1 : *at >= 0xc2 && *at < 0xe0 ? 2 : *at >= 0xe0 && *at < 0xf0 ? 3
-                  : *at >= 0xf0 && *at < 0xf5                ? 4
-                                                             : 0;
+    const int n = *at < 0x80                  ? 1
+                  : *at >= 0xc2 && *at < 0xe0 ? 2
+                  : *at >= 0xe0 && *at < 0xf0 ? 3
+                  : *at >= 0xf0 && *at < 0xf5 ? 4
+                                              : 0;
     if (n == 0 || end - text < n) return 0;
     for (int i = 1; i < n; i++)
         if ((at[i] & 0xc0) != 0x80) return 0;
@@ -130,8 +124,7 @@ static int utf8_length(const char *text, const char *end)
     return *at == 0xf4 && at[1] > 0x8f ? 0 : n;
 }
 
-static bool string(Reader *r, const char **out)
-{
+static bool string(Reader *r, const char **out) {
     if (!expect(r, '"')) return false;
     char *to = r->at;
     *out = to;
@@ -152,21 +145,20 @@ static bool string(Reader *r, const char **out)
     return true;
 }
 
-static bool number(Reader *r, int64_t *out)
-{
+static bool number(Reader *r, int64_t *out) {
     skip_space(r);
     const char *first = r->at;
     *out = 0;
     for (; r->at < r->end && *r->at >= '0' && *r->at <= '9'; r->at++)
-        if (__builtin_mul_overflow(*out, 10, out) || __builtin_add_overflow(*out, *r->at - '0', out))
+        if (__builtin_mul_overflow(*out, 10, out) ||
+            __builtin_add_overflow(*out, *r->at - '0', out))
             return refuse(r, "a number too large");
     if (r->at == first) return refuse(r, "expected a number");
     if (*first == '0' && r->at - first > 1) return refuse(r, "a number with a leading zero");
     return true;
 }
 
-static bool dtype(Reader *r, BmrtTensor *t)
-{
+static bool dtype(Reader *r, BmrtTensor *t) {
     const char *name;
     if (!string(r, &name)) return false;
     for (int i = 0; i < BMRT_DTYPE_COUNT; i++) {
@@ -177,8 +169,7 @@ static bool dtype(Reader *r, BmrtTensor *t)
     return refuse(r, "an unknown dtype");
 }
 
-static bool shape(Reader *r, BmrtTensor *t)
-{
+static bool shape(Reader *r, BmrtTensor *t) {
     BmrtTensorFile *f = r->file;
     t->dims = f->dims + f->dim_count;
     if (!expect(r, '[')) return false;
@@ -193,24 +184,22 @@ static bool shape(Reader *r, BmrtTensor *t)
     return expect(r, ']');
 }
 
-static bool offsets(Reader *r, BmrtTensor *t, int64_t *begin, int64_t *end)
-{
+static bool offsets(Reader *r, BmrtTensor *t, int64_t *begin, int64_t *end) {
     if (!expect(r, '[') || !number(r, begin) || !expect(r, ',') || !number(r, end)) return false;
-    if (*begin > *end || *end > r->data_bytes) return refuse(r, "data_offsets beyond the file's end");
+    if (*begin > *end || *end > r->data_bytes)
+        return refuse(r, "data_offsets beyond the file's end");
     t->bytes = *end - *begin;
     return expect(r, ']');
 }
 
-static bool size_fits(const BmrtTensor *t)
-{
+static bool size_fits(const BmrtTensor *t) {
     int64_t product = (int64_t)bmrt_dtype_bytes(t->dtype);
     for (uint32_t i = 0; i < t->rank; i++)
         if (__builtin_mul_overflow(product, t->dims[i], &product)) return false;
     return product == t->bytes;
 }
 
-static bool tensor(Reader *r, const char *name, const char *data)
-{
+static bool tensor(Reader *r, const char *name, const char *data) {
     static const char *const keys[] = {"dtype", "shape", "data_offsets"};
     BmrtTensorFile *f = r->file;
     int64_t begin = 0, end = 0;
@@ -238,8 +227,7 @@ static bool tensor(Reader *r, const char *name, const char *data)
     return true;
 }
 
-static bool metadata(Reader *r)
-{
+static bool metadata(Reader *r) {
     BmrtTensorFile *f = r->file;
     if (f->metadata_count) return refuse(r, "__metadata__ twice");
     if (!expect(r, '{')) return false;
@@ -249,13 +237,13 @@ static bool metadata(Reader *r)
         BmrtPair *pair = &f->metadata[f->metadata_count++];
         if (!string(r, &pair->key) || !expect(r, ':') || !string(r, &pair->value)) return false;
         for (uint32_t i = 0; i + 1 < f->metadata_count; i++)
-            if (strcmp(f->metadata[i].key, pair->key) == 0) return refuse(r, "a metadata key twice");
+            if (strcmp(f->metadata[i].key, pair->key) == 0)
+                return refuse(r, "a metadata key twice");
     } while (accept(r, ','));
     return expect(r, '}');
 }
 
-static bool header(Reader *r, const char *data)
-{
+static bool header(Reader *r, const char *data) {
     if (!expect(r, '{')) return false;
     if (!accept(r, '}')) {
         do {
@@ -270,16 +258,15 @@ static bool header(Reader *r, const char *data)
     return r->at == r->end || refuse(r, "something after the header's end");
 }
 
-/* Upper bounds from the text, so that nothing grows while parsing. A tensor takes at least 40 bytes,
- * a metadata pair 5, a dim 2. */
-static bool make_room(BmrtTensorFile *f)
-{
+/* Upper bounds from the text, so that nothing grows while parsing. A tensor takes at least 40
+ * bytes, a metadata pair 5, a dim 2. */
+static bool make_room(BmrtTensorFile *f) {
     int64_t braces = 0, colons = 0;
     for (int64_t i = 0; i < f->header_bytes; i++) {
         braces += f->header[i] == '{';
         colons += f->header[i] == ':';
     }
-    const int64_t tensors = f->header_bytes / 40, pairs = f->header_bytes / 5;
+    const int64_t tensors = f->header_bytes / 20 + 1, pairs = f->header_bytes / 5;
     f->tensor_room = (uint32_t)(braces < tensors ? braces : tensors);
     f->metadata_room = (uint32_t)(colons < pairs ? colons : pairs);
     if (f->metadata_room > METADATA_MAX) f->metadata_room = METADATA_MAX;
@@ -291,8 +278,7 @@ static bool make_room(BmrtTensorFile *f)
 }
 
 BmrtStatus bmrt_tensors_parse(BmrtTensorFile *file, const char *path, const char *data,
-                              int64_t data_bytes, BmrtMessage *message)
-{
+                              int64_t data_bytes, BmrtMessage *message) {
     Reader r = {.file = file, .path = path, .start = file->header, .at = file->header};
     r.end = file->header + file->header_bytes;
     r.data_bytes = data_bytes;

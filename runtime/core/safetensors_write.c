@@ -1,6 +1,6 @@
-/* Writing a safetensors file. The header is composed twice by the same code: once to measure, once to
- * fill. It is padded with spaces so that the data start at a multiple of 64 bytes, and tensors stand
- * in order of falling element size, so that each lies aligned in a mapped file. */
+/* Writing a safetensors file. The header is composed twice by the same code: once to measure, once
+ * to fill. It is padded with spaces so that the data start at a multiple of 64 bytes, and tensors
+ * stand in order of falling element size, so that each lies aligned in a mapped file. */
 #include "runtime/core/safetensors.h"
 
 #include <string.h>
@@ -13,15 +13,13 @@ typedef struct Sink { /* out NULL: only measures */
     int64_t digits; /* where the checksum's digits stand */
 } Sink;
 
-static void put(Sink *s, const char *text)
-{
+static void put(Sink *s, const char *text) {
     const size_t n = strlen(text);
     if (s->out) memcpy(s->out + s->used, text, n);
     s->used += (int64_t)n;
 }
 
-static void put_number(Sink *s, int64_t value)
-{
+static void put_number(Sink *s, int64_t value) {
     char digits[24];
     int at = sizeof digits;
     uint64_t rest = (uint64_t)value;
@@ -31,8 +29,7 @@ static void put_number(Sink *s, int64_t value)
     put(s, digits + at);
 }
 
-static void put_string(Sink *s, const char *text)
-{
+static void put_string(Sink *s, const char *text) {
     put(s, "\"");
     for (; *text; text++) {
         const unsigned char c = (unsigned char)*text;
@@ -50,15 +47,13 @@ static void put_string(Sink *s, const char *text)
     put(s, "\"");
 }
 
-static void put_pair(Sink *s, const char *key, const char *value)
-{
+static void put_pair(Sink *s, const char *key, const char *value) {
     put_string(s, key);
     put(s, ":");
     put_string(s, value);
 }
 
-static void put_tensor(Sink *s, const BmrtTensor *t, int64_t begin)
-{
+static void put_tensor(Sink *s, const BmrtTensor *t, int64_t begin) {
     put(s, ",");
     put_string(s, t->name);
     put(s, ":{\"dtype\":\"");
@@ -77,8 +72,7 @@ static void put_tensor(Sink *s, const BmrtTensor *t, int64_t begin)
 
 /* Element sizes are 8, 4, 2, 1. visit == NULL: stop. */
 static const BmrtTensor *next_in_order(const BmrtTensor *tensors, uint32_t count, size_t *size,
-                                       uint32_t *index)
-{
+                                       uint32_t *index) {
     for (; *size; *size /= 2, *index = 0)
         for (; *index < count; ++*index)
             if (bmrt_dtype_bytes(tensors[*index].dtype) == *size) return &tensors[(*index)++];
@@ -86,8 +80,7 @@ static const BmrtTensor *next_in_order(const BmrtTensor *tensors, uint32_t count
 }
 
 static void put_header(Sink *s, const BmrtTensor *tensors, uint32_t count,
-                       const char *const *metadata)
-{
+                       const char *const *metadata) {
     static const char zeros[] = "0000000000000000000000000000000000000000000000000000000000000000";
     const BmrtTensor *t;
     int64_t begin = 0;
@@ -112,8 +105,7 @@ static void put_header(Sink *s, const BmrtTensor *tensors, uint32_t count,
 }
 
 static BmrtStatus write_content(BmrtOutput *out, const Sink *head, const BmrtTensor *tensors,
-                                uint32_t count, BmrtMessage *message)
-{
+                                uint32_t count, BmrtMessage *message) {
     const BmrtTensor *t;
     size_t size = 8;
     uint32_t index = 0;
@@ -123,8 +115,7 @@ static BmrtStatus write_content(BmrtOutput *out, const Sink *head, const BmrtTen
     return status == BMRT_OK ? bmrt_output_commit(out, message) : status;
 }
 
-static void fill_checksum(Sink *head, const BmrtTensor *tensors, uint32_t count)
-{
+static void fill_checksum(Sink *head, const BmrtTensor *tensors, uint32_t count) {
     BmrtSha256 sum;
     char digits[65];
     const BmrtTensor *t;
@@ -139,8 +130,7 @@ static void fill_checksum(Sink *head, const BmrtTensor *tensors, uint32_t count)
 }
 
 BmrtStatus bmrt_tensors_write(const BmrtHooks *hooks, const char *path, const BmrtTensor *tensors,
-                              uint32_t count, const char *const *metadata, BmrtMessage *message)
-{
+                              uint32_t count, const char *const *metadata, BmrtMessage *message) {
     Sink measure = {NULL, 8, 0}, head = {NULL, 8, 0};
     BmrtOutput out;
     put_header(&measure, tensors, count, metadata);

@@ -14,13 +14,11 @@ static const uint32_t rounds[64] = {
     0x19a4c116, 0x1e376c08, 0x2748774c, 0x34b0bcb5, 0x391c0cb3, 0x4ed8aa4a, 0x5b9cca4f, 0x682e6ff3,
     0x748f82ee, 0x78a5636f, 0x84c87814, 0x8cc70208, 0x90befffa, 0xa4506ceb, 0xbef9a3f7, 0xc67178f2};
 
-static uint32_t rotate(uint32_t x, int n)
-{
+static uint32_t rotate(uint32_t x, int n) {
     return x >> n | x << (32 - n);
 }
 
-static void blocks_portable(uint32_t state[8], const uint8_t *data, size_t count)
-{
+static void blocks_portable(uint32_t state[8], const uint8_t *data, size_t count) {
     for (; count; count--, data += 64) {
         uint32_t w[64], v[8];
         for (int t = 0; t < 16; t++)
@@ -50,10 +48,8 @@ static void blocks_portable(uint32_t state[8], const uint8_t *data, size_t count
 #include <immintrin.h>
 
 /* The instructions keep the state as (a,b,e,f) and (c,d,g,h); two do two rounds each. */
-__attribute__((target("sha,sse4.1,ssse3"))) static void blocks_sha(uint32_t state[8],
-                                                                   const uint8_t *data,
-                                                                   size_t count)
-{
+__attribute__((target("sha,sse4.1,ssse3"))) static void
+blocks_sha(uint32_t state[8], const uint8_t *data, size_t count) {
     const __m128i swap = _mm_set_epi64x(0x0c0d0e0f08090a0bLL, 0x0405060700010203LL);
     __m128i low = _mm_shuffle_epi32(_mm_loadu_si128((const __m128i *)&state[0]), 0xb1);
     __m128i high = _mm_shuffle_epi32(_mm_loadu_si128((const __m128i *)&state[4]), 0x1b);
@@ -70,8 +66,8 @@ __attribute__((target("sha,sse4.1,ssse3"))) static void blocks_sha(uint32_t stat
             cdgh = _mm_sha256rnds2_epu32(cdgh, abef, sum);
             sum = _mm_shuffle_epi32(sum, 0x0e);
             abef = _mm_sha256rnds2_epu32(abef, cdgh, sum);
-            __m128i next = _mm_add_epi32(_mm_sha256msg1_epu32(w[0], w[1]),
-                                         _mm_alignr_epi8(w[3], w[2], 4));
+            __m128i next =
+                _mm_add_epi32(_mm_sha256msg1_epu32(w[0], w[1]), _mm_alignr_epi8(w[3], w[2], 4));
             next = _mm_sha256msg2_epu32(next, w[3]);
             w[0] = w[1];
             w[1] = w[2];
@@ -89,16 +85,14 @@ __attribute__((target("sha,sse4.1,ssse3"))) static void blocks_sha(uint32_t stat
 
 /* CPUID leaf 7, EBX bit 29: SHA; leaf 1, ECX bits 9 and 19: SSSE3, SSE4.1. */
 #include <cpuid.h>
-static int have_sha(void)
-{
+static int have_sha(void) {
     unsigned a, b, c, d;
     if (!__get_cpuid(1, &a, &b, &c, &d) || !(c & 1u << 9) || !(c & 1u << 19)) return 0;
     return __get_cpuid_count(7, 0, &a, &b, &c, &d) && (b & 1u << 29);
 }
 #endif
 
-static void blocks(uint32_t state[8], const uint8_t *data, size_t count)
-{
+static void blocks(uint32_t state[8], const uint8_t *data, size_t count) {
 #if defined __x86_64__
     if (count > 1 && have_sha()) {
         blocks_sha(state, data, count);
@@ -108,16 +102,14 @@ static void blocks(uint32_t state[8], const uint8_t *data, size_t count)
     blocks_portable(state, data, count);
 }
 
-void bmrt_sha256_start(BmrtSha256 *s)
-{
+void bmrt_sha256_start(BmrtSha256 *s) {
     static const uint32_t start[8] = {0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a,
                                       0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19};
     memset(s, 0, sizeof *s);
     memcpy(s->state, start, sizeof start);
 }
 
-void bmrt_sha256_add(BmrtSha256 *s, const void *data, size_t bytes)
-{
+void bmrt_sha256_add(BmrtSha256 *s, const void *data, size_t bytes) {
     const uint8_t *from = data;
     const size_t held = s->bytes % 64;
     s->bytes += bytes;
@@ -133,8 +125,7 @@ void bmrt_sha256_add(BmrtSha256 *s, const void *data, size_t bytes)
     if (bytes % 64) memcpy(s->block, from + bytes / 64 * 64, bytes % 64);
 }
 
-void bmrt_sha256_hex(BmrtSha256 *s, char out[65])
-{
+void bmrt_sha256_hex(BmrtSha256 *s, char out[65]) {
     const uint64_t bits = s->bytes * 8;
     uint8_t tail[72] = {0x80};
     const size_t held = s->bytes % 64, pad = (held < 56 ? 56 : 120) - held;

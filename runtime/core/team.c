@@ -4,9 +4,9 @@
  * `done`. A barrier is one counter and one phase number. Everybody who waits first spins, because
  * within a step the wait is far shorter than a system call, then sleeps on a futex, because between
  * steps, or when there are more threads than CPUs, spinning only steals the CPU from whoever is
- * awaited. A waker makes a system call only when somebody sleeps: it changes the word, then reads the
- * sleeper count; a sleeper raises the count, then reads the word again; both sequentially consistent,
- * so one of the two always sees the other (Dekker). */
+ * awaited. A waker makes a system call only when somebody sleeps: it changes the word, then reads
+ * the sleeper count; a sleeper raises the count, then reads the word again; both sequentially
+ * consistent, so one of the two always sees the other (Dekker). */
 #define _GNU_SOURCE /* sched_getaffinity, syscall */
 #include "runtime/core/team.h"
 
@@ -58,8 +58,7 @@ struct BmrtTeam {
     _Alignas(64) _Atomic uint32_t arrived;
 };
 
-static inline void pause_briefly(void)
-{
+static inline void pause_briefly(void) {
 #if defined __x86_64__ || defined __i386__
     __builtin_ia32_pause();
 #elif defined __aarch64__
@@ -67,16 +66,14 @@ static inline void pause_briefly(void)
 #endif
 }
 
-static int64_t now_ns(void)
-{
+static int64_t now_ns(void) {
     struct timespec t;
     clock_gettime(CLOCK_MONOTONIC, &t);
     return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
 }
 
 /* Sleeps while *word == old. May return early. */
-static void park(_Atomic uint32_t *word, uint32_t old)
-{
+static void park(_Atomic uint32_t *word, uint32_t old) {
 #ifdef __linux__
     syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, old, NULL, NULL, 0);
 #else
@@ -85,8 +82,7 @@ static void park(_Atomic uint32_t *word, uint32_t old)
 #endif
 }
 
-static void unpark_all(_Atomic uint32_t *word)
-{
+static void unpark_all(_Atomic uint32_t *word) {
 #ifdef __linux__
     syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, 0x7fffffff, NULL, NULL, 0);
 #else
@@ -95,8 +91,8 @@ static void unpark_all(_Atomic uint32_t *word)
 }
 
 /* true: the word has left `old`. */
-static bool spin_while(const BmrtTeam *team, _Atomic uint32_t *word, uint32_t old, int64_t spin_ns)
-{
+static bool spin_while(const BmrtTeam *team, _Atomic uint32_t *word, uint32_t old,
+                       int64_t spin_ns) {
     for (int i = 0; i < SPIN_FIRST; i++) {
         if (atomic_load_explicit(word, memory_order_acquire) != old) return true;
         pause_briefly();
@@ -117,8 +113,7 @@ static bool spin_while(const BmrtTeam *team, _Atomic uint32_t *word, uint32_t ol
     return false;
 }
 
-static void wait_while(const BmrtTeam *team, Watched *w, uint32_t old, int64_t spin_ns)
-{
+static void wait_while(const BmrtTeam *team, Watched *w, uint32_t old, int64_t spin_ns) {
     if (spin_while(team, &w->word, old, spin_ns)) return;
     atomic_fetch_add(&w->sleepers, 1);
     while (atomic_load(&w->word) == old) park(&w->word, old);
@@ -126,15 +121,13 @@ static void wait_while(const BmrtTeam *team, Watched *w, uint32_t old, int64_t s
 }
 
 /* Adds one to the word and wakes who sleeps on it. */
-static uint32_t advance(Watched *w, bool wake)
-{
+static uint32_t advance(Watched *w, bool wake) {
     const uint32_t value = atomic_fetch_add(&w->word, 1) + 1;
     if (wake && atomic_load(&w->sleepers) != 0) unpark_all(&w->word);
     return value;
 }
 
-static void team_barrier(BmrtFrame *frame, int32_t thread)
-{
+static void team_barrier(BmrtFrame *frame, int32_t thread) {
     BmrtTeam *team = frame->team;
     /* The phase cannot move before this thread has arrived, so it may be read first. */
     const uint32_t phase = atomic_load_explicit(&team->phase.word, memory_order_relaxed);
@@ -148,14 +141,12 @@ static void team_barrier(BmrtFrame *frame, int32_t thread)
     }
 }
 
-static void lonely_barrier(BmrtFrame *frame, int32_t thread)
-{
+static void lonely_barrier(BmrtFrame *frame, int32_t thread) {
     (void)frame;
     (void)thread;
 }
 
-static void *worker_main(void *argument)
-{
+static void *worker_main(void *argument) {
     Worker *self = argument;
     BmrtTeam *team = self->team;
     (void)bmrt_environment_enter();
@@ -170,8 +161,7 @@ static void *worker_main(void *argument)
     }
 }
 
-static void wait_for_workers(BmrtTeam *team)
-{
+static void wait_for_workers(BmrtTeam *team) {
     const uint32_t all = (uint32_t)team->threads - 1;
     for (;;) {
         uint32_t seen = atomic_load_explicit(&team->done.word, memory_order_acquire);
@@ -183,8 +173,7 @@ static void wait_for_workers(BmrtTeam *team)
     }
 }
 
-void bmrt_team_run(BmrtTeam *team, BmrtEntryFn run, BmrtFrame *frame)
-{
+void bmrt_team_run(BmrtTeam *team, BmrtEntryFn run, BmrtFrame *frame) {
     const BmrtEnvironment caller = bmrt_environment_enter();
     frame->team = team;
     frame->barrier = team ? team_barrier : lonely_barrier;
@@ -202,8 +191,7 @@ void bmrt_team_run(BmrtTeam *team, BmrtEntryFn run, BmrtFrame *frame)
 }
 
 /* Workers take no signals: a host's handlers run on the host's threads. */
-static int start_workers(BmrtTeam *team, int32_t *started)
-{
+static int start_workers(BmrtTeam *team, int32_t *started) {
     sigset_t all, caller;
     int error = 0;
     sigfillset(&all);
@@ -219,8 +207,7 @@ static int start_workers(BmrtTeam *team, int32_t *started)
     return error;
 }
 
-static void stop_workers(BmrtTeam *team, int32_t started)
-{
+static void stop_workers(BmrtTeam *team, int32_t started) {
     team->quit = true;
     advance(&team->job, true);
     for (int32_t i = 0; i < started; i++) pthread_join(team->workers[i].thread, NULL);
@@ -228,8 +215,7 @@ static void stop_workers(BmrtTeam *team, int32_t started)
     team->hooks->release(team->hooks->user, team, sizeof *team);
 }
 
-BmrtTeam *bmrt_team_create(const BmrtHooks *hooks, int32_t threads, int *error)
-{
+BmrtTeam *bmrt_team_create(const BmrtHooks *hooks, int32_t threads, int *error) {
     BmrtTeam *team = hooks->alloc(hooks->user, sizeof *team, _Alignof(BmrtTeam));
     *error = ENOMEM;
     if (!team) return NULL;
@@ -247,13 +233,11 @@ BmrtTeam *bmrt_team_create(const BmrtHooks *hooks, int32_t threads, int *error)
     return NULL;
 }
 
-void bmrt_team_destroy(BmrtTeam *team)
-{
+void bmrt_team_destroy(BmrtTeam *team) {
     if (team) stop_workers(team, team->threads - 1);
 }
 
-int32_t bmrt_cpu_count(void)
-{
+int32_t bmrt_cpu_count(void) {
     long count = sysconf(_SC_NPROCESSORS_ONLN);
 #ifdef __linux__
     cpu_set_t set;

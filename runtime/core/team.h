@@ -8,8 +8,8 @@
 
 typedef struct BmrtTeam BmrtTeam;
 
-/* Starts threads - 1 workers; the caller is thread 0. threads >= 2. On failure NULL and *error is an
- * errno value; nothing is left running. */
+/* Starts threads - 1 workers; the caller is thread 0. threads >= 2. On failure NULL and *error is
+ * an errno value; nothing is left running. */
 BmrtTeam *bmrt_team_create(const BmrtHooks *hooks, int32_t threads, int *error);
 /* Stops and joins the workers. Not while a run is in progress. */
 void bmrt_team_destroy(BmrtTeam *team);

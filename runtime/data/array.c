@@ -5,8 +5,7 @@
 
 #include "runtime/data/reader.h"
 
-BmrtStatus bmrt_read_header_bytes(BmrtStream *s, void *out, int64_t bytes)
-{
+BmrtStatus bmrt_read_header_bytes(BmrtStream *s, void *out, int64_t bytes) {
     int64_t got;
     const BmrtStatus status = bmrt_stream_read(s, out, bytes, &got);
     if (status != BMRT_OK || got == bytes) return status;
@@ -15,8 +14,7 @@ BmrtStatus bmrt_read_header_bytes(BmrtStream *s, void *out, int64_t bytes)
                      s->name, (long long)s->position);
 }
 
-static BmrtStatus count_elements(BmrtStream *s, BmrtArray *a)
-{
+static BmrtStatus count_elements(BmrtStream *s, BmrtArray *a) {
     bool fits = true;
     a->elements = 1;
     for (uint32_t i = 0; i < a->rank; i++)
@@ -31,8 +29,7 @@ static BmrtStatus count_elements(BmrtStream *s, BmrtArray *a)
     return BMRT_FORMAT;
 }
 
-static BmrtStatus read_content(BmrtStream *s, BmrtArray *a)
-{
+static BmrtStatus read_content(BmrtStream *s, BmrtArray *a) {
     int64_t got, header = s->position;
     uint8_t extra;
     BmrtStatus status = bmrt_stream_read(s, a->block.data, a->bytes, &got);
@@ -54,8 +51,7 @@ static BmrtStatus read_content(BmrtStream *s, BmrtArray *a)
     return BMRT_FORMAT;
 }
 
-static void swap_bytes(BmrtArray *a)
-{
+static void swap_bytes(BmrtArray *a) {
     const size_t size = bmrt_dtype_bytes(a->dtype);
     uint8_t *at = (uint8_t *)a->block.data;
     for (int64_t i = 0; i < a->elements && size > 1; i++, at += size)
@@ -67,8 +63,7 @@ static void swap_bytes(BmrtArray *a)
 }
 
 /* First axis fastest to last axis fastest. */
-static BmrtStatus reorder(BmrtStream *s, BmrtArray *a)
-{
+static BmrtStatus reorder(BmrtStream *s, BmrtArray *a) {
     const size_t size = bmrt_dtype_bytes(a->dtype);
     int64_t strides[BMRT_ARRAY_RANK_MAX], index[BMRT_ARRAY_RANK_MAX] = {0}, from = 0, stride = 1;
     BmrtBlock block;
@@ -94,8 +89,7 @@ static BmrtStatus reorder(BmrtStream *s, BmrtArray *a)
 }
 
 /* Compiled code takes a bool's byte to be 0 or 1. */
-static BmrtStatus check_bools(BmrtStream *s, const BmrtArray *a)
-{
+static BmrtStatus check_bools(BmrtStream *s, const BmrtArray *a) {
     for (int64_t i = 0; a->dtype == BMRT_BOOL && i < a->elements; i++)
         if ((uint8_t)a->block.data[i] > 1)
             return bmrt_fail(s->message, BMRT_FORMAT, "%s: element %lld is %u, not a bool", s->name,
@@ -103,11 +97,10 @@ static BmrtStatus check_bools(BmrtStream *s, const BmrtArray *a)
     return BMRT_OK;
 }
 
-static BmrtStatus read_array(BmrtStream *s, BmrtFormat format, BmrtArray *out)
-{
+static BmrtStatus read_array(BmrtStream *s, BmrtFormat format, BmrtArray *out) {
     BmrtLayout layout;
-    BmrtStatus status =
-        format == BMRT_FORMAT_NPY ? bmrt_npy_header(s, out, &layout) : bmrt_idx_header(s, out, &layout);
+    BmrtStatus status = format == BMRT_FORMAT_NPY ? bmrt_npy_header(s, out, &layout)
+                                                  : bmrt_idx_header(s, out, &layout);
     if (status == BMRT_OK) status = count_elements(s, out);
     if (status != BMRT_OK) return status;
     if (!bmrt_block_alloc(s->hooks, &out->block, out->bytes))
@@ -119,9 +112,8 @@ static BmrtStatus read_array(BmrtStream *s, BmrtFormat format, BmrtArray *out)
     return status == BMRT_OK ? check_bools(s, out) : status;
 }
 
-BmrtStatus bmrt_array_read(const BmrtHooks *hooks, const char *path, BmrtFormat format, BmrtArray *out,
-                           BmrtMessage *message)
-{
+BmrtStatus bmrt_array_read(const BmrtHooks *hooks, const char *path, BmrtFormat format,
+                           BmrtArray *out, BmrtMessage *message) {
     BmrtStream stream;
     *out = (BmrtArray){.rank = 0};
     if (format != BMRT_FORMAT_IDX && format != BMRT_FORMAT_NPY)
@@ -133,14 +125,12 @@ BmrtStatus bmrt_array_read(const BmrtHooks *hooks, const char *path, BmrtFormat 
     return status;
 }
 
-BmrtFormat bmrt_array_format(const char *path)
-{
+BmrtFormat bmrt_array_format(const char *path) {
     size_t n = strlen(path);
     if (n > 3 && strcmp(path + n - 3, ".gz") == 0) n -= 3;
     return n > 4 && memcmp(path + n - 4, ".npy", 4) == 0 ? BMRT_FORMAT_NPY : BMRT_FORMAT_IDX;
 }
 
-void bmrt_array_free(const BmrtHooks *hooks, BmrtArray *array)
-{
+void bmrt_array_free(const BmrtHooks *hooks, BmrtArray *array) {
     bmrt_block_free(hooks, &array->block);
 }

@@ -17,8 +17,8 @@ typedef struct BmrtArray {
 
 /* Reads IDX or npy, plain or gzip. Nothing is allocated before the file is known to be able to hold
  * what its header says; every malformed file is BMRT_FORMAT with the reason. */
-BmrtStatus bmrt_array_read(const BmrtHooks *hooks, const char *path, BmrtFormat format, BmrtArray *out,
-                           BmrtMessage *message);
+BmrtStatus bmrt_array_read(const BmrtHooks *hooks, const char *path, BmrtFormat format,
+                           BmrtArray *out, BmrtMessage *message);
 /* The format by name: .npy, .npy.gz; else IDX. */
 BmrtFormat bmrt_array_format(const char *path);
 void bmrt_array_free(const BmrtHooks *hooks, BmrtArray *array);

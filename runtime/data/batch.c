@@ -1,7 +1,7 @@
 /* Batches: rows gathered by number, then the ROWS entry turns fields into columns.
  *
- * Rows lie scattered in memory, so the gather is bound by latency: the rows to come are prefetched a
- * few ahead. Rows that lie one after the other are not copied at all. */
+ * Rows lie scattered in memory, so the gather is bound by latency: the rows to come are prefetched
+ * a few ahead. Rows that lie one after the other are not copied at all. */
 #include "runtime/data/dataset.h"
 
 #include <string.h>
@@ -11,8 +11,7 @@
 enum { PREFETCH_ROWS = 6, PREFETCH_BYTES = 1024, LINE = 64 };
 
 BmrtStatus bmrt_rows_symbols(const BmrtEntry *entry, int64_t rows, int64_t *symbols,
-                             BmrtMessage *message)
-{
+                             BmrtMessage *message) {
     bool found = entry->symbol_count == 0;
     for (uint32_t i = 0; i < entry->input_count && !found; i++) {
         const BmrtValue *v = &entry->inputs[i];
@@ -25,30 +24,28 @@ BmrtStatus bmrt_rows_symbols(const BmrtEntry *entry, int64_t rows, int64_t *symb
                      "`%s` has sizes other than its rows that only a host can give", entry->name);
 }
 
-static int64_t field_row_bytes(const BmrtField *field)
-{
+static int64_t field_row_bytes(const BmrtField *field) {
     int64_t bytes = (int64_t)bmrt_dtype_bytes(field->dtype);
     /* Cannot overflow: an array of such rows was loaded. */
     for (uint32_t i = 0; i < field->rank; i++) bytes *= field->dims[i];
     return bytes;
 }
 
-static int32_t find_value(const BmrtValue *values, uint32_t count, const char *name)
-{
+static int32_t find_value(const BmrtValue *values, uint32_t count, const char *name) {
     for (uint32_t i = 0; i < count; i++)
         if (strcmp(values[i].name, name) == 0) return (int32_t)i;
     return -1;
 }
 
 /* The entry's inputs are fields, its outputs the columns. */
-static BmrtStatus bind_entry(BmrtBatcher *b, BmrtMessage *message)
-{
+static BmrtStatus bind_entry(BmrtBatcher *b, BmrtMessage *message) {
     const BmrtData *recipe = b->data->recipe;
     const BmrtEntry *entry = &bmrt_model(b->handle)->entries[b->entry];
     int64_t rows;
     for (uint32_t i = 0; i < entry->input_count; i++) {
         uint32_t f = 0;
-        while (f < recipe->field_count && strcmp(recipe->fields[f].name, entry->inputs[i].name) != 0)
+        while (f < recipe->field_count &&
+               strcmp(recipe->fields[f].name, entry->inputs[i].name) != 0)
             f++;
         if (f == recipe->field_count || recipe->fields[f].dtype != entry->inputs[i].dtype)
             return bmrt_fail(message, BMRT_MISMATCH, "`%s` wants a field `%s` of type %s",
@@ -59,13 +56,14 @@ static BmrtStatus bind_entry(BmrtBatcher *b, BmrtMessage *message)
     return bmrt_rows_symbols(entry, 1, &rows, message);
 }
 
-static BmrtStatus make_columns(BmrtBatcher *b, BmrtMessage *message)
-{
+static BmrtStatus make_columns(BmrtBatcher *b, BmrtMessage *message) {
     const BmrtEntry *entry = &bmrt_model(b->handle)->entries[b->entry];
     for (uint32_t c = 0; c < entry->output_count; c++) {
         int64_t elements, bytes;
-        if (!bmrt_dims_elements(entry->outputs[c].rank, entry->outputs[c].dims, &b->room, &elements) ||
-            __builtin_mul_overflow(elements, (int64_t)bmrt_dtype_bytes(entry->outputs[c].dtype), &bytes))
+        if (!bmrt_dims_elements(entry->outputs[c].rank, entry->outputs[c].dims, &b->room,
+                                &elements) ||
+            __builtin_mul_overflow(elements, (int64_t)bmrt_dtype_bytes(entry->outputs[c].dtype),
+                                   &bytes))
             return bmrt_fail(message, BMRT_SHAPE, "a batch of %lld rows is too large",
                              (long long)b->room);
         if (!bmrt_block_alloc(b->hooks, &b->made[c], bytes))
@@ -76,21 +74,18 @@ static BmrtStatus make_columns(BmrtBatcher *b, BmrtMessage *message)
     return BMRT_OK;
 }
 
-static uint32_t column_count(const BmrtBatcher *b)
-{
+static uint32_t column_count(const BmrtBatcher *b) {
     return b->entry < 0 ? b->data->recipe->field_count
                         : bmrt_model(b->handle)->entries[b->entry].output_count;
 }
 
-static uint32_t input_count(const BmrtBatcher *b)
-{
+static uint32_t input_count(const BmrtBatcher *b) {
     return b->entry < 0 ? 0 : bmrt_model(b->handle)->entries[b->entry].input_count;
 }
 
 BmrtStatus bmrt_batcher_open(BmrtBatcher *b, BmrtHandle *handle, const BmrtHooks *hooks,
                              const BmrtDataset *data, int32_t rows_entry, int64_t room,
-                             BmrtMessage *message)
-{
+                             BmrtMessage *message) {
     const uint32_t fields = data->recipe->field_count;
     *b = (BmrtBatcher){.handle = handle, .hooks = hooks, .data = data, .entry = rows_entry};
     b->room = room;
@@ -116,13 +111,11 @@ BmrtStatus bmrt_batcher_open(BmrtBatcher *b, BmrtHandle *handle, const BmrtHooks
     return status == BMRT_OK ? make_columns(b, message) : status;
 }
 
-static void prefetch_row(const char *row, size_t bytes)
-{
+static void prefetch_row(const char *row, size_t bytes) {
     for (size_t at = 0; at < bytes && at < PREFETCH_BYTES; at += LINE) __builtin_prefetch(row + at);
 }
 
-static void gather(char *to, const char *from, size_t bytes, const uint32_t *order, int64_t count)
-{
+static void gather(char *to, const char *from, size_t bytes, const uint32_t *order, int64_t count) {
     for (int64_t i = 0; i < count && i < PREFETCH_ROWS; i++)
         prefetch_row(from + order[i] * bytes, bytes);
     for (int64_t i = 0; i < count; i++, to += bytes) {
@@ -136,8 +129,7 @@ static void gather(char *to, const char *from, size_t bytes, const uint32_t *ord
 }
 
 BmrtStatus bmrt_batcher_make(BmrtBatcher *b, BmrtSplit part, const uint32_t *order, int64_t first,
-                             int64_t count, BmrtMessage *message)
-{
+                             int64_t count, BmrtMessage *message) {
     const BmrtData *recipe = b->data->recipe;
     b->rows = count;
     for (uint32_t f = 0; f < recipe->field_count; f++) {
@@ -151,14 +143,13 @@ BmrtStatus bmrt_batcher_make(BmrtBatcher *b, BmrtSplit part, const uint32_t *ord
         return BMRT_OK;
     }
     for (uint32_t i = 0; i < input_count(b); i++) b->inputs[i] = b->fields[b->field_of[i]];
-    BmrtStatus status = bmrt_call(b->handle, (uint32_t)b->entry, &count, b->inputs,
-                                  (void *const *)b->columns);
+    BmrtStatus status =
+        bmrt_call(b->handle, (uint32_t)b->entry, &count, b->inputs, (void *const *)b->columns);
     if (status != BMRT_OK) *message = b->handle->message;
     return status;
 }
 
-const void *bmrt_batcher_column(const BmrtBatcher *b, const char *name, BmrtDtype dtype)
-{
+const void *bmrt_batcher_column(const BmrtBatcher *b, const char *name, BmrtDtype dtype) {
     if (b->entry >= 0) {
         const BmrtEntry *entry = &bmrt_model(b->handle)->entries[b->entry];
         const int32_t c = find_value(entry->outputs, entry->output_count, name);
@@ -171,8 +162,7 @@ const void *bmrt_batcher_column(const BmrtBatcher *b, const char *name, BmrtDtyp
     return NULL;
 }
 
-void bmrt_batcher_free(BmrtBatcher *b)
-{
+void bmrt_batcher_free(BmrtBatcher *b) {
     if (!b->hooks) return;
     const uint32_t fields = b->data->recipe->field_count, columns = column_count(b);
     for (uint32_t f = 0; b->raw && f < fields; f++) bmrt_block_free(b->hooks, &b->raw[f]);

@@ -8,8 +8,7 @@
 
 static const char *const part_names[BMRT_SPLIT_COUNT] = {"data", "train", "valid", "test"};
 
-static BmrtStatus blame(BmrtFault *fault, uint32_t line, uint32_t column, BmrtStatus status)
-{
+static BmrtStatus blame(BmrtFault *fault, uint32_t line, uint32_t column, BmrtStatus status) {
     fault->line = line;
     fault->column = column;
     return status;
@@ -17,8 +16,7 @@ static BmrtStatus blame(BmrtFault *fault, uint32_t line, uint32_t column, BmrtSt
 
 /* rows x the field's dims, of its dtype? */
 static BmrtStatus check_shape(const BmrtField *field, const BmrtArray *a, const char *name,
-                              BmrtFault *fault)
-{
+                              BmrtFault *fault) {
     bool fits = a->dtype == field->dtype && a->rank == field->rank + 1;
     for (uint32_t i = 0; fits && i < field->rank; i++) fits = a->dims[i + 1] == field->dims[i];
     if (fits && a->dims[0] > UINT32_MAX)
@@ -39,8 +37,7 @@ static BmrtStatus check_shape(const BmrtField *field, const BmrtArray *a, const 
 }
 
 static BmrtStatus load_source(BmrtDataset *data, const BmrtSource *source, const BmrtPaths *paths,
-                              BmrtFault *fault)
-{
+                              BmrtFault *fault) {
     char path[BMRT_PATH_MAX];
     const BmrtData *recipe = data->recipe;
     if (source->format == BMRT_FORMAT_CSV)
@@ -59,8 +56,7 @@ static BmrtStatus load_source(BmrtDataset *data, const BmrtSource *source, const
     return check_shape(&recipe->fields[source->field], array, slash ? slash + 1 : path, fault);
 }
 
-static const BmrtSource *find_source(const BmrtData *recipe, BmrtSplit part, uint32_t field)
-{
+static const BmrtSource *find_source(const BmrtData *recipe, BmrtSplit part, uint32_t field) {
     for (uint32_t i = 0; i < recipe->source_count; i++)
         if (recipe->sources[i].split == part && recipe->sources[i].field == (int32_t)field)
             return &recipe->sources[i];
@@ -68,8 +64,7 @@ static const BmrtSource *find_source(const BmrtData *recipe, BmrtSplit part, uin
 }
 
 /* All fields are there and have the same number of rows. */
-static BmrtStatus check_rows(BmrtDataset *data, BmrtSplit part, BmrtFault *fault)
-{
+static BmrtStatus check_rows(BmrtDataset *data, BmrtSplit part, BmrtFault *fault) {
     const BmrtData *recipe = data->recipe;
     const BmrtArray *arrays = data->fields[part];
     for (uint32_t f = 0; f < recipe->field_count; f++) {
@@ -91,8 +86,7 @@ static BmrtStatus check_rows(BmrtDataset *data, BmrtSplit part, BmrtFault *fault
 }
 
 static BmrtStatus load_part(BmrtDataset *data, BmrtSplit part, const BmrtPaths *paths,
-                            BmrtFault *fault)
-{
+                            BmrtFault *fault) {
     const BmrtData *recipe = data->recipe;
     data->fields[part] = bmrt_new(data->hooks, recipe->field_count, sizeof **data->fields);
     if (!data->fields[part])
@@ -108,8 +102,7 @@ static BmrtStatus load_part(BmrtDataset *data, BmrtSplit part, const BmrtPaths *
 }
 
 BmrtStatus bmrt_dataset_load(BmrtDataset *out, const BmrtData *recipe, const BmrtHooks *hooks,
-                             const BmrtPaths *paths, unsigned wanted, BmrtFault *fault)
-{
+                             const BmrtPaths *paths, unsigned wanted, BmrtFault *fault) {
     unsigned parts = 0;
     *out = (BmrtDataset){.recipe = recipe, .hooks = hooks};
     BmrtStatus status = bmrt_split_parts(recipe, wanted, &parts, fault);
@@ -119,8 +112,7 @@ BmrtStatus bmrt_dataset_load(BmrtDataset *out, const BmrtData *recipe, const Bmr
     return status == BMRT_OK ? bmrt_split_rows(out, fault) : status;
 }
 
-void bmrt_dataset_free(BmrtDataset *data)
-{
+void bmrt_dataset_free(BmrtDataset *data) {
     if (!data->hooks) return;
     for (int part = 0; part < BMRT_SPLIT_COUNT; part++) {
         BmrtArray *arrays = data->fields[part];

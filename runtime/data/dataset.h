@@ -1,5 +1,5 @@
-/* A data block's rows in memory: raw fields as read, divided into splits, and batches of columns made
- * from them. docs/runtime.md has the rules (paths, splits, shuffling). */
+/* A data block's rows in memory: raw fields as read, divided into splits, and batches of columns
+ * made from them. docs/runtime.md has the rules (paths, splits, shuffling). */
 #ifndef BMRT_DATASET_H
 #define BMRT_DATASET_H
 
@@ -36,8 +36,8 @@ typedef struct BmrtDataset {
     BmrtRows splits[BMRT_SPLIT_COUNT];   /* ALL: every row of the part that is to be split */
 } BmrtDataset;
 
-/* Loads what the splits in `wanted` (bits 1 << BmrtSplit) need; a wanted split that the block does not
- * have is not an error: look at splits[].present. Free it whatever load returns. */
+/* Loads what the splits in `wanted` (bits 1 << BmrtSplit) need; a wanted split that the block does
+ * not have is not an error: look at splits[].present. Free it whatever load returns. */
 BmrtStatus bmrt_dataset_load(BmrtDataset *out, const BmrtData *recipe, const BmrtHooks *hooks,
                              const BmrtPaths *paths, unsigned wanted, BmrtFault *fault);
 void bmrt_dataset_free(BmrtDataset *data);
@@ -49,15 +49,15 @@ typedef struct BmrtBatcher {
     BmrtHandle *handle;
     const BmrtHooks *hooks;
     const BmrtDataset *data;
-    int32_t entry; /* -1: columns are the fields themselves */
-    int64_t room;  /* rows a batch may have */
-    BmrtBlock *raw;        /* per field: gathered rows */
-    BmrtBlock *made;       /* per column */
-    const void **fields;   /* per field, of this batch */
-    const void **columns;  /* per column, of this batch */
-    const void **inputs;   /* of the ROWS entry */
-    uint32_t *field_of;    /* per input of the entry */
-    int64_t rows;          /* of this batch */
+    int32_t entry;        /* -1: columns are the fields themselves */
+    int64_t room;         /* rows a batch may have */
+    BmrtBlock *raw;       /* per field: gathered rows */
+    BmrtBlock *made;      /* per column */
+    const void **fields;  /* per field, of this batch */
+    const void **columns; /* per column, of this batch */
+    const void **inputs;  /* of the ROWS entry */
+    uint32_t *field_of;   /* per input of the entry */
+    int64_t rows;         /* of this batch */
 } BmrtBatcher;
 
 /* Free it whatever open returns. */

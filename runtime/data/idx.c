@@ -1,9 +1,8 @@
-/* IDX, the format of the MNIST family: two zero bytes, a type, a rank, the dims and the elements, all
- * big-endian. */
+/* IDX, the format of the MNIST family: two zero bytes, a type, a rank, the dims and the elements,
+ * all big-endian. */
 #include "runtime/data/reader.h"
 
-static bool idx_dtype(uint8_t type, BmrtDtype *out)
-{
+static bool idx_dtype(uint8_t type, BmrtDtype *out) {
     static const struct {
         uint8_t type;
         BmrtDtype dtype;
@@ -17,8 +16,7 @@ static bool idx_dtype(uint8_t type, BmrtDtype *out)
     return false;
 }
 
-BmrtStatus bmrt_idx_header(BmrtStream *s, BmrtArray *out, BmrtLayout *layout)
-{
+BmrtStatus bmrt_idx_header(BmrtStream *s, BmrtArray *out, BmrtLayout *layout) {
     uint8_t magic[4], dim[4];
     BmrtStatus status = bmrt_read_header_bytes(s, magic, sizeof magic);
     if (status != BMRT_OK) return status;
@@ -27,9 +25,10 @@ BmrtStatus bmrt_idx_header(BmrtStream *s, BmrtArray *out, BmrtLayout *layout)
                          "%s is not an IDX file: it starts with the bytes %02x %02x, not 00 00",
                          s->name, magic[0], magic[1]);
     if (!idx_dtype(magic[2], &out->dtype))
-        return bmrt_fail(s->message, BMRT_FORMAT,
-                         "%s is not an IDX file: its type byte is %02x, not one of 08 09 0b 0c 0d 0e",
-                         s->name, magic[2]);
+        return bmrt_fail(
+            s->message, BMRT_FORMAT,
+            "%s is not an IDX file: its type byte is %02x, not one of 08 09 0b 0c 0d 0e", s->name,
+            magic[2]);
     if (magic[3] < 1 || magic[3] > BMRT_ARRAY_RANK_MAX)
         return bmrt_fail(s->message, BMRT_FORMAT, "%s says it has %u dims; 1 to %d are possible",
                          s->name, magic[3], BMRT_ARRAY_RANK_MAX);

@@ -1,6 +1,6 @@
 /* npy, versions 1 to 3: a magic string, a version, the length of a header, and the header: a Python
- * dict literal {'descr': '<f4', 'fortran_order': False, 'shape': (3, 4), }. Only such dicts of plain
- * dtypes are read; object, structured, string and complex arrays are refused by name. */
+ * dict literal {'descr': '<f4', 'fortran_order': False, 'shape': (3, 4), }. Only such dicts of
+ * plain dtypes are read; object, structured, string and complex arrays are refused by name. */
 #include "runtime/data/reader.h"
 
 #include <stdio.h>
@@ -14,16 +14,14 @@ typedef struct Literal { /* what is left of the header */
     const char *at, *end;
 } Literal;
 
-static bool accept(Literal *l, char c)
-{
+static bool accept(Literal *l, char c) {
     while (l->at < l->end && (*l->at == ' ' || *l->at == '\n' || *l->at == '\t')) l->at++;
     if (l->at >= l->end || *l->at != c) return false;
     l->at++;
     return true;
 }
 
-static bool word(Literal *l, const char *text)
-{
+static bool word(Literal *l, const char *text) {
     const size_t n = strlen(text);
     (void)accept(l, 0); /* skips spaces */
     if ((size_t)(l->end - l->at) < n || memcmp(l->at, text, n) != 0) return false;
@@ -32,8 +30,7 @@ static bool word(Literal *l, const char *text)
 }
 
 /* A quoted string without escapes. */
-static bool quoted(Literal *l, char *out, size_t size)
-{
+static bool quoted(Literal *l, char *out, size_t size) {
     const char quote = accept(l, '\'') ? '\'' : accept(l, '"') ? '"' : 0;
     size_t n = 0;
     if (!quote) return false;
@@ -45,15 +42,15 @@ static bool quoted(Literal *l, char *out, size_t size)
     return accept(l, quote);
 }
 
-static bool shape(Literal *l, BmrtArray *out)
-{
+static bool shape(Literal *l, BmrtArray *out) {
     if (!accept(l, '(')) return false;
     while (!accept(l, ')')) {
         int64_t dim = 0;
         if (out->rank == BMRT_ARRAY_RANK_MAX || l->at >= l->end || *l->at < '0' || *l->at > '9')
             return false;
         for (; l->at < l->end && *l->at >= '0' && *l->at <= '9'; l->at++)
-            if (__builtin_mul_overflow(dim, 10, &dim) || __builtin_add_overflow(dim, *l->at - '0', &dim))
+            if (__builtin_mul_overflow(dim, 10, &dim) ||
+                __builtin_add_overflow(dim, *l->at - '0', &dim))
                 return false;
         (void)accept(l, 'L'); /* as Python 2 wrote them */
         out->dims[out->rank++] = dim;
@@ -63,8 +60,7 @@ static bool shape(Literal *l, BmrtArray *out)
 }
 
 /* "<f4": byte order, kind, bytes. */
-static bool descr(const char *text, BmrtArray *out, BmrtLayout *layout)
-{
+static bool descr(const char *text, BmrtArray *out, BmrtLayout *layout) {
     static const struct {
         char name[3];
         BmrtDtype dtype;
@@ -81,14 +77,12 @@ static bool descr(const char *text, BmrtArray *out, BmrtLayout *layout)
     return false;
 }
 
-static BmrtStatus refuse(BmrtStream *s, const char *why)
-{
+static BmrtStatus refuse(BmrtStream *s, const char *why) {
     return bmrt_fail(s->message, BMRT_FORMAT, "%s is not an npy file that can be read: %s", s->name,
                      why);
 }
 
-static BmrtStatus dict(BmrtStream *s, Literal *l, BmrtArray *out, BmrtLayout *layout)
-{
+static BmrtStatus dict(BmrtStream *s, Literal *l, BmrtArray *out, BmrtLayout *layout) {
     static const char *const keys[] = {"descr", "fortran_order", "shape"};
     unsigned seen = 0;
     char key[32], type[32];
@@ -116,8 +110,7 @@ static BmrtStatus dict(BmrtStream *s, Literal *l, BmrtArray *out, BmrtLayout *la
     return l->at == l->end ? BMRT_OK : refuse(s, "something follows the dict in its header");
 }
 
-BmrtStatus bmrt_npy_header(BmrtStream *s, BmrtArray *out, BmrtLayout *layout)
-{
+BmrtStatus bmrt_npy_header(BmrtStream *s, BmrtArray *out, BmrtLayout *layout) {
     uint8_t magic[8], length[4] = {0};
     *layout = (BmrtLayout){.swapped = false};
     BmrtStatus status = bmrt_read_header_bytes(s, magic, sizeof magic);
@@ -126,8 +119,7 @@ BmrtStatus bmrt_npy_header(BmrtStream *s, BmrtArray *out, BmrtLayout *layout)
     if (magic[6] < 1 || magic[6] > 3 || magic[7] != 0) return refuse(s, "an unknown version");
     status = bmrt_read_header_bytes(s, length, magic[6] == 1 ? 2 : 4);
     if (status != BMRT_OK) return status;
-    const int64_t bytes =
-        (int64_t)length[3] << 24 | length[2] << 16 | length[1] << 8 | length[0];
+    const int64_t bytes = (int64_t)length[3] << 24 | length[2] << 16 | length[1] << 8 | length[0];
     if (bytes > HEADER_MAX) return refuse(s, "its header is longer than 65,536 bytes");
     char *text = bmrt_new(s->hooks, bytes + 1, 1);
     if (!text) return bmrt_fail(s->message, BMRT_MEMORY, "no memory to read `%s`", s->name);
@@ -139,8 +131,7 @@ BmrtStatus bmrt_npy_header(BmrtStream *s, BmrtArray *out, BmrtLayout *layout)
 }
 
 BmrtStatus bmrt_npy_write(const BmrtHooks *hooks, const char *path, BmrtDtype dtype, uint32_t rank,
-                          const int64_t *dims, const void *data, BmrtMessage *message)
-{
+                          const int64_t *dims, const void *data, BmrtMessage *message) {
     static const char types[BMRT_DTYPE_COUNT][4] = {"<f8", "<f4", "<f2", "",    "<i8", "<i4", "<i2",
                                                     "|i1", "<u8", "<u4", "<u2", "|u1", "|b1"};
     char head[512] = "\x93NUMPY\x01";

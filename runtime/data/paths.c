@@ -8,8 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static bool climbs(const char *path)
-{
+static bool climbs(const char *path) {
     for (const char *at = path; at; at = strchr(at, '/')) {
         at += *at == '/';
         if (at[0] == '.' && at[1] == '.' && (at[2] == '/' || !at[2])) return true;
@@ -18,16 +17,14 @@ static bool climbs(const char *path)
 }
 
 /* Both absolute and free of symlinks. */
-static bool lies_below(const char *path, const char *folder)
-{
+static bool lies_below(const char *path, const char *folder) {
     const size_t n = strlen(folder);
     return strncmp(path, folder, n) == 0 && (path[n] == '/' || (n > 0 && folder[n - 1] == '/'));
 }
 
 /* 1 found, 0 not there, -1 refused. */
 static int look(const BmrtPaths *paths, const char *folder, const char *path,
-                char out[BMRT_PATH_MAX], BmrtMessage *message)
-{
+                char out[BMRT_PATH_MAX], BmrtMessage *message) {
     const int n = snprintf(out, BMRT_PATH_MAX, "%s/%s", folder, path);
     if (n < 0 || n >= BMRT_PATH_MAX) {
         bmrt_fail(message, BMRT_ARGUMENT, "the path `%s` is too long", path);
@@ -45,8 +42,7 @@ static int look(const BmrtPaths *paths, const char *folder, const char *path,
 }
 
 BmrtStatus bmrt_path_resolve(const BmrtPaths *paths, const char *path, char out[BMRT_PATH_MAX],
-                             BmrtMessage *message)
-{
+                             BmrtMessage *message) {
     const char *beside = paths->model_dir && *paths->model_dir ? paths->model_dir : ".";
     if (!*path) return bmrt_fail(message, BMRT_ARGUMENT, "an empty path");
     if (!paths->allow && *path == '/')
@@ -69,5 +65,6 @@ BmrtStatus bmrt_path_resolve(const BmrtPaths *paths, const char *path, char out[
         return bmrt_fail(message, BMRT_IO, "cannot find `%s`, neither in `%s` (--data) nor in `%s`",
                          path, paths->data_dir, beside);
     return bmrt_fail(message, BMRT_IO,
-                     "cannot find `%s` in `%s`\nsay where the data lie with --data DIR", path, beside);
+                     "cannot find `%s` in `%s`\nsay where the data lie with --data DIR", path,
+                     beside);
 }

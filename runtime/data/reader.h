@@ -17,8 +17,7 @@ BmrtStatus bmrt_npy_header(BmrtStream *s, BmrtArray *out, BmrtLayout *layout);
 /* All of `bytes`, or BMRT_FORMAT "NAME is cut off in its header". */
 BmrtStatus bmrt_read_header_bytes(BmrtStream *s, void *out, int64_t bytes);
 
-static inline bool bmrt_little_endian(void)
-{
+static inline bool bmrt_little_endian(void) {
     const uint16_t one = 1;
     return *(const uint8_t *)&one == 1;
 }

@@ -1,37 +1,33 @@
 /* Dividing rows. The part that is divided (the base) is the train files, or without those the files
- * named for all. Train, valid and test take their rows from the base in this order: `random` from the
- * base in shuffled order, `blocks` from the front on; each then holds its rows in file order. A split
- * with files of its own is those files. */
+ * named for all. Train, valid and test take their rows from the base in this order: `random` from
+ * the base in shuffled order, `blocks` from the front on; each then holds its rows in file order. A
+ * split with files of its own is those files. */
 #include "runtime/data/split.h"
 
 #include <stdlib.h>
 
-#include "runtime/data/random.h"
+#include "runtime/data/shuffle.h"
 
 static const BmrtSplit order_of_splits[] = {BMRT_SPLIT_TRAIN, BMRT_SPLIT_VALID, BMRT_SPLIT_TEST};
 static const char *const split_names[BMRT_SPLIT_COUNT] = {"all", "train", "valid", "test"};
 
-static bool has_files(const BmrtData *recipe, BmrtSplit part)
-{
+static bool has_files(const BmrtData *recipe, BmrtSplit part) {
     for (uint32_t i = 0; i < recipe->source_count; i++)
         if (recipe->sources[i].split == part) return true;
     return false;
 }
 
-static BmrtSplit base_part(const BmrtData *recipe)
-{
+static BmrtSplit base_part(const BmrtData *recipe) {
     return has_files(recipe, BMRT_SPLIT_TRAIN) ? BMRT_SPLIT_TRAIN : BMRT_SPLIT_ALL;
 }
 
-static bool takes_rows(const BmrtData *recipe, BmrtSplit split)
-{
+static bool takes_rows(const BmrtData *recipe, BmrtSplit split) {
     if (recipe->split.kind == BMRT_SPLITBY_NONE) return split == BMRT_SPLIT_TRAIN;
     return split == BMRT_SPLIT_TRAIN || recipe->split.part[split] > 0;
 }
 
 BmrtStatus bmrt_split_parts(const BmrtData *recipe, unsigned wanted, unsigned *parts,
-                            BmrtFault *fault)
-{
+                            BmrtFault *fault) {
     const BmrtSplit base = base_part(recipe);
     *parts = 0;
     for (int split = 0; split < BMRT_SPLIT_COUNT; split++) {
@@ -43,16 +39,17 @@ BmrtStatus bmrt_split_parts(const BmrtData *recipe, unsigned wanted, unsigned *p
             return bmrt_fail(&fault->message, BMRT_ARGUMENT,
                              "data `%s`: the %s rows come from files and from `split:` as well",
                              recipe->name, split_names[split]);
-        if (own) *parts |= 1u << split;
-        else if (taken && has_files(recipe, base)) *parts |= 1u << base;
+        if (own)
+            *parts |= 1u << split;
+        else if (taken && has_files(recipe, base))
+            *parts |= 1u << base;
     }
     return BMRT_OK;
 }
 
 /* Rows of each split: part < 1: that fraction, rounded; >= 1: so many; train 0: the rest. */
 static BmrtStatus count_rows(const BmrtDataset *data, int64_t rows, int64_t *counts,
-                             BmrtFault *fault)
-{
+                             BmrtFault *fault) {
     const BmrtSplitRule *rule = &data->recipe->split;
     int64_t taken = 0;
     bool fits = true;
@@ -60,9 +57,7 @@ static BmrtStatus count_rows(const BmrtDataset *data, int64_t rows, int64_t *cou
         const double part = rule->part[split];
         /* !(part >= 0) also refuses NaN; more rows than there are is caught below. */
         if (!(part >= 0) || part > (double)UINT32_MAX) fits = false;
-        counts[split] = !fits          ? 0
-                        : part < 1     ? (int64_t)(part * (double)rows + 0.5)
-                                       : (int64_t)part;
+        counts[split] = !fits ? 0 : part < 1 ? (int64_t)(part * (double)rows + 0.5) : (int64_t)part;
         taken += counts[split];
     }
     if (fits && rule->part[BMRT_SPLIT_TRAIN] <= 0) {
@@ -82,15 +77,13 @@ static BmrtStatus count_rows(const BmrtDataset *data, int64_t rows, int64_t *cou
                      rule->part[BMRT_SPLIT_VALID], rule->part[BMRT_SPLIT_TEST]);
 }
 
-static int ascending(const void *a, const void *b)
-{
+static int ascending(const void *a, const void *b) {
     const uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
     return (x > y) - (x < y);
 }
 
 static BmrtStatus deal(BmrtDataset *data, BmrtSplit base, const uint32_t *all,
-                       const int64_t *counts, BmrtFault *fault)
-{
+                       const int64_t *counts, BmrtFault *fault) {
     int64_t at = 0;
     for (int i = 0; i < 3; i++) {
         const BmrtSplit split = order_of_splits[i];
@@ -107,8 +100,7 @@ static BmrtStatus deal(BmrtDataset *data, BmrtSplit base, const uint32_t *all,
     return BMRT_OK;
 }
 
-static BmrtStatus split_base(BmrtDataset *data, BmrtSplit base, BmrtFault *fault)
-{
+static BmrtStatus split_base(BmrtDataset *data, BmrtSplit base, BmrtFault *fault) {
     const BmrtSplitRule *rule = &data->recipe->split;
     const int64_t rows = data->part_rows[base];
     int64_t counts[BMRT_SPLIT_COUNT] = {0};
@@ -123,8 +115,7 @@ static BmrtStatus split_base(BmrtDataset *data, BmrtSplit base, BmrtFault *fault
     return status;
 }
 
-BmrtStatus bmrt_split_rows(BmrtDataset *data, BmrtFault *fault)
-{
+BmrtStatus bmrt_split_rows(BmrtDataset *data, BmrtFault *fault) {
     const BmrtSplit base = base_part(data->recipe);
     for (int split = BMRT_SPLIT_VALID; split < BMRT_SPLIT_COUNT; split++)
         if (data->fields[split])

@@ -1,5 +1,5 @@
-/* Plain and gzip streams. zlib's memory comes from the hooks too. Several gzip members one after the
- * other are one stream, as gzip(1) has it; anything else after the end is an error. */
+/* Plain and gzip streams. zlib's memory comes from the hooks too. Several gzip members one after
+ * the other are one stream, as gzip(1) has it; anything else after the end is an error. */
 #include "runtime/data/stream.h"
 
 #include <errno.h>
@@ -9,8 +9,7 @@
 enum { BUFFER_BYTES = 1 << 16, DEFLATE_RATIO = 1032 };
 
 /* zlib gives no size when it frees: keep it in front. */
-static void *zlib_alloc(void *user, unsigned count, unsigned size)
-{
+static void *zlib_alloc(void *user, unsigned count, unsigned size) {
     const BmrtHooks *hooks = user;
     size_t bytes;
     if (__builtin_mul_overflow((size_t)count, (size_t)size, &bytes) || bytes > SIZE_MAX / 2)
@@ -22,8 +21,7 @@ static void *zlib_alloc(void *user, unsigned count, unsigned size)
     return memory + 16;
 }
 
-static void zlib_free(void *user, void *data)
-{
+static void zlib_free(void *user, void *data) {
     const BmrtHooks *hooks = user;
     char *memory = (char *)data - 16;
     size_t bytes;
@@ -31,20 +29,17 @@ static void zlib_free(void *user, void *data)
     hooks->release(hooks->user, memory, bytes + 16);
 }
 
-static BmrtStatus no_memory(BmrtStream *s)
-{
+static BmrtStatus no_memory(BmrtStream *s) {
     return bmrt_fail(s->message, BMRT_MEMORY, "no memory to read `%s`", s->name);
 }
 
-static BmrtStatus damaged(BmrtStream *s, const char *why)
-{
+static BmrtStatus damaged(BmrtStream *s, const char *why) {
     return bmrt_fail(s->message, BMRT_FORMAT, "%s is damaged: %s (after %lld bytes of content)",
                      s->name, why, (long long)s->position);
 }
 
 /* One read into `out`; 0 bytes: the file's end. */
-static BmrtStatus read_some(BmrtStream *s, void *out, int64_t bytes, int64_t *got)
-{
+static BmrtStatus read_some(BmrtStream *s, void *out, int64_t bytes, int64_t *got) {
     ssize_t n;
     do n = s->hooks->read(s->hooks->user, s->file, out, (size_t)bytes);
     while (n < 0 && errno == EINTR);
@@ -54,16 +49,14 @@ static BmrtStatus read_some(BmrtStream *s, void *out, int64_t bytes, int64_t *go
     return BMRT_OK;
 }
 
-static BmrtStatus fill(BmrtStream *s)
-{
+static BmrtStatus fill(BmrtStream *s) {
     s->used = 0;
     s->held = 0;
     return read_some(s, s->buffer, BUFFER_BYTES, &s->held);
 }
 
 BmrtStatus bmrt_stream_open(BmrtStream *s, const BmrtHooks *hooks, const char *path,
-                            BmrtMessage *message)
-{
+                            BmrtMessage *message) {
     struct stat facts;
     const char *slash = strrchr(path, '/');
     *s = (BmrtStream){.hooks = hooks, .path = path, .name = slash ? slash + 1 : path, .file = -1};
@@ -89,8 +82,7 @@ BmrtStatus bmrt_stream_open(BmrtStream *s, const BmrtHooks *hooks, const char *p
     return s->inflating ? BMRT_OK : no_memory(s);
 }
 
-static BmrtStatus read_plain(BmrtStream *s, uint8_t *out, int64_t bytes, int64_t *got)
-{
+static BmrtStatus read_plain(BmrtStream *s, uint8_t *out, int64_t bytes, int64_t *got) {
     BmrtStatus status = BMRT_OK;
     const int64_t held = s->held - s->used, take = held < bytes ? held : bytes;
     memcpy(out, s->buffer + s->used, (size_t)take);
@@ -106,8 +98,7 @@ static BmrtStatus read_plain(BmrtStream *s, uint8_t *out, int64_t bytes, int64_t
 }
 
 /* After a member's end: another member, or nothing. */
-static BmrtStatus next_member(BmrtStream *s)
-{
+static BmrtStatus next_member(BmrtStream *s) {
     if (s->used == s->held) {
         const BmrtStatus status = fill(s);
         if (status != BMRT_OK) return status;
@@ -118,8 +109,7 @@ static BmrtStatus next_member(BmrtStream *s)
     return inflateReset(&s->z) == Z_OK ? BMRT_OK : no_memory(s);
 }
 
-static BmrtStatus inflate_some(BmrtStream *s, uint8_t *out, int64_t room, int64_t *got)
-{
+static BmrtStatus inflate_some(BmrtStream *s, uint8_t *out, int64_t room, int64_t *got) {
     if (s->used == s->held) {
         const BmrtStatus status = fill(s);
         if (status != BMRT_OK) return status;
@@ -141,8 +131,7 @@ static BmrtStatus inflate_some(BmrtStream *s, uint8_t *out, int64_t room, int64_
     return BMRT_OK;
 }
 
-BmrtStatus bmrt_stream_read(BmrtStream *s, void *out, int64_t bytes, int64_t *got)
-{
+BmrtStatus bmrt_stream_read(BmrtStream *s, void *out, int64_t bytes, int64_t *got) {
     BmrtStatus status = BMRT_OK;
     *got = 0;
     if (!s->gzip) {
@@ -158,15 +147,13 @@ BmrtStatus bmrt_stream_read(BmrtStream *s, void *out, int64_t bytes, int64_t *go
     return status;
 }
 
-int64_t bmrt_stream_limit(const BmrtStream *s)
-{
+int64_t bmrt_stream_limit(const BmrtStream *s) {
     int64_t limit;
     if (!s->gzip) return s->file_bytes;
     return __builtin_mul_overflow(s->file_bytes, DEFLATE_RATIO, &limit) ? INT64_MAX : limit;
 }
 
-void bmrt_stream_close(BmrtStream *s)
-{
+void bmrt_stream_close(BmrtStream *s) {
     if (s->inflating) inflateEnd(&s->z);
     bmrt_delete(s->hooks, s->buffer, BUFFER_BYTES, 1);
     if (s->file >= 0) s->hooks->close(s->hooks->user, s->file);

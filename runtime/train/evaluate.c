@@ -23,8 +23,7 @@ typedef struct Evaluation {
     void **outputs;
 } Evaluation;
 
-double bmrt_scalar(BmrtDtype dtype, const void *data)
-{
+double bmrt_scalar(BmrtDtype dtype, const void *data) {
     switch (dtype) {
     case BMRT_F64: return *(const double *)data;
     case BMRT_F32: return (double)*(const float *)data;
@@ -36,8 +35,7 @@ double bmrt_scalar(BmrtDtype dtype, const void *data)
     }
 }
 
-static void store_scalar(BmrtDtype dtype, void *data, double value)
-{
+static void store_scalar(BmrtDtype dtype, void *data, double value) {
     switch (dtype) {
     case BMRT_F64: *(double *)data = value; break;
     case BMRT_F32: *(float *)data = (float)value; break;
@@ -47,14 +45,12 @@ static void store_scalar(BmrtDtype dtype, void *data, double value)
 }
 
 /* IEEE 754-2019 maximum: NaN wins, -0 < +0. */
-static double larger(double a, double b)
-{
+static double larger(double a, double b) {
     if (isnan(a) || isnan(b)) return NAN;
     return a > b || (a == b && !signbit(a)) ? a : b;
 }
 
-static double combined(BmrtCombine how, double total, double value)
-{
+static double combined(BmrtCombine how, double total, double value) {
     switch (how) {
     case BMRT_COMBINE_MAX: return larger(total, value);
     case BMRT_COMBINE_MIN: return -larger(-total, -value);
@@ -62,14 +58,12 @@ static double combined(BmrtCombine how, double total, double value)
     }
 }
 
-static BmrtStatus no_memory(Evaluation *e)
-{
+static BmrtStatus no_memory(Evaluation *e) {
     return bmrt_report_text(e->s, BMRT_MEMORY, "no memory to evaluate");
 }
 
 /* Partial results must not depend on the batch's size. */
-static BmrtStatus make_partial(Evaluation *e, uint32_t i, int64_t rows)
-{
+static BmrtStatus make_partial(Evaluation *e, uint32_t i, int64_t rows) {
     const BmrtValue *v = &e->entry->outputs[i];
     const BmrtHooks *hooks = e->s->hooks;
     Partial *p = &e->partial[i];
@@ -80,16 +74,16 @@ static BmrtStatus make_partial(Evaluation *e, uint32_t i, int64_t rows)
                        v->dtype == BMRT_I64;
     if (!known || (e->eval->finish_entry >= 0 && (one != p->elements || !plain)) ||
         __builtin_mul_overflow(p->elements, (int64_t)bmrt_dtype_bytes(v->dtype), &bytes))
-        return bmrt_report_text(e->s, BMRT_MISMATCH, "`%s`: output `%s` cannot be combined over batches",
-                                e->entry->name, v->name);
+        return bmrt_report_text(e->s, BMRT_MISMATCH,
+                                "`%s`: output `%s` cannot be combined over batches", e->entry->name,
+                                v->name);
     p->total = bmrt_new(hooks, p->elements, sizeof *p->total);
     if (!p->total || !bmrt_block_alloc(hooks, &p->block, bytes)) return no_memory(e);
     e->outputs[i] = p->block.data;
     return BMRT_OK;
 }
 
-static BmrtStatus open_evaluation(Evaluation *e, const BmrtDataset *data, int64_t rows)
-{
+static BmrtStatus open_evaluation(Evaluation *e, const BmrtDataset *data, int64_t rows) {
     const BmrtHooks *hooks = e->s->hooks;
     BmrtMessage message;
     BmrtStatus status = BMRT_OK;
@@ -105,8 +99,7 @@ static BmrtStatus open_evaluation(Evaluation *e, const BmrtDataset *data, int64_
     return status == BMRT_OK ? status : bmrt_report(e->s, status, &message);
 }
 
-static void close_evaluation(Evaluation *e)
-{
+static void close_evaluation(Evaluation *e) {
     const BmrtHooks *hooks = e->s->hooks;
     for (uint32_t i = 0; e->partial && i < e->entry->output_count; i++) {
         bmrt_delete(hooks, e->partial[i].total, e->partial[i].elements, sizeof(double));
@@ -118,8 +111,7 @@ static void close_evaluation(Evaluation *e)
     bmrt_batcher_free(&e->batch);
 }
 
-static BmrtStatus run_batch(Evaluation *e, const BmrtRows *split, int64_t first, int64_t count)
-{
+static BmrtStatus run_batch(Evaluation *e, const BmrtRows *split, int64_t first, int64_t count) {
     BmrtSession *s = e->s;
     BmrtMessage message;
     int64_t symbol;
@@ -146,16 +138,14 @@ static BmrtStatus run_batch(Evaluation *e, const BmrtRows *split, int64_t first,
 }
 
 /* FINISH takes EVAL's outputs by name; where the names differ, in order. */
-static BmrtStatus bind_finish(Evaluation *e, const BmrtEntry *finish, const void **inputs)
-{
+static BmrtStatus bind_finish(Evaluation *e, const BmrtEntry *finish, const void **inputs) {
     for (uint32_t i = 0; i < finish->input_count; i++) {
         uint32_t at = 0;
         while (at < e->entry->output_count &&
                strcmp(e->entry->outputs[at].name, finish->inputs[i].name) != 0)
             at++;
         if (at == e->entry->output_count && finish->input_count == at) at = i;
-        if (at == e->entry->output_count ||
-            e->entry->outputs[at].dtype != finish->inputs[i].dtype)
+        if (at == e->entry->output_count || e->entry->outputs[at].dtype != finish->inputs[i].dtype)
             return bmrt_report_text(e->s, BMRT_MISMATCH, "`%s` gives no `%s` to `%s`",
                                     e->entry->name, finish->inputs[i].name, finish->name);
         inputs[i] = e->partial[at].block.data;
@@ -164,8 +154,7 @@ static BmrtStatus bind_finish(Evaluation *e, const BmrtEntry *finish, const void
 }
 
 static BmrtStatus finish_metrics(Evaluation *e, int64_t rows, double *values, void **outputs,
-                                 const void **inputs)
-{
+                                 const void **inputs) {
     const BmrtEntry *finish = &e->s->model->entries[e->eval->finish_entry];
     BmrtStatus status = bind_finish(e, finish, inputs);
     for (uint32_t i = 0; i < e->entry->output_count; i++) {
@@ -188,11 +177,11 @@ static BmrtStatus finish_metrics(Evaluation *e, int64_t rows, double *values, vo
 }
 
 static BmrtStatus name_metrics(Evaluation *e, const BmrtEntry *entry, void *const *outputs,
-                               BmrtMetric *metrics)
-{
+                               BmrtMetric *metrics) {
     for (uint32_t m = 0; m < e->eval->metric_count; m++) {
         uint32_t at = 0;
-        while (at < entry->output_count && strcmp(entry->outputs[at].name, e->eval->metrics[m]) != 0)
+        while (at < entry->output_count &&
+               strcmp(entry->outputs[at].name, e->eval->metrics[m]) != 0)
             at++;
         if (at == entry->output_count && e->eval->metric_count == at) at = m;
         if (at == entry->output_count || entry->outputs[at].rank != 0)
@@ -204,8 +193,7 @@ static BmrtStatus name_metrics(Evaluation *e, const BmrtEntry *entry, void *cons
     return BMRT_OK;
 }
 
-static BmrtStatus finish(Evaluation *e, int64_t rows, BmrtMetric *metrics)
-{
+static BmrtStatus finish(Evaluation *e, int64_t rows, BmrtMetric *metrics) {
     const BmrtHooks *hooks = e->s->hooks;
     if (e->eval->finish_entry < 0) return name_metrics(e, e->entry, e->outputs, metrics);
     const BmrtEntry *entry = &e->s->model->entries[e->eval->finish_entry];
@@ -223,8 +211,7 @@ static BmrtStatus finish(Evaluation *e, int64_t rows, BmrtMetric *metrics)
 }
 
 BmrtStatus bmrt_evaluate(BmrtSession *s, const BmrtEval *eval, const BmrtDataset *data,
-                         BmrtSplit split, int64_t batch, BmrtMetric *metrics)
-{
+                         BmrtSplit split, int64_t batch, BmrtMetric *metrics) {
     const BmrtRows *rows = &data->splits[split];
     if (eval->eval_entry < 0 || eval->eval_entry >= (int32_t)s->model->entry_count ||
         eval->finish_entry >= (int32_t)s->model->entry_count)

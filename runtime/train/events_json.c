@@ -5,8 +5,7 @@
 #include "runtime/train/train.h"
 
 /* Bytes of the valid UTF-8 sequence at `at`; 0: not valid. */
-static size_t utf8_length(const unsigned char *at)
-{
+static size_t utf8_length(const unsigned char *at) {
     static const struct {
         unsigned char from, to, second_from, second_to, length;
     } leads[] = {{0xc2, 0xdf, 0x80, 0xbf, 2}, {0xe0, 0xe0, 0xa0, 0xbf, 3},
@@ -24,31 +23,34 @@ static size_t utf8_length(const unsigned char *at)
     return 0;
 }
 
-static void put_string(BmrtTextOut *t, const char *text)
-{
+static void put_string(BmrtTextOut *t, const char *text) {
     const unsigned char *at = (const unsigned char *)text;
     bmrt_textout_put(t, "\"");
     while (*at) {
         const size_t n = utf8_length(at);
-        if (n == 0) bmrt_textout_put(t, "\xef\xbf\xbd");
-        else if (*at == '"' || *at == '\\') bmrt_textout_format(t, "\\%c", *at);
-        else if (*at == '\n') bmrt_textout_put(t, "\\n");
-        else if (*at < 0x20 || *at == 0x7f) bmrt_textout_format(t, "\\u%04x", *at);
-        else bmrt_textout_bytes(t, (const char *)at, n);
+        if (n == 0)
+            bmrt_textout_put(t, "\xef\xbf\xbd");
+        else if (*at == '"' || *at == '\\')
+            bmrt_textout_format(t, "\\%c", *at);
+        else if (*at == '\n')
+            bmrt_textout_put(t, "\\n");
+        else if (*at < 0x20 || *at == 0x7f)
+            bmrt_textout_format(t, "\\u%04x", *at);
+        else
+            bmrt_textout_bytes(t, (const char *)at, n);
         at += n ? n : 1;
     }
     bmrt_textout_put(t, "\"");
 }
 
-size_t bmrt_json_string(const char *text, char *out, size_t size)
-{
+size_t bmrt_json_string(const char *text, char *out, size_t size) {
     BmrtTextOut t = bmrt_textout(out, size);
     put_string(&t, text);
     return t.used;
 }
 
-static void put_metrics(BmrtTextOut *t, const char *key, const BmrtMetric *metrics, uint32_t count)
-{
+static void put_metrics(BmrtTextOut *t, const char *key, const BmrtMetric *metrics,
+                        uint32_t count) {
     bmrt_textout_format(t, ",\"%s\":{", key);
     for (uint32_t i = 0; i < count; i++) {
         if (i) bmrt_textout_put(t, ",");
@@ -60,21 +62,19 @@ static void put_metrics(BmrtTextOut *t, const char *key, const BmrtMetric *metri
 }
 
 /* Milliseconds are enough, and steady in width. */
-static void put_seconds(BmrtTextOut *t, double seconds)
-{
+static void put_seconds(BmrtTextOut *t, double seconds) {
     bmrt_textout_put(t, ",\"seconds\":");
     bmrt_textout_exact(t, (double)(int64_t)(seconds * 1000 + 0.5) / 1000);
 }
 
-static void put_key_string(BmrtTextOut *t, const char *key, const char *text)
-{
+static void put_key_string(BmrtTextOut *t, const char *key, const char *text) {
     bmrt_textout_format(t, ",\"%s\":", key);
     put_string(t, text ? text : "");
 }
 
-size_t bmrt_event_json(const BmrtEvent *e, char *out, size_t size)
-{
-    static const char *const names[] = {"begin", "tick", "epoch", "test", "saved", "warning", "end"};
+size_t bmrt_event_json(const BmrtEvent *e, char *out, size_t size) {
+    static const char *const names[] = {"begin", "tick",    "epoch", "test",
+                                        "saved", "warning", "end"};
     BmrtTextOut t = bmrt_textout(out, size);
     if (e->kind == BMRT_EVENT_BEGIN || e->kind == BMRT_EVENT_TICK) return 0;
     bmrt_textout_format(&t, "{\"event\":\"%s\"", names[e->kind]);
@@ -90,7 +90,6 @@ size_t bmrt_event_json(const BmrtEvent *e, char *out, size_t size)
     case BMRT_EVENT_TEST:
         put_key_string(&t, "name", e->name ? e->name : "test");
         put_metrics(&t, "metrics", e->metrics, e->metric_count);
-        put_seconds(&t, e->seconds);
         break;
     case BMRT_EVENT_SAVED: put_key_string(&t, "path", e->path); break;
     case BMRT_EVENT_WARNING: put_key_string(&t, "message", e->message); break;

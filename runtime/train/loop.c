@@ -1,12 +1,12 @@
 /* One train block: epochs of shuffled batches, metrics, early stop, saving.
  *
- * Everything that decides the weights' bits is a function of (program, seed, iteration): the order of
- * an epoch, the batches, the draws. So a run that was stopped and resumed writes the same weights as
- * one that was not. Time decides only when guarding copies are saved. */
+ * Everything that decides the weights' bits is a function of (program, seed, iteration): the order
+ * of an epoch, the batches, the draws. So a run that was stopped and resumed writes the same
+ * weights as one that was not. Time decides only when guarding copies are saved. */
 #include <math.h>
 #include <string.h>
 
-#include "runtime/data/random.h"
+#include "runtime/data/shuffle.h"
 #include "runtime/train/position.h"
 #include "runtime/train/saving.h"
 #include "runtime/train/session.h"
@@ -35,19 +35,15 @@ typedef struct Loop {
 
 /* ------------------------------------------------------------------ events */
 
-static void loop_metrics(Loop *l)
-{
+static void loop_metrics(Loop *l) {
     for (uint32_t m = 0; m < l->metric_count; m++) {
         l->metrics[m].name = l->step->outputs[l->metric_output[m]].name;
-        l->metrics[m].value = l->at->epoch_rows
-                                  ? l->at->sums[m] / (double)l->at->epoch_rows
-                                  : NAN;
+        l->metrics[m].value = l->at->epoch_rows ? l->at->sums[m] / (double)l->at->epoch_rows : NAN;
     }
 }
 
 /* `done`: the epoch that has just ended still counts as the current one. */
-static BmrtEvent loop_event(Loop *l, BmrtEventKind kind, bool done)
-{
+static BmrtEvent loop_event(Loop *l, BmrtEventKind kind, bool done) {
     const int64_t iteration = bmrt_iteration(l->s->handle);
     const int64_t last = done && iteration > 0 ? iteration - 1 : iteration;
     return (BmrtEvent){.kind = kind,
@@ -65,8 +61,7 @@ static BmrtEvent loop_event(Loop *l, BmrtEventKind kind, bool done)
                        .first_step = l->first_step};
 }
 
-static void tick(Loop *l)
-{
+static void tick(Loop *l) {
     const double every = l->s->options->tick_seconds;
     if (every <= 0) return;
     const double now = bmrt_seconds();
@@ -78,13 +73,11 @@ static void tick(Loop *l)
 
 /* ------------------------------------------------------------------ opening and closing */
 
-static BmrtStatus no_memory(Loop *l)
-{
+static BmrtStatus no_memory(Loop *l) {
     return bmrt_report_text(l->s, BMRT_MEMORY, "no memory to train");
 }
 
-static BmrtStatus check_block(Loop *l)
-{
+static BmrtStatus check_block(Loop *l) {
     const BmrtTrain *t = l->train;
     const char *name = t->name ? t->name : "train";
     if (t->data < 0 || t->data >= (int32_t)l->s->model->data_count)
@@ -107,8 +100,7 @@ static BmrtStatus check_block(Loop *l)
     return BMRT_OK;
 }
 
-static BmrtStatus make_outputs(Loop *l)
-{
+static BmrtStatus make_outputs(Loop *l) {
     for (uint32_t i = 0; i < l->step->output_count; i++) {
         const BmrtValue *v = &l->step->outputs[i];
         int64_t elements, bytes;
@@ -125,8 +117,7 @@ static BmrtStatus make_outputs(Loop *l)
     return BMRT_OK;
 }
 
-static BmrtStatus plan_steps(Loop *l)
-{
+static BmrtStatus plan_steps(Loop *l) {
     const BmrtTrain *t = l->train;
     l->batch_rows = t->batch > 0 && t->batch < l->rows->count ? t->batch : l->rows->count;
     l->epoch_steps = (l->rows->count + l->batch_rows - 1) / l->batch_rows;
@@ -138,8 +129,7 @@ static BmrtStatus plan_steps(Loop *l)
     return status == BMRT_OK ? status : bmrt_report_handle(l->s, status);
 }
 
-static BmrtStatus open_loop(Loop *l)
-{
+static BmrtStatus open_loop(Loop *l) {
     const BmrtHooks *hooks = l->s->hooks;
     BmrtMessage message;
     int64_t symbol;
@@ -162,8 +152,7 @@ static BmrtStatus open_loop(Loop *l)
     return status == BMRT_OK ? status : bmrt_report(l->s, status, &message);
 }
 
-static void close_loop(Loop *l)
-{
+static void close_loop(Loop *l) {
     const BmrtHooks *hooks = l->s->hooks;
     if (!l->step) return;
     for (uint32_t i = 0; l->made && i < l->step->output_count; i++)
@@ -176,8 +165,7 @@ static void close_loop(Loop *l)
 }
 
 /* A resumed block must be the one that was interrupted. */
-static BmrtStatus check_resumed(Loop *l, uint64_t seed)
-{
+static BmrtStatus check_resumed(Loop *l, uint64_t seed) {
     const struct {
         const char *what;
         uint64_t then, now;
@@ -187,10 +175,9 @@ static BmrtStatus check_resumed(Loop *l, uint64_t seed)
                 {"seed", l->at->seed, seed}};
     for (unsigned i = 0; i < sizeof same / sizeof *same && l->at->rows; i++)
         if (same[i].then != same[i].now)
-            return bmrt_report_text(l->s, BMRT_MISMATCH,
-                                    "the checkpoint is of a run with %s = %llu; here it is %llu",
-                                    same[i].what, (unsigned long long)same[i].then,
-                                    (unsigned long long)same[i].now);
+            return bmrt_report_text(
+                l->s, BMRT_MISMATCH, "the checkpoint is of a run with %s = %llu; here it is %llu",
+                same[i].what, (unsigned long long)same[i].then, (unsigned long long)same[i].now);
     l->at->rows = (uint64_t)l->rows->count;
     l->at->batch = (uint64_t)l->batch_rows;
     l->at->shuffle = l->train->shuffle != 0;
@@ -202,8 +189,7 @@ static BmrtStatus check_resumed(Loop *l, uint64_t seed)
 /* ------------------------------------------------------------------ steps */
 
 /* The epoch's order depends on (seed, epoch) only; the split's own order is kept. */
-static const uint32_t *epoch_order(Loop *l, int64_t epoch)
-{
+static const uint32_t *epoch_order(Loop *l, int64_t epoch) {
     const int64_t count = l->rows->count;
     if (!l->train->shuffle) return l->rows->order;
     if (l->order_epoch == epoch) return l->order;
@@ -214,8 +200,7 @@ static const uint32_t *epoch_order(Loop *l, int64_t epoch)
     return l->order;
 }
 
-static BmrtStatus run_step(Loop *l)
-{
+static BmrtStatus run_step(Loop *l) {
     BmrtSession *s = l->s;
     BmrtMessage message;
     const int64_t iteration = bmrt_iteration(s->handle);
@@ -241,22 +226,19 @@ static BmrtStatus run_step(Loop *l)
 
 /* ------------------------------------------------------------------ epochs */
 
-static const BmrtMetric *find_valid(const Loop *l, const char *name)
-{
+static const BmrtMetric *find_valid(const Loop *l, const char *name) {
     for (uint32_t m = 0; name && m < l->train->valid.metric_count; m++)
         if (strcmp(l->valid[m].name, name) == 0) return &l->valid[m];
     return NULL;
 }
 
 /* NaN never improves on anything. */
-static bool improves(double value, double best, bool any, int highest)
-{
+static bool improves(double value, double best, bool any, int highest) {
     if (isnan(value)) return false;
     return !any || (highest ? value > best : value < best);
 }
 
-static bool update_best(Loop *l, int64_t epoch)
-{
+static bool update_best(Loop *l, int64_t epoch) {
     const BmrtMetric *m = find_valid(l, l->train->save_metric);
     if (l->train->save != BMRT_SAVE_BEST || !m) return false;
     if (!improves(m->value, l->at->best, l->at->best_epoch > 0, l->train->save_highest))
@@ -266,12 +248,12 @@ static bool update_best(Loop *l, int64_t epoch)
     return true;
 }
 
-static void update_patience(Loop *l)
-{
+static void update_patience(Loop *l) {
     const BmrtMetric *m = find_valid(l, l->train->patience_metric);
     if (l->train->patience <= 0 || !m) return;
     l->at->patience_epochs++;
-    if (improves(m->value, l->at->patience_best, l->at->patience_seen, l->train->patience_highest)) {
+    if (improves(m->value, l->at->patience_best, l->at->patience_seen,
+                 l->train->patience_highest)) {
         l->at->patience_best = m->value;
         l->at->patience_seen = 1;
         l->at->patience_epochs = 0;
@@ -282,18 +264,16 @@ static void update_patience(Loop *l)
               l->train->patience_metric, (long long)l->train->patience);
 }
 
-static BmrtStatus save_epoch(Loop *l, int64_t epoch, bool best)
-{
+static BmrtStatus save_epoch(Loop *l, int64_t epoch, bool best) {
     const BmrtTrain *t = l->train;
-    const bool due = t->save == BMRT_SAVE_EVERY && t->save_every_epochs > 0 &&
-                     epoch % t->save_every_epochs == 0;
+    const bool due =
+        t->save == BMRT_SAVE_EVERY && t->save_every_epochs > 0 && epoch % t->save_every_epochs == 0;
     if (best || due) return bmrt_saver_save(&l->saver, l->at, l->metric_count);
     if (t->save == BMRT_SAVE_EVERY) return BMRT_OK;
     return bmrt_saver_guard(&l->saver, l->at, l->metric_count, false);
 }
 
-static BmrtStatus end_epoch(Loop *l, bool whole)
-{
+static BmrtStatus end_epoch(Loop *l, bool whole) {
     BmrtStatus status = BMRT_OK;
     BmrtEvent event = loop_event(l, BMRT_EVENT_EPOCH, true);
     loop_metrics(l);
@@ -315,13 +295,11 @@ static BmrtStatus end_epoch(Loop *l, bool whole)
     return status;
 }
 
-static bool finished(const Loop *l)
-{
+static bool finished(const Loop *l) {
     return bmrt_iteration(l->s->handle) >= l->total_steps || l->at->stopped;
 }
 
-static BmrtStatus run_steps(Loop *l)
-{
+static BmrtStatus run_steps(Loop *l) {
     BmrtStatus status = BMRT_OK;
     const int64_t every = l->train->save == BMRT_SAVE_EVERY ? l->train->save_every_steps : 0;
     while (status == BMRT_OK && !finished(l)) {
@@ -334,8 +312,10 @@ static BmrtStatus run_steps(Loop *l)
         if (status != BMRT_OK) return status;
         const int64_t iteration = bmrt_iteration(l->s->handle);
         const bool whole = iteration % l->epoch_steps == 0;
-        if (whole || iteration == l->total_steps) status = end_epoch(l, whole);
-        else tick(l);
+        if (whole || iteration == l->total_steps)
+            status = end_epoch(l, whole);
+        else
+            tick(l);
         if (status == BMRT_OK && every > 0 && iteration % every == 0 &&
             l->saver.saved_iteration != iteration)
             status = bmrt_saver_save(&l->saver, l->at, l->metric_count);
@@ -344,8 +324,7 @@ static BmrtStatus run_steps(Loop *l)
 }
 
 /* What the block promises to leave behind: the last weights, or the best. */
-static BmrtStatus finish_block(Loop *l, bool trained)
-{
+static BmrtStatus finish_block(Loop *l, bool trained) {
     BmrtSession *s = l->s;
     BmrtTensorFile file;
     BmrtMessage message;
@@ -369,8 +348,7 @@ static BmrtStatus finish_block(Loop *l, bool trained)
     return BMRT_OK;
 }
 
-BmrtStatus bmrt_run_block(BmrtSession *s, BmrtPosition *position)
-{
+BmrtStatus bmrt_run_block(BmrtSession *s, BmrtPosition *position) {
     const BmrtTrain *train = &s->model->train[position->block];
     Loop l = {.s = s, .train = train, .at = position, .order_epoch = -1};
     const uint64_t seed = s->options->seed_given ? s->options->seed : train->seed;

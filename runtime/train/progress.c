@@ -12,42 +12,43 @@ enum { BAR_CELLS = 20 };
 #define AMBER "\x1b[33m"
 #define RESET "\x1b[0m"
 
-static void paint(BmrtTextOut *t, int color, const char *code)
-{
+static void paint(BmrtTextOut *t, int color, const char *code) {
     if (color) bmrt_textout_put(t, code);
 }
 
 /* "4.2 s", "3 min 05 s", "2 h 07 min" */
-static void put_duration(BmrtTextOut *t, double seconds)
-{
+static void put_duration(BmrtTextOut *t, double seconds) {
     const long long whole = seconds > 0 && seconds < 1e9 ? (long long)(seconds + 0.5) : 0;
-    if (seconds < 9.95) bmrt_textout_format(t, "%lld.%lld s", (long long)(seconds * 10 + 0.5) / 10,
-                                            (long long)(seconds * 10 + 0.5) % 10);
-    else if (whole < 60) bmrt_textout_format(t, "%lld s", whole);
-    else if (whole < 3600) bmrt_textout_format(t, "%lld min %02lld s", whole / 60, whole % 60);
-    else bmrt_textout_format(t, "%lld h %02lld min", whole / 3600, whole / 60 % 60);
+    if (seconds < 9.95)
+        bmrt_textout_format(t, "%lld.%lld s", (long long)(seconds * 10 + 0.5) / 10,
+                            (long long)(seconds * 10 + 0.5) % 10);
+    else if (whole < 60)
+        bmrt_textout_format(t, "%lld s", whole);
+    else if (whole < 3600)
+        bmrt_textout_format(t, "%lld min %02lld s", whole / 60, whole % 60);
+    else
+        bmrt_textout_format(t, "%lld h %02lld min", whole / 3600, whole / 60 % 60);
 }
 
-static void put_metrics(BmrtTextOut *t, const BmrtMetric *metrics, uint32_t count)
-{
+static void put_metrics(BmrtTextOut *t, const BmrtMetric *metrics, uint32_t count) {
     for (uint32_t i = 0; i < count; i++) {
         bmrt_textout_format(t, "  %s ", metrics[i].name);
         bmrt_textout_number(t, metrics[i].value);
     }
 }
 
-static void put_epoch(BmrtTextOut *t, const BmrtEvent *e, int color)
-{
+static void put_epoch(BmrtTextOut *t, const BmrtEvent *e, int color) {
     paint(t, color, BOLD);
     if (e->name) bmrt_textout_format(t, "%s: ", e->name);
     bmrt_textout_format(t, "epoch %lld", (long long)e->epoch);
-    if (e->epochs > 0) bmrt_textout_format(t, "/%lld", (long long)e->epochs);
-    else bmrt_textout_format(t, " (step %lld/%lld)", (long long)e->step, (long long)e->steps);
+    if (e->epochs > 0)
+        bmrt_textout_format(t, "/%lld", (long long)e->epochs);
+    else
+        bmrt_textout_format(t, " (step %lld/%lld)", (long long)e->step, (long long)e->steps);
     paint(t, color, RESET);
 }
 
-size_t bmrt_event_line(const BmrtEvent *e, int color, char *out, size_t size)
-{
+size_t bmrt_event_line(const BmrtEvent *e, int color, char *out, size_t size) {
     BmrtTextOut t = bmrt_textout(out, size);
     switch (e->kind) {
     case BMRT_EVENT_EPOCH:
@@ -90,8 +91,7 @@ size_t bmrt_event_line(const BmrtEvent *e, int color, char *out, size_t size)
     return t.used;
 }
 
-static void put_bar(BmrtTextOut *t, double part, int unicode)
-{
+static void put_bar(BmrtTextOut *t, double part, int unicode) {
     static const char *const eighths[] = {"", "▏", "▎", "▍", "▌", "▋", "▊", "▉"};
     const int fine = (int)(part * BAR_CELLS * 8), full = fine / 8;
     int cells = 0;
@@ -106,16 +106,14 @@ static void put_bar(BmrtTextOut *t, double part, int unicode)
 }
 
 /* Columns of UTF-8 text without escapes: the bar uses none wider than one. */
-static int columns(const char *text)
-{
+static int columns(const char *text) {
     int count = 0;
     for (; *text; text++) count += ((unsigned char)*text & 0xc0) != 0x80;
     return count;
 }
 
 /* Adds `part` if it still fits the line. */
-static void put_if_fits(BmrtTextOut *t, const char *part, int width, int *used)
-{
+static void put_if_fits(BmrtTextOut *t, const char *part, int width, int *used) {
     const int wide = columns(part);
     if (*used + wide >= width) {
         *used = width; /* nothing after it either: no gaps */
@@ -126,8 +124,7 @@ static void put_if_fits(BmrtTextOut *t, const char *part, int width, int *used)
 }
 
 size_t bmrt_progress_bar(const BmrtEvent *e, int width, int color, int unicode, char *out,
-                         size_t size)
-{
+                         size_t size) {
     char text[256];
     BmrtTextOut t = bmrt_textout(out, size), part;
     int used = 0;
@@ -147,7 +144,8 @@ size_t bmrt_progress_bar(const BmrtEvent *e, int width, int color, int unicode, 
     paint(&t, color, RESET);
     if (rate > 0) {
         part = bmrt_textout(text, sizeof text);
-        if (rate >= 10) bmrt_textout_format(&part, "  %lld step/s", (long long)(rate + 0.5));
+        if (rate >= 10)
+            bmrt_textout_format(&part, "  %lld step/s", (long long)(rate + 0.5));
         else {
             bmrt_textout_put(&part, "  ");
             bmrt_textout_number(&part, rate);
@@ -168,7 +166,6 @@ size_t bmrt_progress_bar(const BmrtEvent *e, int width, int color, int unicode, 
     return t.used;
 }
 
-const char *bmrt_progress_clear(void)
-{
+const char *bmrt_progress_clear(void) {
     return "\r\x1b[K";
 }

@@ -1,6 +1,6 @@
-/* Saving policy. LAST and EVERY: one file, always resumable. BEST: that file holds the best epoch (and
- * its optimizer, so that it is resumable too), and the latest state goes to a second file beside it
- * while the run lasts. */
+/* Saving policy. LAST and EVERY: one file, always resumable. BEST: that file holds the best epoch
+ * (and its optimizer, so that it is resumable too), and the latest state goes to a second file
+ * beside it while the run lasts. */
 #include "runtime/train/saving.h"
 
 #include <stdio.h>
@@ -9,8 +9,7 @@
 
 #define SAVE_SECONDS 30.0
 
-static const BmrtTrain *chosen_block(const BmrtModel *model, const BmrtTrainOptions *options)
-{
+static const BmrtTrain *chosen_block(const BmrtModel *model, const BmrtTrainOptions *options) {
     for (uint32_t i = 0; i < model->train_count; i++) {
         const char *name = model->train[i].name;
         if (!options->block || (name && strcmp(name, options->block) == 0)) return &model->train[i];
@@ -19,17 +18,15 @@ static const BmrtTrain *chosen_block(const BmrtModel *model, const BmrtTrainOpti
 }
 
 static bool block_path(const BmrtModel *model, const BmrtTrain *train,
-                       const BmrtTrainOptions *options, char *out, size_t size)
-{
+                       const BmrtTrainOptions *options, char *out, size_t size) {
     const char *path = options->save_path ? options->save_path : train ? train->save_path : NULL;
-    const int n = path ? snprintf(out, size, "%s", path)
-                       : snprintf(out, size, "%s.safetensors", model->name);
+    const int n =
+        path ? snprintf(out, size, "%s", path) : snprintf(out, size, "%s.safetensors", model->name);
     return n > 0 && (size_t)n < size;
 }
 
 /* a/net.safetensors -> a/net.resume.safetensors */
-static bool resume_path(const char *path, char *out, size_t size)
-{
+static bool resume_path(const char *path, char *out, size_t size) {
     static const char suffix[] = ".safetensors";
     size_t n = strlen(path);
     if (n > sizeof suffix - 1 && strcmp(path + n - (sizeof suffix - 1), suffix) == 0)
@@ -38,13 +35,13 @@ static bool resume_path(const char *path, char *out, size_t size)
     return total > 0 && (size_t)total < size;
 }
 
-int bmrt_save_path(const BmrtModel *model, const BmrtTrainOptions *options, char *out, size_t size)
-{
+int bmrt_save_path(const BmrtModel *model, const BmrtTrainOptions *options, char *out,
+                   size_t size) {
     return block_path(model, chosen_block(model, options), options, out, size);
 }
 
-int bmrt_resume_path(const BmrtModel *model, const BmrtTrainOptions *options, char *out, size_t size)
-{
+int bmrt_resume_path(const BmrtModel *model, const BmrtTrainOptions *options, char *out,
+                     size_t size) {
     char path[BMRT_PATH_MAX];
     if (!block_path(model, chosen_block(model, options), options, path, sizeof path)) return 0;
     if (resume_path(path, out, size) && access(out, F_OK) == 0) return 1;
@@ -53,8 +50,7 @@ int bmrt_resume_path(const BmrtModel *model, const BmrtTrainOptions *options, ch
 }
 
 /* A path written in the model file may not leave the current folder. */
-static BmrtStatus check_path(BmrtSaver *saver)
-{
+static BmrtStatus check_path(BmrtSaver *saver) {
     const BmrtTrainOptions *options = saver->s->options;
     const char *path = saver->path;
     if (options->save_path || options->allow_paths) return BMRT_OK;
@@ -71,8 +67,7 @@ static BmrtStatus check_path(BmrtSaver *saver)
     return BMRT_ARGUMENT;
 }
 
-BmrtStatus bmrt_saver_open(BmrtSaver *out, BmrtSession *s, const BmrtTrain *train)
-{
+BmrtStatus bmrt_saver_open(BmrtSaver *out, BmrtSession *s, const BmrtTrain *train) {
     BmrtOutput probe;
     BmrtMessage message;
     *out = (BmrtSaver){.s = s, .train = train, .saved_at = bmrt_seconds(), .saved_iteration = -1};
@@ -89,8 +84,7 @@ BmrtStatus bmrt_saver_open(BmrtSaver *out, BmrtSession *s, const BmrtTrain *trai
 }
 
 static BmrtStatus save_to(BmrtSaver *saver, const char *path, const BmrtPosition *position,
-                          uint32_t metrics)
-{
+                          uint32_t metrics) {
     BmrtPositionText text;
     BmrtSession *s = saver->s;
     bmrt_position_write(position, metrics, &text);
@@ -101,20 +95,20 @@ static BmrtStatus save_to(BmrtSaver *saver, const char *path, const BmrtPosition
         s->hooks->unlink(s->hooks->user, saver->resume);
     saver->saved_at = bmrt_seconds();
     saver->saved_iteration = bmrt_iteration(s->handle);
-    bmrt_emit(s, (BmrtEvent){.kind = BMRT_EVENT_SAVED, .name = saver->train->name, .path = path,
+    bmrt_emit(s, (BmrtEvent){.kind = BMRT_EVENT_SAVED,
+                             .name = saver->train->name,
+                             .path = path,
                              .step = saver->saved_iteration});
     return BMRT_OK;
 }
 
-BmrtStatus bmrt_saver_save(BmrtSaver *saver, const BmrtPosition *position, uint32_t metrics)
-{
+BmrtStatus bmrt_saver_save(BmrtSaver *saver, const BmrtPosition *position, uint32_t metrics) {
     if (saver->s->options->save_nothing) return BMRT_OK;
     return save_to(saver, saver->path, position, metrics);
 }
 
 BmrtStatus bmrt_saver_guard(BmrtSaver *saver, const BmrtPosition *position, uint32_t metrics,
-                            bool urgent)
-{
+                            bool urgent) {
     const double wish = saver->s->options->save_seconds;
     const double least = wish == 0 ? SAVE_SECONDS : wish;
     if (saver->s->options->save_nothing) return BMRT_OK;
@@ -124,8 +118,7 @@ BmrtStatus bmrt_saver_guard(BmrtSaver *saver, const BmrtPosition *position, uint
     return save_to(saver, best ? saver->resume : saver->path, position, metrics);
 }
 
-void bmrt_saver_done(BmrtSaver *saver)
-{
+void bmrt_saver_done(BmrtSaver *saver) {
     if (saver->s->options->save_nothing || saver->train->save != BMRT_SAVE_BEST) return;
     saver->s->hooks->unlink(saver->s->hooks->user, saver->resume); /* may not be there */
 }

@@ -8,10 +8,11 @@
 typedef struct BmrtSaver {
     BmrtSession *s;
     const BmrtTrain *train;
-    char path[BMRT_PATH_MAX];   /* what the block promises */
-    char resume[BMRT_PATH_MAX]; /* BEST only: the latest state, to resume from; removed at the end */
-    double saved_at;            /* seconds; start of the block before the first save */
-    int64_t saved_iteration;    /* -1: none by this run */
+    char path[BMRT_PATH_MAX]; /* what the block promises */
+    char
+        resume[BMRT_PATH_MAX]; /* BEST only: the latest state, to resume from; removed at the end */
+    double saved_at;           /* seconds; start of the block before the first save */
+    int64_t saved_iteration;   /* -1: none by this run */
 } BmrtSaver;
 
 /* Resolves the paths and makes sure that the folder can be written, before anything is trained. */

@@ -6,15 +6,13 @@
 #include <string.h>
 #include <time.h>
 
-double bmrt_seconds(void)
-{
+double bmrt_seconds(void) {
     struct timespec t;
     clock_gettime(CLOCK_MONOTONIC, &t);
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-BmrtStatus bmrt_report(BmrtSession *s, BmrtStatus status, const BmrtMessage *message)
-{
+BmrtStatus bmrt_report(BmrtSession *s, BmrtStatus status, const BmrtMessage *message) {
     BmrtReport *r = s->report;
     const size_t head = strcspn(message->text, "\n");
     const char *note = message->text[head] ? message->text + head + 1 : "";
@@ -25,8 +23,7 @@ BmrtStatus bmrt_report(BmrtSession *s, BmrtStatus status, const BmrtMessage *mes
     return status;
 }
 
-BmrtStatus bmrt_report_text(BmrtSession *s, BmrtStatus status, const char *format, ...)
-{
+BmrtStatus bmrt_report_text(BmrtSession *s, BmrtStatus status, const char *format, ...) {
     BmrtMessage message;
     va_list arguments;
     va_start(arguments, format);
@@ -35,18 +32,15 @@ BmrtStatus bmrt_report_text(BmrtSession *s, BmrtStatus status, const char *forma
     return bmrt_report(s, status, &message);
 }
 
-BmrtStatus bmrt_report_handle(BmrtSession *s, BmrtStatus status)
-{
+BmrtStatus bmrt_report_handle(BmrtSession *s, BmrtStatus status) {
     return bmrt_report(s, status, &s->handle->message);
 }
 
-void bmrt_emit(const BmrtSession *s, BmrtEvent event)
-{
+void bmrt_emit(const BmrtSession *s, BmrtEvent event) {
     if (s->options->event) s->options->event(s->options->user, &event);
 }
 
-void bmrt_warn(const BmrtSession *s, const char *format, ...)
-{
+void bmrt_warn(const BmrtSession *s, const char *format, ...) {
     char text[1024];
     va_list arguments;
     va_start(arguments, format);
@@ -56,8 +50,7 @@ void bmrt_warn(const BmrtSession *s, const char *format, ...)
 }
 
 BmrtStatus bmrt_bind_columns(BmrtSession *s, const BmrtEntry *entry, const BmrtBatcher *batch,
-                             const void **inputs)
-{
+                             const void **inputs) {
     for (uint32_t i = 0; i < entry->input_count; i++) {
         const BmrtValue *v = &entry->inputs[i];
         inputs[i] = bmrt_batcher_column(batch, v->name, v->dtype);
@@ -69,8 +62,7 @@ BmrtStatus bmrt_bind_columns(BmrtSession *s, const BmrtEntry *entry, const BmrtB
 }
 
 BmrtStatus bmrt_report_batch(BmrtSession *s, BmrtStatus status, BmrtSplit part,
-                             const uint32_t *order, int64_t first)
-{
+                             const uint32_t *order, int64_t first) {
     static const char *const names[BMRT_SPLIT_COUNT] = {"data", "train", "valid", "test"};
     const int64_t bad = s->handle->bad_row;
     bmrt_report_handle(s, status);

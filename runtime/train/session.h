@@ -26,8 +26,7 @@ BmrtStatus bmrt_report_text(BmrtSession *s, BmrtStatus status, const char *forma
 BmrtStatus bmrt_report_handle(BmrtSession *s, BmrtStatus status);
 void bmrt_emit(const BmrtSession *s, BmrtEvent event);
 void bmrt_warn(const BmrtSession *s, const char *format, ...) BMRT_PRINTF(2, 3);
-static inline bool bmrt_stopped(const BmrtSession *s)
-{
+static inline bool bmrt_stopped(const BmrtSession *s) {
     return s->options->stop && *s->options->stop;
 }
 

@@ -5,28 +5,24 @@
 #include "runtime/train/position.h"
 #include "runtime/train/session.h"
 
-static bool chosen(const char *wanted, const char *name)
-{
+static bool chosen(const char *wanted, const char *name) {
     return !wanted || (name && strcmp(wanted, name) == 0);
 }
 
-static bool any_train(const BmrtModel *m, const char *block)
-{
+static bool any_train(const BmrtModel *m, const char *block) {
     for (uint32_t i = 0; i < m->train_count; i++)
         if (chosen(block, m->train[i].name)) return true;
     return false;
 }
 
-static bool any_test(const BmrtModel *m, const char *block)
-{
+static bool any_test(const BmrtModel *m, const char *block) {
     for (uint32_t i = 0; i < m->test_count; i++)
         if (chosen(block, m->test[i].name)) return true;
     return false;
 }
 
 /* Splits of data block `d` that the run reads. */
-static unsigned wanted_splits(const BmrtSession *s, int32_t d, bool train)
-{
+static unsigned wanted_splits(const BmrtSession *s, int32_t d, bool train) {
     unsigned wanted = 0;
     const BmrtModel *m = s->model;
     for (uint32_t i = 0; train && i < m->train_count; i++) {
@@ -41,8 +37,7 @@ static unsigned wanted_splits(const BmrtSession *s, int32_t d, bool train)
     return wanted;
 }
 
-static BmrtStatus load_data(BmrtSession *s, bool train)
-{
+static BmrtStatus load_data(BmrtSession *s, bool train) {
     const BmrtTrainOptions *o = s->options;
     const BmrtPaths paths = {o->data_dir, o->model_dir, o->allow_paths};
     BmrtFault fault = {.line = 0};
@@ -51,8 +46,8 @@ static BmrtStatus load_data(BmrtSession *s, bool train)
     for (uint32_t d = 0; d < s->model->data_count; d++) {
         const unsigned wanted = wanted_splits(s, (int32_t)d, train);
         if (!wanted) continue;
-        const BmrtStatus status = bmrt_dataset_load(&s->data[d], &s->model->data[d], s->hooks,
-                                                    &paths, wanted, &fault);
+        const BmrtStatus status =
+            bmrt_dataset_load(&s->data[d], &s->model->data[d], s->hooks, &paths, wanted, &fault);
         if (status == BMRT_OK) continue;
         s->report->line = fault.line;
         s->report->column = fault.column;
@@ -61,17 +56,15 @@ static BmrtStatus load_data(BmrtSession *s, bool train)
     return BMRT_OK;
 }
 
-static BmrtStatus open_model(BmrtSession *s, uint64_t seed)
-{
-    const BmrtStatus status = bmrt_open_hooked(&s->handle, s->model, NULL, seed,
-                                               s->options->threads, s->hooks);
+static BmrtStatus open_model(BmrtSession *s, uint64_t seed) {
+    const BmrtStatus status =
+        bmrt_open_hooked(&s->handle, s->model, NULL, seed, s->options->threads, s->hooks);
     if (status == BMRT_OK) return status;
     if (!s->handle) return bmrt_report_text(s, status, "no memory for the model");
     return bmrt_report_handle(s, status);
 }
 
-static BmrtStatus load_weights(BmrtSession *s, const char *path)
-{
+static BmrtStatus load_weights(BmrtSession *s, const char *path) {
     BmrtTensorFile file;
     BmrtMessage message;
     BmrtStatus status = bmrt_tensors_read(s->hooks, path, &file, &message);
@@ -81,8 +74,7 @@ static BmrtStatus load_weights(BmrtSession *s, const char *path)
     return status == BMRT_OK ? status : bmrt_report_handle(s, status);
 }
 
-static BmrtStatus resume(BmrtSession *s, const char *path, BmrtPosition *position)
-{
+static BmrtStatus resume(BmrtSession *s, const char *path, BmrtPosition *position) {
     BmrtTensorFile file;
     BmrtMessage message;
     char source[24];
@@ -101,8 +93,7 @@ static BmrtStatus resume(BmrtSession *s, const char *path, BmrtPosition *positio
     return status;
 }
 
-static BmrtStatus run_test(BmrtSession *s, const BmrtTest *test, bool skip)
-{
+static BmrtStatus run_test(BmrtSession *s, const BmrtTest *test, bool skip) {
     BmrtMetric metrics[BMRT_METRICS_MAX];
     const double started = bmrt_seconds();
     if (test->data < 0 || test->data >= (int32_t)s->model->data_count ||
@@ -128,20 +119,17 @@ static BmrtStatus run_test(BmrtSession *s, const BmrtTest *test, bool skip)
     return status;
 }
 
-static BmrtStatus run_tests(BmrtSession *s, const char *block, bool skip)
-{
+static BmrtStatus run_tests(BmrtSession *s, const char *block, bool skip) {
     BmrtStatus status = BMRT_OK;
     for (uint32_t i = 0; status == BMRT_OK && i < s->model->test_count; i++) {
         s->report->interrupted = bmrt_stopped(s);
         if (s->report->interrupted) return BMRT_OK;
-        if (chosen(block, s->model->test[i].name))
-            status = run_test(s, &s->model->test[i], skip);
+        if (chosen(block, s->model->test[i].name)) status = run_test(s, &s->model->test[i], skip);
     }
     return status;
 }
 
-static BmrtStatus run_blocks(BmrtSession *s, BmrtPosition *position, bool resumed)
-{
+static BmrtStatus run_blocks(BmrtSession *s, BmrtPosition *position, bool resumed) {
     const BmrtModel *m = s->model;
     BmrtStatus status = BMRT_OK;
     for (uint64_t i = position->block; i < m->train_count; i++) {
@@ -158,15 +146,15 @@ static BmrtStatus run_blocks(BmrtSession *s, BmrtPosition *position, bool resume
     return status;
 }
 
-static BmrtStatus train(BmrtSession *s)
-{
+static BmrtStatus train(BmrtSession *s) {
     const BmrtTrainOptions *o = s->options;
     BmrtPosition position = {.block = 0};
     uint32_t first = 0;
     while (first < s->model->train_count && !chosen(o->block, s->model->train[first].name)) first++;
     if (!any_train(s->model, o->block))
-        return o->block ? bmrt_report_text(s, BMRT_ARGUMENT, "there is no train block `%s`", o->block)
-                        : bmrt_report_text(s, BMRT_ARGUMENT, "the model has no train block");
+        return o->block
+                   ? bmrt_report_text(s, BMRT_ARGUMENT, "there is no train block `%s`", o->block)
+                   : bmrt_report_text(s, BMRT_ARGUMENT, "the model has no train block");
     BmrtStatus status = open_model(s, o->seed_given ? o->seed : s->model->train[first].seed);
     if (status == BMRT_OK) status = load_data(s, true);
     if (status == BMRT_OK && o->init_path) status = load_weights(s, o->init_path);
@@ -185,12 +173,12 @@ static BmrtStatus train(BmrtSession *s)
     return BMRT_OK;
 }
 
-static BmrtStatus test(BmrtSession *s)
-{
+static BmrtStatus test(BmrtSession *s) {
     const BmrtTrainOptions *o = s->options;
     if (!any_test(s->model, o->block))
-        return o->block ? bmrt_report_text(s, BMRT_ARGUMENT, "there is no test block `%s`", o->block)
-                        : bmrt_report_text(s, BMRT_ARGUMENT, "the model has no test block");
+        return o->block
+                   ? bmrt_report_text(s, BMRT_ARGUMENT, "there is no test block `%s`", o->block)
+                   : bmrt_report_text(s, BMRT_ARGUMENT, "the model has no test block");
     if (!o->init_path) return bmrt_report_text(s, BMRT_ARGUMENT, "no weights to test");
     BmrtStatus status = open_model(s, o->seed);
     if (status == BMRT_OK) status = load_weights(s, o->init_path);
@@ -199,8 +187,7 @@ static BmrtStatus test(BmrtSession *s)
 }
 
 static BmrtStatus run(const BmrtModel *model, const BmrtTrainOptions *options, BmrtReport *report,
-                      BmrtStatus (*what)(BmrtSession *))
-{
+                      BmrtStatus (*what)(BmrtSession *)) {
     BmrtReport ignored;
     BmrtSession s = {.model = model, .options = options, .report = report ? report : &ignored};
     memset(s.report, 0, sizeof *s.report);
@@ -215,12 +202,10 @@ static BmrtStatus run(const BmrtModel *model, const BmrtTrainOptions *options, B
     return s.report->status;
 }
 
-BmrtStatus bmrt_train(const BmrtModel *model, const BmrtTrainOptions *options, BmrtReport *report)
-{
+BmrtStatus bmrt_train(const BmrtModel *model, const BmrtTrainOptions *options, BmrtReport *report) {
     return run(model, options, report, train);
 }
 
-BmrtStatus bmrt_test(const BmrtModel *model, const BmrtTrainOptions *options, BmrtReport *report)
-{
+BmrtStatus bmrt_test(const BmrtModel *model, const BmrtTrainOptions *options, BmrtReport *report) {
     return run(model, options, report, test);
 }

@@ -1,7 +1,8 @@
 /* Training and testing as the `train` and `test` blocks of a model say, for any model descriptor
  * (JIT-compiled or from a .so). Nothing here prints: what happens is told by events; progress.c and
- * events_json.c render events to text. Every failure is a status and a report that says where in the
- * .bm it comes from. docs/runtime.md explains order, seeds and saving; docs/checkpoint.md the files. */
+ * events_json.c render events to text. Every failure is a status and a report that says where in
+ * the .bm it comes from. docs/runtime.md explains order, seeds and saving; docs/checkpoint.md the
+ * files. */
 #ifndef BMRT_TRAIN_H
 #define BMRT_TRAIN_H
 
@@ -16,51 +17,54 @@ typedef struct BmrtMetric {
 } BmrtMetric;
 
 typedef enum BmrtEventKind {
-    BMRT_EVENT_BEGIN,   /* a train block starts: epochs, steps, rows, name are set */
-    BMRT_EVENT_TICK,    /* now and then within an epoch (options.tick_seconds): running train metrics */
-    BMRT_EVENT_EPOCH,   /* an epoch (or the last, unfinished one) is over: train and valid metrics */
-    BMRT_EVENT_TEST,    /* a test block was evaluated: name, metrics in `train` */
-    BMRT_EVENT_SAVED,   /* path */
+    BMRT_EVENT_BEGIN, /* a train block starts: epochs, steps, rows, name are set */
+    BMRT_EVENT_TICK,  /* now and then within an epoch (options.tick_seconds): running train metrics
+                       */
+    BMRT_EVENT_EPOCH, /* an epoch (or the last, unfinished one) is over: train and valid metrics */
+    BMRT_EVENT_TEST,  /* a test block was evaluated: name, metrics in `train` */
+    BMRT_EVENT_SAVED, /* path */
     BMRT_EVENT_WARNING, /* message */
     BMRT_EVENT_END      /* steps, seconds, weights_sha256 */
 } BmrtEventKind;
 
 typedef struct BmrtEvent {
     BmrtEventKind kind;
-    const char *name;    /* of the train or test block; NULL: the unnamed one */
-    int64_t epoch;       /* from 1 */
-    int64_t epochs;      /* planned; 0: the block counts steps */
-    int64_t step, steps; /* done in this block, and planned */
+    const char *name;                /* of the train or test block; NULL: the unnamed one */
+    int64_t epoch;                   /* from 1 */
+    int64_t epochs;                  /* planned; 0: the block counts steps */
+    int64_t step, steps;             /* done in this block, and planned */
     int64_t epoch_step, epoch_steps; /* done in this epoch, and steps of a whole epoch */
-    int64_t rows;        /* of the train (or test) split */
+    int64_t rows;                    /* of the train (or test) split */
     uint32_t metric_count, valid_count;
-    const BmrtMetric *metrics; /* EPOCH, TICK: row-weighted mean over the epoch so far; TEST: its own */
-    const BmrtMetric *valid;   /* EPOCH */
-    double seconds;      /* EPOCH: this epoch, valid included; TEST: the test; END, TICK: since BEGIN */
-    const char *path;    /* SAVED */
-    const char *message; /* WARNING */
+    const BmrtMetric
+        *metrics; /* EPOCH, TICK: row-weighted mean over the epoch so far; TEST: its own */
+    const BmrtMetric *valid; /* EPOCH */
+    double seconds; /* EPOCH: this epoch, valid included; TEST: the test; END, TICK: since BEGIN */
+    const char *path;           /* SAVED */
+    const char *message;        /* WARNING */
     const char *weights_sha256; /* END: 64 hex digits over parameters, states and fits */
-    int64_t first_step;  /* steps this block had done before this run (resumed) */
+    int64_t first_step;         /* steps this block had done before this run (resumed) */
 } BmrtEvent;
 
 typedef struct BmrtTrainOptions { /* zero it, set size_bytes, then what you need */
     uint32_t size_bytes;
-    const char *block;      /* name of the train (test) block to run; NULL: all in file order */
-    const char *data_dir;   /* --data; NULL: model_dir */
-    const char *model_dir;  /* folder of the .bm; NULL: the current folder */
-    int allow_paths;        /* data paths may be absolute, climb, or follow symlinks out */
-    int32_t threads;        /* 0: all CPUs this process may use */
-    int seed_given;         /* 1: `seed` stands instead of every train block's own */
+    const char *block;     /* name of the train (test) block to run; NULL: all in file order */
+    const char *data_dir;  /* --data; NULL: model_dir */
+    const char *model_dir; /* folder of the .bm; NULL: the current folder */
+    int allow_paths;       /* data paths may be absolute, climb, or follow symlinks out */
+    int32_t threads;       /* 0: all CPUs this process may use */
+    int seed_given;        /* 1: `seed` stands instead of every train block's own */
     uint64_t seed;
-    const char *init_path;  /* weights to start from; test: the weights to test */
-    const char *resume_path;/* checkpoint to continue; bmrt_resume_path finds the newest */
-    const char *save_path;  /* instead of the block's; NULL: as the block says */
-    int save_nothing;       /* write no file at all */
-    double save_seconds;    /* least time between two saves that only guard against loss; 0: 30 s;
-                               negative: save at every epoch */
-    double tick_seconds;    /* 0: no TICK events */
+    const char *init_path;   /* weights to start from; test: the weights to test */
+    const char *resume_path; /* checkpoint to continue; bmrt_resume_path finds the newest */
+    const char *save_path;   /* instead of the block's; NULL: as the block says */
+    int save_nothing;        /* write no file at all */
+    double save_seconds;     /* least time between two saves that only guard against loss; 0: 30 s;
+                                negative: save at every epoch */
+    double tick_seconds;     /* 0: no TICK events */
     const volatile sig_atomic_t *stop; /* nonzero: save and return after the step in progress */
-    void (*event)(void *user, const BmrtEvent *event); /* may be NULL; called on the calling thread */
+    void (*event)(void *user,
+                  const BmrtEvent *event); /* may be NULL; called on the calling thread */
     void *user;
     const BmrtHooks *hooks; /* NULL: libc */
 } BmrtTrainOptions;
@@ -86,18 +90,20 @@ BmrtStatus bmrt_test(const BmrtModel *model, const BmrtTrainOptions *options, Bm
 int bmrt_save_path(const BmrtModel *model, const BmrtTrainOptions *options, char *out, size_t size);
 /* The file `--resume` continues from: STEM.resume.safetensors beside the save path when it exists,
  * else the save path. 0 when neither exists or it does not fit. */
-int bmrt_resume_path(const BmrtModel *model, const BmrtTrainOptions *options, char *out, size_t size);
+int bmrt_resume_path(const BmrtModel *model, const BmrtTrainOptions *options, char *out,
+                     size_t size);
 
 /* ------------------------------------------------------------------ rendering */
 
-/* One JSON object without a newline, for the kinds EPOCH, TEST, SAVED, WARNING and END; "" for others.
- * As snprintf: writes at most size - 1 bytes, returns the length needed. Non-finite numbers: null. */
+/* One JSON object without a newline, for the kinds EPOCH, TEST, SAVED, WARNING and END; "" for
+ * others. As snprintf: writes at most size - 1 bytes, returns the length needed. Non-finite
+ * numbers: null. */
 size_t bmrt_event_json(const BmrtEvent *event, char *out, size_t size);
 /* A JSON string with its quotes; invalid UTF-8 becomes U+FFFD. As snprintf. */
 size_t bmrt_json_string(const char *text, char *out, size_t size);
 
-/* One line of text for people ("epoch 3/10  loss 0.3812  accuracy 0.8601  | valid ...  1.9 s"), without a
- * newline; "" for BEGIN and TICK. `color`: ANSI colors. As snprintf. */
+/* One line of text for people ("epoch 3/10  loss 0.3812  accuracy 0.8601  | valid ...  1.9 s"),
+ * without a newline; "" for BEGIN and TICK. `color`: ANSI colors. As snprintf. */
 size_t bmrt_event_line(const BmrtEvent *event, int color, char *out, size_t size);
 /* The progress bar of a TICK (or BEGIN) for a terminal of `width` columns, starting with \r and
  * clearing the rest of the line: "\r epoch 3/10 ████▌   57%  1620 step/s  ETA 4 s  loss 0.38".

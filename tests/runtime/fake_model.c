@@ -372,6 +372,7 @@ BmrtHooks fake_hooks(FakeFaults *faults) {
 /* ------------------------------------------------------------------ files */
 
 void fake_write(const char *path, const void *data, size_t bytes) {
+    unlink(path); /* rewriting in place makes some file systems flush at once */
     FILE *file = fopen(path, "wb");
     if (!file || fwrite(data, 1, bytes, file) != bytes || fclose(file) != 0) abort();
 }

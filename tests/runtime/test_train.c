@@ -24,8 +24,7 @@ typedef struct Log { /* what a run told */
     double train_loss, test_mse, test_worst;
 } Log;
 
-static void on_event(void *user, const BmrtEvent *e)
-{
+static void on_event(void *user, const BmrtEvent *e) {
     Log *log = user;
     char line[2048];
     log->kinds[e->kind]++;
@@ -44,8 +43,7 @@ static void on_event(void *user, const BmrtEvent *e)
     ck_assert_uint_lt(bmrt_progress_bar(e, 80, 1, 1, line, sizeof line), sizeof line);
 }
 
-static void setup(void)
-{
+static void setup(void) {
     fake_model(&fake);
     snprintf(folder, sizeof folder, "%s", fake_folder("train"));
     snprintf(save, sizeof save, "%s/net.safetensors", folder);
@@ -54,28 +52,29 @@ static void setup(void)
     fake_dataset(folder, "test", TEST_ROWS, 2);
 }
 
-static BmrtTrainOptions options(Log *log)
-{
+static BmrtTrainOptions options(Log *log) {
     memset(log, 0, sizeof *log);
-    return (BmrtTrainOptions){.size_bytes = sizeof(BmrtTrainOptions), .data_dir = folder,
-                              .threads = 2, .save_path = save, .tick_seconds = 1e-9,
-                              .stop = &log->stop, .event = on_event, .user = log};
+    return (BmrtTrainOptions){.size_bytes = sizeof(BmrtTrainOptions),
+                              .data_dir = folder,
+                              .threads = 2,
+                              .save_path = save,
+                              .tick_seconds = 1e-9,
+                              .stop = &log->stop,
+                              .event = on_event,
+                              .user = log};
 }
 
-static BmrtStatus run(const BmrtTrainOptions *o, BmrtReport *report)
-{
+static BmrtStatus run(const BmrtTrainOptions *o, BmrtReport *report) {
     return bmrt_train(&fake.model, o, report);
 }
 
-static void expect_ok(const BmrtTrainOptions *o)
-{
+static void expect_ok(const BmrtTrainOptions *o) {
     BmrtReport report;
     const BmrtStatus status = run(o, &report);
     ck_assert_msg(status == BMRT_OK, "%s: %s", report.message, report.note);
 }
 
-START_TEST(a_run_learns_and_tells)
-{
+START_TEST(a_run_learns_and_tells) {
     Log log;
     BmrtTrainOptions o = options(&log);
     fake.train[0].epochs = 60;
@@ -87,8 +86,10 @@ START_TEST(a_run_learns_and_tells)
     ck_assert_int_eq(log.kinds[BMRT_EVENT_TICK], 60 * 4);
     ck_assert(log.train_loss < 0.01);
     ck_assert(log.test_mse < 0.01 && log.test_worst < 0.3);
-    ck_assert_ptr_nonnull(strstr(log.lines, "{\"event\":\"epoch\",\"epoch\":60,\"step\":300,\"train\":{\"loss\":"));
-    ck_assert_ptr_nonnull(strstr(log.lines, "{\"event\":\"test\",\"name\":\"test\",\"metrics\":{\"mse\":"));
+    ck_assert_ptr_nonnull(
+        strstr(log.lines, "{\"event\":\"epoch\",\"epoch\":60,\"step\":300,\"train\":{\"loss\":"));
+    ck_assert_ptr_nonnull(
+        strstr(log.lines, "{\"event\":\"test\",\"name\":\"test\",\"metrics\":{\"mse\":"));
     ck_assert_ptr_nonnull(strstr(log.lines, "{\"event\":\"end\",\"steps\":300,\"seconds\":"));
     ck_assert_int_eq(fake_leftovers(folder), 0);
 
@@ -103,8 +104,7 @@ START_TEST(a_run_learns_and_tells)
 }
 END_TEST
 
-START_TEST(threads_change_nothing_and_the_seed_everything)
-{
+START_TEST(threads_change_nothing_and_the_seed_everything) {
     Log first, log;
     BmrtTrainOptions o = options(&first);
     expect_ok(&o);
@@ -131,8 +131,7 @@ START_TEST(threads_change_nothing_and_the_seed_everything)
 END_TEST
 
 /* Stops after every possible step, resumes, and compares the weights and every later metric. */
-static void stop_everywhere(int kind)
-{
+static void stop_everywhere(int kind) {
     Log whole, cut, rest;
     BmrtReport report;
     char path[1200];
@@ -165,15 +164,13 @@ static void stop_everywhere(int kind)
     }
 }
 
-START_TEST(a_stopped_run_resumes_bit_for_bit)
-{
+START_TEST(a_stopped_run_resumes_bit_for_bit) {
     fake.train[0].save_every_steps = 3;
     stop_everywhere(_i);
 }
 END_TEST
 
-START_TEST(resuming_another_run_is_refused)
-{
+START_TEST(resuming_another_run_is_refused) {
     Log log;
     BmrtReport report;
     BmrtTrainOptions o = options(&log);
@@ -211,8 +208,7 @@ START_TEST(resuming_another_run_is_refused)
 }
 END_TEST
 
-START_TEST(a_finished_run_can_be_prolonged)
-{
+START_TEST(a_finished_run_can_be_prolonged) {
     Log log;
     BmrtTrainOptions o = options(&log);
     expect_ok(&o);
@@ -229,8 +225,7 @@ START_TEST(a_finished_run_can_be_prolonged)
 }
 END_TEST
 
-START_TEST(init_takes_weights_only)
-{
+START_TEST(init_takes_weights_only) {
     Log first, log;
     BmrtTrainOptions o = options(&first);
     expect_ok(&o);
@@ -243,8 +238,7 @@ START_TEST(init_takes_weights_only)
 }
 END_TEST
 
-START_TEST(the_best_epoch_is_kept)
-{
+START_TEST(the_best_epoch_is_kept) {
     Log log;
     char sha[65];
     fake.train[0].save = BMRT_SAVE_BEST;
@@ -272,8 +266,7 @@ START_TEST(the_best_epoch_is_kept)
 }
 END_TEST
 
-START_TEST(patience_stops)
-{
+START_TEST(patience_stops) {
     Log log;
     fake.train[0].epochs = 100;
     fake.train[0].patience = 2;
@@ -286,8 +279,7 @@ START_TEST(patience_stops)
 }
 END_TEST
 
-START_TEST(steps_instead_of_epochs)
-{
+START_TEST(steps_instead_of_epochs) {
     Log log;
     fake.train[0].epochs = 0;
     fake.train[0].steps = 12; /* 5 an epoch */
@@ -301,8 +293,7 @@ START_TEST(steps_instead_of_epochs)
 }
 END_TEST
 
-START_TEST(all_rows_are_one_batch)
-{
+START_TEST(all_rows_are_one_batch) {
     Log log;
     fake.train[0].batch = 0;
     BmrtTrainOptions o = options(&log);
@@ -311,8 +302,7 @@ START_TEST(all_rows_are_one_batch)
 }
 END_TEST
 
-START_TEST(two_blocks_run_in_order)
-{
+START_TEST(two_blocks_run_in_order) {
     Log log, one, two;
     fake.model.train_count = 2;
     fake.train[0].name = "warm";
@@ -341,8 +331,7 @@ START_TEST(two_blocks_run_in_order)
 }
 END_TEST
 
-START_TEST(a_loss_that_explodes_saves_nothing_new)
-{
+START_TEST(a_loss_that_explodes_saves_nothing_new) {
     Log log;
     BmrtReport report;
     size_t before_bytes, after_bytes;
@@ -368,8 +357,7 @@ START_TEST(a_loss_that_explodes_saves_nothing_new)
 }
 END_TEST
 
-START_TEST(an_unwritable_output_is_found_before_training)
-{
+START_TEST(an_unwritable_output_is_found_before_training) {
     Log log;
     BmrtReport report;
     BmrtTrainOptions o = options(&log);
@@ -385,10 +373,9 @@ START_TEST(an_unwritable_output_is_found_before_training)
 }
 END_TEST
 
-/* Every allocation and every file call fails in turn: a status with a message, no leak, no litter, and
- * the weights file is the old one or the new one. */
-static void fail_everything(FakeCall what, int for_ever, int error)
-{
+/* Every allocation and every file call fails in turn: a status with a message, no leak, no litter,
+ * and the weights file is the old one or the new one. */
+static void fail_everything(FakeCall what, int for_ever, int error) {
     Log log;
     BmrtReport report;
     size_t old_bytes, new_bytes, bytes;
@@ -427,20 +414,17 @@ static void fail_everything(FakeCall what, int for_ever, int error)
     free(new);
 }
 
-START_TEST(no_memory)
-{
+START_TEST(no_memory) {
     fail_everything(FAKE_ALLOC, _i, 0);
 }
 END_TEST
 
-START_TEST(disk_full_or_broken)
-{
+START_TEST(disk_full_or_broken) {
     fail_everything(FAKE_FILE, _i % 2, _i < 2 ? ENOSPC : EIO);
 }
 END_TEST
 
-START_TEST(interrupted_calls_are_tried_again)
-{
+START_TEST(interrupted_calls_are_tried_again) {
     Log log, other;
     BmrtTrainOptions o = options(&log);
     expect_ok(&o);
@@ -456,8 +440,7 @@ START_TEST(interrupted_calls_are_tried_again)
 }
 END_TEST
 
-int main(void)
-{
+int main(void) {
     Suite *s = suite_create("train");
     TCase *t = tcase_create("train");
     tcase_set_timeout(t, 240);
