@@ -1,5 +1,6 @@
 /* Every pass on random graphs: outputs, written slots and flags must keep every bit (NaNs are all
  * equal). Rows of simplify that may change rounding are kept out of these graphs. */
+#include "compiler/autodiff/autodiff.h"
 #include "compiler/opt/opt.h"
 #include "tests/kit/evaluate.h"
 #include "tests/kit/random_graph.h"
@@ -123,53 +124,104 @@ static uint32_t contracts(const Graph *g) {
     return count;
 }
 
-/* Returns false when the graph held a sum of products, which may change rounding. */
-static bool check_trial(int trial, bool all_outputs, uint32_t *removed) {
+typedef struct Trial {
+    Context *ctx;
+    Grow *grow;
+    Slot slots[2];
+} Trial;
+
+static void open_trial(Trial *t, uint64_t seed, uint32_t nodes) {
     Context *ctx = context_create();
     DimTable *dims = dims_create(ctx->arena);
-    Slot slots[2] = {
-        {.path = ctx_sym(ctx, "w"), .dtype = DTYPE_F32, .rank = 2, .dims = {2, 3}},
-        {.path = ctx_sym(ctx, "t"), .kind = SLOT_STATE, .dtype = DTYPE_F64, .rank = 0}};
-    Grow *w = ARENA_NEW(ctx->arena, Grow);
-    w->kit = (Kit){.ctx = ctx, .dims = dims, .g = graph_create(ctx, dims, slots, 2)};
+    t->ctx = ctx;
+    t->slots[0] = (Slot){.path = ctx_sym(ctx, "w"), .dtype = DTYPE_F32, .rank = 2, .dims = {2, 3}};
+    t->slots[1] =
+        (Slot){.path = ctx_sym(ctx, "t"), .kind = SLOT_STATE, .dtype = DTYPE_F64, .rank = 0};
+    Grow *w = t->grow = ARENA_NEW(ctx->arena, Grow);
+    w->kit = (Kit){.ctx = ctx, .dims = dims, .g = graph_create(ctx, dims, t->slots, 2)};
     w->g = w->kit.g;
-    w->random.state = (uint64_t)trial;
+    w->random.state = seed;
     w->batch = dim_symbol(dims, ctx_sym(ctx, "B"), 8);
-    grow_graph(w, NODES);
-    for (uint32_t i = 0; i < w->count; i++)
-        if (all_outputs || below(w, 6) == 0) kit_output(&w->kit, "out", w->pool[i]);
-    NodeId read = g_read(w->g, 0, nowhere);
-    graph_write(w->g, 0, g_binary(w->g, OP_ADD, read, partner(w, read), nowhere));
+    grow_graph(w, nodes);
+}
+
+/* Runs all passes over `g`. False when it held a sum of products, which may change rounding. */
+static bool check_passes(Trial *t, const Graph *g, int trial, uint32_t *removed) {
     World world = {.arena = arena_create()};
-    make_world(&world, &w->random, w->g);
-    const Graph *before = w->g;
+    make_world(&world, &t->grow->random, g);
+    const Graph *before = g;
     Result old = run(&world, before);
     bool exact = true;
     for (size_t i = 0; exact && i < sizeof passes / sizeof *passes; i++) {
         Graph *after = passes[i].run(before);
-        ck_assert_uint_eq(diags_errors(ctx->diags), 0);
+        ck_assert_uint_eq(diags_errors(t->ctx->diags), 0);
         graph_verify(after);
         exact = contracts(after) <= contracts(before);
         Result new = run(&world, after);
-        if (exact) compare(ctx, passes[i].name, trial, before, after, &old, &new);
+        if (exact) compare(t->ctx, passes[i].name, trial, before, after, &old, &new);
         if (!after->sealed && passes[i].run(after) != after) {
-            print_both(ctx, after, passes[i].run(after));
+            print_both(t->ctx, after, passes[i].run(after));
             ck_abort_msg("%s of trial %d has something left to do", passes[i].name, trial);
         }
         before = after;
     }
-    *removed += graph_size(w->g) - graph_size(before);
+    *removed += graph_size(g) > graph_size(before) ? graph_size(g) - graph_size(before) : 0;
     arena_destroy(world.arena);
-    context_destroy(ctx);
     return exact;
 }
 
 START_TEST(passes_keep_every_bit) {
     uint32_t exact = 0, removed = 0;
-    for (int trial = 0; trial < TRIALS / 4; trial++)
-        exact += check_trial(4 * trial + _i, _i % 2, &removed);
+    for (int i = 0; i < TRIALS / 4; i++) {
+        Trial t;
+        int trial = 4 * i + _i;
+        open_trial(&t, (uint64_t)trial, NODES);
+        Grow *w = t.grow;
+        for (uint32_t k = 0; k < w->count; k++)
+            if (_i % 2 || below(w, 6) == 0) kit_output(&w->kit, "out", w->pool[k]);
+        NodeId read = g_read(w->g, 0, nowhere);
+        graph_write(w->g, 0, g_binary(w->g, OP_ADD, read, partner(w, read), nowhere));
+        exact += check_passes(&t, w->g, trial, &removed);
+        context_destroy(t.ctx);
+    }
     ck_assert_uint_ge(exact, TRIALS / 4 * 9 / 10);
     ck_assert_uint_gt(removed, TRIALS / 4); /* the graphs do give the passes work */
+}
+END_TEST
+
+/* Some float of the graph and its gradients by earlier floats. */
+static void ask_for_gradients(Grow *w) {
+    NodeId y = pick_type(w, dtype_is_float);
+    if (node_is_none(y)) return;
+    NodeId loss = kit_sum_all(&w->kit, y);
+    for (int i = 0; i < 3; i++) {
+        NodeId x = pick_type(w, dtype_is_float);
+        if (node_is_none(x) || x.id > y.id) continue;
+        NodeId d = g_grad(w->g, loss, x, nowhere);
+        kit_output(&w->kit, "d", d);
+        if (i == 2) kit_output(&w->kit, "dd", g_grad(w->g, kit_sum_all(&w->kit, d), x, nowhere));
+    }
+}
+
+/* The same on what autodiff makes of random graphs, second derivatives included. */
+START_TEST(passes_keep_every_bit_of_gradients) {
+    uint32_t exact = 0, tried = 0, removed = 0;
+    for (int i = 0; i < TRIALS / 4; i++) {
+        Trial t;
+        int trial = 4 * i + _i;
+        open_trial(&t, (uint64_t)trial + 1000000, NODES / 2);
+        ask_for_gradients(t.grow);
+        Graph *d = autodiff_run(t.grow->g);
+        bool exists = diags_errors(t.ctx->diags) == 0 && d != t.grow->g;
+        if (exists) {
+            graph_verify(d);
+            tried++;
+            exact += check_passes(&t, d, trial, &removed);
+        }
+        context_destroy(t.ctx);
+    }
+    ck_assert_uint_ge(tried, TRIALS / 40);
+    ck_assert_uint_ge(exact, tried * 8 / 10);
 }
 END_TEST
 
@@ -178,6 +230,7 @@ int main(void) {
     TCase *tests = tcase_create("random");
     tcase_set_timeout(tests, 200);
     tcase_add_loop_test(tests, passes_keep_every_bit, 0, 4);
+    tcase_add_loop_test(tests, passes_keep_every_bit_of_gradients, 0, 4);
     suite_add_tcase(suite, tests);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);
