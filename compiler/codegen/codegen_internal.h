@@ -29,6 +29,7 @@ typedef struct EntrySymbols {
     VEC(uint32_t) table;
 } EntrySymbols;
 void entry_symbols(const LoopProgram *p, EntrySymbols *out);
+void graph_symbols(const Program *p, const Graph *g, EntrySymbols *out);
 /* Position of table symbol `symbol` in the frame; BUG when the entry does not have it. */
 uint32_t entry_symbol_index(const EntrySymbols *s, uint32_t symbol);
 

@@ -79,22 +79,43 @@ LLVMValueRef dim_code(LLVMBuilderRef b, LLVMContextRef c, const DimTable *dims, 
 
 /* ------------------------------------------------------------------ symbols of an entry */
 
-static void shape_symbols(const LoopProgram *p, const Shape *shape, EntrySymbols *out) {
+static void shape_symbols(const Program *p, const Shape *shape, EntrySymbols *out) {
     for (uint32_t i = 0; i < shape->rank; i++)
-        dim_symbols(p->program->dims, shape->dims[i], p->ctx->arena, out);
+        dim_symbols(p->dims, shape->dims[i], p->ctx->arena, out);
 }
 
-/* In order of first appearance: inputs, outputs, then what only buffers and kernels mention. */
-void entry_symbols(const LoopProgram *p, EntrySymbols *out) {
-    const Graph *g = p->entry ? p->entry->graph : NULL;
-    const DimTable *dims = p->program->dims;
+static bool attribute_is_dim(Op op, uint32_t position) {
+    return op == OP_SIZE || (op == OP_SLICE && position % 2 == 0) ||
+           (op == OP_PAD && position % 3 != 2);
+}
+
+/* In order of first appearance: inputs, outputs, then the rest of the graph. It must not depend on
+ * how the graph was scheduled, because the header (made without schedule) names them too. */
+void graph_symbols(const Program *p, const Graph *g, EntrySymbols *out) {
     *out = (EntrySymbols){0};
-    for (uint32_t i = 0; g && i < g->inputs.len; i++)
-        shape_symbols(p, &g->inputs.data[i].shape, out);
-    for (uint32_t i = 0; g && i < g->outputs.len; i++) {
+    for (uint32_t i = 0; i < g->inputs.len; i++) shape_symbols(p, &g->inputs.data[i].shape, out);
+    for (uint32_t i = 0; i < g->outputs.len; i++) {
         Shape shape = graph_shape(g, g->outputs.data[i].node);
         shape_symbols(p, &shape, out);
     }
+    uint32_t size = graph_size(g);
+    bool *live = ARENA_ARRAY(p->ctx->arena, bool, size);
+    graph_live(g, live);
+    for (uint32_t i = 0; i < size; i++) {
+        if (!live[i]) continue;
+        const GNode *n = graph_node(g, (NodeId){i});
+        Shape shape = graph_shape(g, (NodeId){i});
+        shape_symbols(p, &shape, out);
+        for (uint32_t a = 0; a < n->nattr; a++)
+            if (attribute_is_dim(n->op, a))
+                dim_symbols(p->dims, (DimId){(uint32_t)n->attr[a]}, p->ctx->arena, out);
+    }
+}
+
+void entry_symbols(const LoopProgram *p, EntrySymbols *out) {
+    const DimTable *dims = p->program->dims;
+    *out = (EntrySymbols){0};
+    if (p->entry->graph) graph_symbols(p->program, p->entry->graph, out);
     for (uint32_t i = 0; i < p->buffers.len; i++)
         dim_symbols(dims, p->buffers.data[i].count, p->ctx->arena, out);
     for (uint32_t i = 0; i < p->kernels.len; i++) {

@@ -1,0 +1,75 @@
+/* The table of functions of a compiled model's C API. */
+#include "compiler/codegen/api_functions.h"
+
+const ApiFunction api_functions[API_FUNCTION_COUNT] = {
+    {"open", "bmrt_open", "pMpZz", "$ **m, const char *weights", "int",
+     "Opens the model: initial weights, or those of a safetensors file when `weights` is not "
+     "NULL.\n"
+     " * *m is set even on failure, so that $_error can be read; NULL only when out of memory.\n"
+     " * Close it with $_close either way. Uses all CPUs of the process: see $_set_threads."},
+    {"close", "bmrt_close", "p", "$ *m", "void", "Frees everything; m may be NULL."},
+    {"error", "bmrt_error", "p", "const $ *m", "const char *",
+     "What went wrong in the last call; \"\" when nothing did. Owned by m, until the next call."},
+    {"get", "bmrt_get", "pppl", "$ *m, const char *path, void *data, size_t bytes", "int",
+     "Copies a parameter or state out. `bytes` must be its size: ARGUMENT otherwise."},
+    {"set", "bmrt_set", "pppl", "$ *m, const char *path, const void *data, size_t bytes", "int",
+     "Copies a parameter or state in. `bytes` must be its size: ARGUMENT otherwise."},
+    {"save", "bmrt_save", "ppi0", "$ *m, const char *path, int all", "int",
+     "Writes a safetensors file, atomically. all = 0: parameters and states; 1: also the\n"
+     " * optimizer's. IO when it cannot be written."},
+    {"load", "bmrt_load", "pp", "$ *m, const char *path", "int",
+     "Reads a safetensors file. IO, FORMAT, or MISMATCH; then nothing has changed."},
+    {"set_threads", "bmrt_set_threads", "pi", "$ *m, int32_t threads", "int",
+     "Threads that calls run on, the caller's included; 0: all CPUs. Results do not depend on it."},
+    {"set_seed", "bmrt_set_seed", "pu", "$ *m, uint64_t seed", "int",
+     "Seed of dropout and other draws; weights are not initialised again."},
+    {"set_schedule", "bmrt_set_schedule", "pll", "$ *m, int64_t steps, int64_t steps_per_epoch",
+     "int", "Steps planned in all and per epoch: what progress() and epoch() count by."},
+    {"workspace", "bmrt_workspace", "pEp", "$ *m, const char *entry, const int64_t *dims",
+     "int64_t",
+     "Bytes of scratch memory the entry needs at these dims; negative when they overflow or the\n"
+     " * entry is unknown."},
+};
+
+void api_entries(const Program *p, ApiVisit visit, void *user) {
+    for (uint32_t i = 0; i < p->entries.len; i++) {
+        const Entry *e = &p->entries.data[i];
+        ApiEntry api = {e->name, i, false};
+        if (e->kind == BMRT_ENTRY_EXPORT) visit(user, &api);
+    }
+    for (uint32_t i = 0; i < p->train.len; i++) {
+        const BmrtTrain *t = &p->train.data[i];
+        if (t->step_entry < 0 || (uint32_t)t->step_entry >= p->entries.len) continue;
+        const char *name = t->name ? arena_printf(p->ctx->arena, "%s_step", t->name) : "train_step";
+        ApiEntry api = {name, (uint32_t)t->step_entry, true};
+        visit(user, &api);
+    }
+}
+
+static const char *const keywords[] = {
+    "alignas",   "alignof",   "and",           "asm",          "auto",
+    "bitand",    "bitor",     "bool",          "break",        "case",
+    "catch",     "char",      "class",         "compl",        "concept",
+    "const",     "constexpr", "const_cast",    "continue",     "co_await",
+    "co_return", "co_yield",  "decltype",      "default",      "delete",
+    "do",        "double",    "dynamic_cast",  "else",         "enum",
+    "explicit",  "export",    "extern",        "false",        "float",
+    "for",       "friend",    "goto",          "if",           "inline",
+    "int",       "long",      "mutable",       "namespace",    "new",
+    "noexcept",  "not",       "nullptr",       "operator",     "or",
+    "private",   "protected", "public",        "register",     "reinterpret_cast",
+    "requires",  "restrict",  "return",        "short",        "signed",
+    "sizeof",    "static",    "static_assert", "static_cast",  "struct",
+    "switch",    "template",  "this",          "thread_local", "throw",
+    "true",      "try",       "typedef",       "typeid",       "typename",
+    "typeof",    "union",     "unsigned",      "using",        "virtual",
+    "void",      "volatile",  "wchar_t",       "while",        "xor",
+    "NULL",      "int8_t",    "int16_t",       "int32_t",      "int64_t",
+    "uint8_t",   "uint16_t",  "uint32_t",      "uint64_t",     "size_t",
+};
+
+bool is_c_keyword(const char *name) {
+    for (size_t i = 0; i < sizeof keywords / sizeof keywords[0]; i++)
+        if (strcmp(name, keywords[i]) == 0) return true;
+    return false;
+}
