@@ -80,6 +80,12 @@ static LLVMValueRef op_mul(Emit *e, DType t, LLVMValueRef *a) {
     return is_real(t) ? LLVMBuildFMul(e->b, a[0], a[1], "") : LLVMBuildMul(e->b, a[0], a[1], "");
 }
 
+static LLVMValueRef op_fma(Emit *e, DType t, LLVMValueRef *a) {
+    if (!is_real(t)) return LLVMBuildAdd(e->b, LLVMBuildMul(e->b, a[0], a[1], ""), a[2], "");
+    LLVMTypeRef over = type_of(a[0]);
+    return call_intrinsic(e, "llvm.fma", &over, 1, a, 3);
+}
+
 /* The machine traps on division by zero and on least / -1: both get divisor 1 and are put right. */
 typedef struct Divisor {
     LLVMValueRef safe, is_zero, is_minus_one; /* is_minus_one: NULL when unsigned */
@@ -111,9 +117,10 @@ static LLVMValueRef op_div(Emit *e, DType t, LLVMValueRef *a) {
 }
 
 static LLVMValueRef op_mod(Emit *e, DType t, LLVMValueRef *a) {
-    if (is_real(t)) { /* a - floor(a / b) * b */
+    if (is_real(t)) { /* fma(-floor(a / b), b, a) */
         LLVMValueRef q = unary_intrinsic(e, "llvm.floor", LLVMBuildFDiv(e->b, a[0], a[1], ""));
-        return LLVMBuildFSub(e->b, a[0], LLVMBuildFMul(e->b, q, a[1], ""), "");
+        LLVMValueRef args[] = {LLVMBuildFNeg(e->b, q, ""), a[1], a[0]};
+        return op_fma(e, t, args);
     }
     Divisor d = divisor_make(e, t, a[1]);
     LLVMValueRef zero = LLVMConstNull(type_of(a[0])), r;
@@ -128,12 +135,6 @@ static LLVMValueRef op_mod(Emit *e, DType t, LLVMValueRef *a) {
     LLVMValueRef fix = LLVMBuildAnd(e->b, some, crossed, "");
     r = LLVMBuildSelect(e->b, fix, LLVMBuildAdd(e->b, r, a[1], ""), r, "");
     return LLVMBuildSelect(e->b, d.is_zero, zero, r, "");
-}
-
-static LLVMValueRef op_fma(Emit *e, DType t, LLVMValueRef *a) {
-    if (!is_real(t)) return LLVMBuildAdd(e->b, LLVMBuildMul(e->b, a[0], a[1], ""), a[2], "");
-    LLVMTypeRef over = type_of(a[0]);
-    return call_intrinsic(e, "llvm.fma", &over, 1, a, 3);
 }
 
 /* ------------------------------------------------------------------ maximum and minimum
