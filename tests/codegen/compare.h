@@ -1,5 +1,5 @@
-/* One graph, twice: by the reference evaluator and compiled; the same bits are expected in outputs, slots
- * and flags, for several numbers of threads. NaNs are made alike first (their payload is not
+/* One graph, twice: by the reference evaluator and compiled; the same bits are expected in outputs,
+ * slots and flags, for several numbers of threads. NaNs are made alike first (their payload is not
  * observable). */
 #ifndef BMC_TESTS_CODEGEN_COMPARE_H
 #define BMC_TESTS_CODEGEN_COMPARE_H
@@ -53,8 +53,8 @@ static inline void tensor_fill(Random *r, Tensor *t, int64_t limit, bool special
         else if (t->dtype == DTYPE_BOOL)
             word = random_below(r, 2);
         else if (dtype_is_float(t->dtype))
-            word = dtype_word_from_f64(t->dtype, special ? special_number(r)
-                                                         : random_between(r, -1, 1));
+            word = dtype_word_from_f64(t->dtype,
+                                       special ? special_number(r) : random_between(r, -1, 1));
         else
             word = dtype_word_from_int(t->dtype, (int64_t)random_below(r, 300) - 20);
         memcpy((char *)t->data + i * bytes, &word, bytes);
@@ -116,9 +116,15 @@ static inline void reference_run(Compare *c, Random *r, bool special, Reference 
         out->before[i].data = arena_alloc(arena, tensor_bytes(&t));
         memcpy(out->before[i].data, t.data, tensor_bytes(&t));
     }
-    out->run = (InterpRun){.symbols = c->symbols, .inputs = out->inputs, .slots = out->slots,
-                           .seed = c->seed, .step = c->step, .progress = 0.25, .epoch = 1.5,
-                           .iteration = (double)c->step, .arena = arena,
+    out->run = (InterpRun){.symbols = c->symbols,
+                           .inputs = out->inputs,
+                           .slots = out->slots,
+                           .seed = c->seed,
+                           .step = c->step,
+                           .progress = 0.25,
+                           .epoch = 1.5,
+                           .iteration = (double)c->step,
+                           .arena = arena,
                            .outputs = ARENA_ARRAY(arena, Tensor, g->outputs.len + 1)};
     ck_assert(interp_run(g, &out->run));
 }
@@ -145,9 +151,16 @@ static inline void compiled_run(Compare *c, const BmrtModel *model, const Refere
         for (uint32_t s = 0; s < dim_symbol_count(c->program->dims); s++)
             if (strcmp(entry->symbol_names[i], dim_symbol_name(c->program->dims, s)->text) == 0)
                 symbols[i] = c->symbols[s];
-    BmrtFrame frame = {.slots = slots, .inputs = inputs, .outputs = outputs, .symbols = symbols,
-                       .seed = c->seed, .step = c->step, .progress = 0.25, .epoch = 1.5,
-                       .iteration = (double)c->step, .flags = &flags};
+    BmrtFrame frame = {.slots = slots,
+                       .inputs = inputs,
+                       .outputs = outputs,
+                       .symbols = symbols,
+                       .seed = c->seed,
+                       .step = c->step,
+                       .progress = 0.25,
+                       .epoch = 1.5,
+                       .iteration = (double)c->step,
+                       .flags = &flags};
     team_run(entry, &frame, threads);
     ck_assert_msg(flags == ref->run.flags, "%s: flags %u wanted, %u got, %d threads", c->label,
                   ref->run.flags, flags, threads);
@@ -177,7 +190,8 @@ static inline void compare_run(Compare *c, Random *r, bool special) {
         ck_assert(codegen_target(c->ctx, &options, &target));
         ScheduleOptions how = {.vector_bytes = target.vector_bytes,
                                .vector_registers = target.vector_registers,
-                               .fusion = c->fusion, .memory_plan = c->memory_plan};
+                               .fusion = c->fusion,
+                               .memory_plan = c->memory_plan};
         LoopProgram *p = schedule_entry(c->ctx, c->program, &c->program->entries.data[0], &how);
         ck_assert_msg(p != NULL, "%s: not scheduled: %s", c->label,
                       diags_get(c->ctx->diags, 0)->message);

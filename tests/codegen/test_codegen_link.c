@@ -1,10 +1,11 @@
-/* A training step as a shared library: linked, opened, called through its typed functions, and equal bit
- * for bit to the same step in memory. And what a library must be: small, closed, hidden. */
+/* A training step as a shared library: linked, opened, called through its typed functions, and
+ * equal bit for bit to the same step in memory. And what a library must be: small, closed, hidden.
+ */
+#include "compiler/schedule/schedule.h"
 #include "runtime/include/bmrt.h"
 #include "tests/codegen/codegen_kit.h"
 #include "tests/kit/random.h"
 #include "tests/schedule/step_sample.h"
-#include "compiler/schedule/schedule.h"
 #include <dlfcn.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -23,10 +24,13 @@ static Built b;
 
 static void setup(void) {
     b.ctx = context_create();
-    StepSpec spec = {.batch = 16, .width = {IN, HIDDEN, OUT}, .layers = 2, .dropout = true,
-                     .dtype = DTYPE_F32};
+    StepSpec spec = {
+        .batch = 16, .width = {IN, HIDDEN, OUT}, .layers = 2, .dropout = true, .dtype = DTYPE_F32};
     b.sample = step_sample(b.ctx, &spec);
-    BmrtTrain train = {.data = -1, .epochs = 1, .batch = 16, .step_entry = 0,
+    BmrtTrain train = {.data = -1,
+                       .epochs = 1,
+                       .batch = 16,
+                       .step_entry = 0,
                        .valid = {.eval_entry = -1, .finish_entry = -1}};
     vec_push(b.ctx->arena, &b.sample->program.train, train);
     CodegenOptions options = {.level = 2, .debug_verify = true};
@@ -145,7 +149,7 @@ static void command_output(const char *command, char *out, size_t size) {
 }
 
 START_TEST(library_is_small_closed_and_hidden) {
-    char command[512], text[65536];
+    char command[1200], text[65536];
     struct stat info;
     ck_assert(codegen_link(b.module, b.path));
     ck_assert_int_eq(stat(b.path, &info), 0);
@@ -157,8 +161,8 @@ START_TEST(library_is_small_closed_and_hidden) {
         const char *name = strrchr(line, ' ');
         ck_assert_msg(name && strncmp(name + 1, "step_", 5) == 0, "exported: %s", line);
     }
-    /* Linking it into a program with nothing but the C library, mathematics and threads succeeds only
-     * when no other symbol is missing. */
+    /* Linking it into a program with nothing but the C library, mathematics and threads succeeds
+     * only when no other symbol is missing. */
     snprintf(command, sizeof command,
              "echo 'extern int step_open(void*,const char*); int main(void){return !step_open;}' "
              "| cc -x c - -x none -o %s.exe %s -lm -lpthread 2>&1; echo $?; rm -f %s.exe",
