@@ -292,7 +292,7 @@ static void work_estimate(Sched *s, const Group *g, Kernel *k) {
     for (uint32_t i = 0; i < g->targets.len; i++) each += plan_of(s, g->targets.data[i].node)->cost;
     if (!node_is_none(g->core)) {
         const GNode *c = node_of(s, g->core);
-        double operand = (double)node_bound(s, c->args ? c->args[0] : g->core);
+        double operand = (double)node_bound(s, c->nargs ? c->args[0] : g->core);
         if (c->op == OP_CONTRACT) {
             double inner = 2;
             uint32_t reduced = (uint32_t)c->attr[0];

@@ -77,7 +77,7 @@ static Reduce reduce_begin(Lower *l, NodeId id, const Index *at, Op op) {
     const GNode *n = node_of(l->s, id);
     Reduce r = {.node = id, .x = node_of(l->s, n->args[0]), .op = op, .at = at};
     DimId size = reduced_size(l->s, n, r.x);
-    r.dtype = op == OP_ADD ? accumulator(n->dtype) : n->dtype;
+    r.dtype = op == OP_ADD ? accumulator(n->dtype) : r.x->dtype;
     r.start = op == OP_ADD ? l_bits(l, r.dtype, 0) : extreme(l, r.dtype, op == OP_MAX);
     r.size = l_dim(l, size);
     r.blocks = op == OP_ADD &&

@@ -92,7 +92,8 @@ static void copy_add(Sched *s, NodeId n, uint32_t from, uint32_t to, Phase phase
     }
     if (!g) {
         uint32_t level = plan_of(s, n)->level;
-        g = s->groups.data[group_create(s, NODE_NONE, n, level == 0 ? 0 : level | 1)];
+        uint32_t number = group_create(s, NODE_NONE, n, level == 0 ? 0 : level | 1);
+        g = s->groups.data[number];
         g->phase = phase;
     }
     Target t = {n, to, from};

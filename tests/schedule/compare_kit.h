@@ -1,0 +1,160 @@
+/* Runs one entry twice: by the reference evaluator, and scheduled, by the loop interpreter; all outputs,
+ * slots and flags must be the same bits (NaNs are one value). */
+#ifndef BMC_TESTS_COMPARE_KIT_H
+#define BMC_TESTS_COMPARE_KIT_H
+
+#include "compiler/interp/interp.h"
+#include "compiler/schedule/schedule.h"
+#include "loop_interp.h"
+#include <math.h>
+
+typedef struct Compare {
+    Context *ctx;
+    const Program *program;
+    const Entry *entry;
+    int64_t symbols[8];
+    uint64_t seed; /* of the values */
+    double index_limit; /* integer inputs lie in [0, index_limit) */
+    /* what was made */
+    Tensor *inputs, *slots;
+    uint64_t random;
+} Compare;
+
+static inline uint64_t compare_random(Compare *c) {
+    uint64_t z = c->random += 0x9E3779B97F4A7C15u;
+    z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9u;
+    z = (z ^ (z >> 27)) * 0x94D049BB133111EBu;
+    return z ^ (z >> 31);
+}
+
+/* Small numbers with few bits set so that sums round rarely, mixed with awkward ones. */
+static inline double compare_value(Compare *c) {
+    uint64_t r = compare_random(c);
+    if (r % 97 == 0) return r & 128 ? -0.0 : 0.0;
+    return ((double)(int64_t)(r >> 40) - 8388608.0) / 4194304.0;
+}
+
+static inline void compare_fill(Compare *c, Tensor *t) {
+    t->data = arena_alloc(c->ctx->arena, tensor_bytes(t) + 1);
+    for (size_t i = 0; i < tensor_count(t); i++) {
+        int64_t word;
+        if (dtype_is_float(t->dtype))
+            word = dtype_word_from_f64(t->dtype, compare_value(c));
+        else if (t->dtype == DTYPE_BOOL)
+            word = (int64_t)(compare_random(c) & 1);
+        else
+            word = dtype_word_from_int(
+                t->dtype, (int64_t)(compare_random(c) % (uint64_t)(c->index_limit + 0.5)));
+        memcpy((char *)t->data + i * dtype_bytes(t->dtype), &word, dtype_bytes(t->dtype));
+    }
+}
+
+static inline void compare_inputs(Compare *c) {
+    const Graph *g = c->entry->graph;
+    c->random = c->seed;
+    if (c->index_limit == 0) c->index_limit = 3;
+    c->inputs = ARENA_ARRAY(c->ctx->arena, Tensor, g->inputs.len);
+    c->slots = ARENA_ARRAY(c->ctx->arena, Tensor, g->slot_count);
+    for (uint32_t i = 0; i < g->inputs.len; i++) {
+        const GraphInput *in = &g->inputs.data[i];
+        Tensor *t = &c->inputs[i];
+        *t = (Tensor){.dtype = in->dtype, .rank = in->shape.rank};
+        for (uint32_t k = 0; k < t->rank; k++)
+            if (!dim_eval(g->dims, in->shape.dims[k], c->symbols, &t->dims[k])) BUG("size");
+        compare_fill(c, t);
+    }
+    for (uint32_t i = 0; i < g->slot_count; i++) {
+        c->slots[i] = (Tensor){.dtype = g->slots[i].dtype, .rank = g->slots[i].rank};
+        memcpy(c->slots[i].dims, g->slots[i].dims, sizeof c->slots[i].dims);
+        compare_fill(c, &c->slots[i]);
+        if (g->slots[i].kind == SLOT_OPTIMIZER) /* second moments are not negative */
+            for (size_t k = 0; k < tensor_count(&c->slots[i]); k++) {
+                char *at = (char *)c->slots[i].data + k * dtype_bytes(c->slots[i].dtype);
+                at[dtype_bytes(c->slots[i].dtype) - 1] &= 0x7F;
+            }
+    }
+}
+
+static inline Tensor compare_copy(Compare *c, const Tensor *t) {
+    Tensor copy = *t;
+    copy.data = arena_alloc(c->ctx->arena, tensor_bytes(t) + 1);
+    memcpy(copy.data, t->data, tensor_bytes(t));
+    return copy;
+}
+
+static inline const char *compare_tensor(Compare *c, const char *name, const Tensor *want,
+                                         const void *got) {
+    uint32_t bytes = dtype_bytes(want->dtype);
+    for (size_t i = 0; i < tensor_count(want); i++) {
+        int64_t a = 0, b = 0;
+        memcpy(&a, (const char *)want->data + i * bytes, bytes);
+        memcpy(&b, (const char *)got + i * bytes, bytes);
+        if (a == b) continue;
+        bool floats = dtype_is_float(want->dtype);
+        double x = dtype_word_to_f64(want->dtype, a), y = dtype_word_to_f64(want->dtype, b);
+        if (floats && isnan(x) && isnan(y)) continue;
+        return arena_printf(c->ctx->arena, "%s[%zu] is %.17g, should be %.17g", name, i, y, x);
+    }
+    return NULL;
+}
+
+/* NULL when both agree, else what differs. */
+static inline const char *compare_run(Compare *c, const ScheduleOptions *options,
+                                      uint32_t threads) {
+    const Graph *g = c->entry->graph;
+    Arena *arena = c->ctx->arena;
+    LoopProgram *p = schedule_entry(c->ctx, c->program, c->entry, options);
+    if (!p) return "not scheduled";
+    Tensor *want = ARENA_ARRAY(arena, Tensor, g->slot_count + 1);
+    void **slots = ARENA_ARRAY(arena, void *, g->slot_count + 1);
+    for (uint32_t i = 0; i < g->slot_count; i++) {
+        want[i] = compare_copy(c, &c->slots[i]);
+        slots[i] = compare_copy(c, &c->slots[i]).data;
+    }
+    const void **inputs = ARENA_ARRAY(arena, const void *, g->inputs.len + 1);
+    for (uint32_t i = 0; i < g->inputs.len; i++) inputs[i] = c->inputs[i].data;
+    InterpRun ref = {.symbols = c->symbols, .inputs = c->inputs, .slots = want, .seed = 42,
+                     .step = 7, .progress = 0.25, .epoch = 1.5, .iteration = 7, .arena = arena};
+    if (!interp_run(g, &ref)) return "the reference evaluator failed";
+    void **outputs = ARENA_ARRAY(arena, void *, g->outputs.len + 1);
+    for (uint32_t i = 0; i < g->outputs.len; i++)
+        outputs[i] = arena_alloc(arena, tensor_bytes(&ref.outputs[i]) + 1);
+    LoopRun run = {.symbols = c->symbols, .inputs = inputs, .outputs = outputs, .slots = slots,
+                   .seed = 42, .step = 7, .progress = 0.25, .epoch = 1.5, .iteration = 7,
+                   .threads = threads};
+    loop_interpret(p, &run);
+    if (run.problem) return run.problem;
+    const char *problem = NULL;
+    for (uint32_t i = 0; i < g->outputs.len && !problem; i++)
+        problem = compare_tensor(c, g->outputs.data[i].name->text, &ref.outputs[i], outputs[i]);
+    for (uint32_t i = 0; i < g->slot_count && !problem; i++)
+        problem = compare_tensor(c, g->slots[i].path->text, &want[i], slots[i]);
+    if (!problem && run.flags != ref.flags)
+        problem = arena_printf(arena, "flags are %u, should be %u", run.flags, ref.flags);
+    return problem;
+}
+
+/* Every option and several thread counts. */
+static inline const char *compare_all(Compare *c) {
+    static const uint32_t threads[] = {1, 2, 3, 7};
+    for (uint32_t variant = 0; variant < 6; variant++) {
+        ScheduleOptions o;
+        schedule_options_default(&o);
+        o.fusion = variant != 1;
+        o.memory_plan = variant != 2;
+        if (variant == 3) o.vector_bytes = 32, o.vector_registers = 16;
+        if (variant == 4) o.vector_bytes = 16, o.vector_registers = 16;
+        if (variant == 5) o.vector_bytes = 32, o.fusion = false;
+        for (uint32_t i = 0; i < 4; i++) {
+            if (variant > 1 && i != variant % 4) continue;
+            const char *problem = compare_run(c, &o, threads[i]);
+            if (problem)
+                return arena_printf(c->ctx->arena,
+                                    "fusion %d, plan %d, vectors of %u bytes, %u threads: %s",
+                                    o.fusion, o.memory_plan, o.vector_bytes, threads[i], problem);
+        }
+    }
+    return NULL;
+}
+
+#endif
