@@ -60,8 +60,9 @@ static uint64_t float_op(Arena *arena, Op op, DType t, const uint64_t *args) {
                                   ? fma(x[0], x[1], x[2])
                                   : (double)fmaf((float)x[0], (float)x[1], (float)x[2]));
     if (op == OP_MOD) {
-        double r = t == DTYPE_F64 ? fmod(x[0], x[1]) : (double)fmodf((float)x[0], (float)x[1]);
-        return from_double(t, r != 0 && (r < 0) != (x[1] < 0) ? r + x[1] : r);
+        float a = (float)x[0], b = (float)x[1];
+        return from_double(t, t == DTYPE_F64 ? fma(-floor(x[0] / x[1]), x[1], x[0])
+                                             : (double)fmaf(-floorf(a / b), b, a));
     }
     const MathProgram *m = math_program(arena, op, compute);
     if (m && t == DTYPE_F64) return from_double(t, math_run_f64(m, x[0], x[1]));
