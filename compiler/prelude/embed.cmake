@@ -1,0 +1,17 @@
+# Writes the files INPUTS (separated by |) as one C array to OUTPUT.
+string(REPLACE "|" ";" INPUTS "${INPUTS}")
+set(bodies "")
+set(table "")
+set(n 0)
+foreach(path ${INPUTS})
+  get_filename_component(name ${path} NAME)
+  file(READ ${path} hex HEX)
+  string(LENGTH "${hex}" digits)
+  math(EXPR bytes "${digits} / 2")
+  string(REGEX REPLACE "([0-9a-f][0-9a-f])" "0x\\1," hex "${hex}")
+  string(APPEND bodies "static const unsigned char text${n}[] = {${hex}0};\n")
+  string(APPEND table "    {\"prelude/${name}\", (const char *)text${n}, ${bytes}u},\n")
+  math(EXPR n "${n} + 1")
+endforeach()
+file(WRITE ${OUTPUT} "/* Made by embed.cmake. */\n#include \"compiler/prelude/prelude.h\"\n${bodies}
+const BmcPrelude BMC_PRELUDE[] = {\n${table}    {0, 0, 0}};\n")

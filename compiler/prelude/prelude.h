@@ -1,0 +1,16 @@
+/* The standard library, embedded: written in the language itself, one file a subject. The array is
+ * made from the *.bm of this folder at build time (embed.cmake). */
+#ifndef BMC_PRELUDE_PRELUDE_H
+#define BMC_PRELUDE_PRELUDE_H
+
+#include <stdint.h>
+
+typedef struct BmcPrelude {
+    const char *name; /* "prelude/layers.bm"; NULL ends the list */
+    const char *text;
+    uint32_t len;
+} BmcPrelude;
+
+extern const BmcPrelude BMC_PRELUDE[];
+
+#endif

@@ -1,0 +1,180 @@
+/* Functions of the compiler: what the prelude is made of. One table row each; here is how a call's
+ * arguments meet a row, and how an axis argument is read. */
+#include "compiler/sema/elaborate.h"
+
+static const Builtin *const TABLES[] = {BUILTINS_MATH, BUILTINS_SHAPE, BUILTINS_STATIC,
+                                        BUILTINS_STEP};
+
+/* Part of the language, not of this version. */
+static Value not_yet(Sema *s, const BuiltinCall *c) {
+    return sema_unsupported(s, c->span, arena_printf(s->arena, "`%s`", c->builtin->name));
+}
+static const Builtin NOT_YET[] = {
+    {"conv", NULL, not_yet, 0},         {"window_sum", NULL, not_yet, 0},
+    {"window_argmax", NULL, not_yet, 0}, {"rearrange", NULL, not_yet, 0},
+    {"einsum", NULL, not_yet, 0},       {"cumsum", NULL, not_yet, 0},
+    {"sort", NULL, not_yet, 0},         {"prod", NULL, not_yet, 0},
+    {"round", NULL, not_yet, 0},        {"put", NULL, not_yet, 0},
+    {"quantile", NULL, not_yet, 0},     {"median", NULL, not_yet, 0},
+    {"missing", NULL, not_yet, 0},      {"fill", NULL, not_yet, 0},
+    {"card", NULL, not_yet, 0},         {"standardize", NULL, not_yet, 0},
+    {"minmax", NULL, not_yet, 0},       {"csv", NULL, not_yet, 0},
+    {"windows", NULL, not_yet, 0},      {"binary", NULL, not_yet, 0},
+    {"bytes", NULL, not_yet, 0},        {"records", NULL, not_yet, 0},
+    {"tokens", NULL, not_yet, 0},       {"load", NULL, not_yet, 0},
+    {"fit", NULL, not_yet, 0},          {"checkpoint", NULL, not_yet, 0},
+    {"show", NULL, not_yet, 0},         {"infer", NULL, not_yet, 0},
+    {NULL, NULL, NULL, 0}};
+
+static const Builtin *find_in(const Builtin *table, const char *name) {
+    for (; table->name; table++)
+        if (strcmp(table->name, name) == 0) return table;
+    return NULL;
+}
+
+const Builtin *builtin_find(const char *name) {
+    for (size_t i = 0; i < sizeof TABLES / sizeof *TABLES; i++) {
+        const Builtin *b = find_in(TABLES[i], name);
+        if (b) return b;
+    }
+    return find_in(NOT_YET, name);
+}
+
+void builtin_each(void (*visit)(void *user, const char *name), void *user) {
+    for (size_t i = 0; i < sizeof TABLES / sizeof *TABLES; i++)
+        for (const Builtin *b = TABLES[i]; b->name; b++) visit(user, b->name);
+    for (const Builtin *b = NOT_YET; b->name; b++) visit(user, b->name);
+}
+
+/* ------------------------------------------------------------------ arguments */
+
+enum { PARAMETERS_MAX = 8 };
+
+typedef struct Parameter {
+    char name[24];
+    bool optional;
+} Parameter;
+
+static uint32_t parse_parameters(const char *text, Parameter *out) {
+    uint32_t n = 0;
+    while (*text) {
+        size_t len = strcspn(text, "?, ");
+        INVARIANT(n < PARAMETERS_MAX && len < sizeof out[n].name);
+        memcpy(out[n].name, text, len);
+        out[n].name[len] = 0;
+        text += len;
+        out[n].optional = *text == '?';
+        text += strspn(text, "?, ");
+        n++;
+    }
+    return n;
+}
+
+static Value wrong_arguments(Sema *s, const Builtin *b, Span span, const char *what,
+                             const char *which) {
+    Diag *d = sema_error(s, E_ARGUMENT, span, what, b->name, which);
+    diag_note(d, "declared as %s(%s)", b->name, b->parameters);
+    return POISON;
+}
+
+Value builtin_call(Sema *s, const Builtin *b, const Args *args, const Node *call, Span span) {
+    BuiltinCall c = {.builtin = b, .node = call, .span = span};
+    if (!b->parameters) return b->fn(s, &c);
+    Parameter pars[PARAMETERS_MAX];
+    Value values[PARAMETERS_MAX];
+    Span spans[PARAMETERS_MAX];
+    uint32_t n = parse_parameters(b->parameters, pars), next = 0;
+    for (uint32_t i = 0; i < n; i++) {
+        values[i] = NONE;
+        spans[i] = span;
+    }
+    for (uint32_t a = 0; a < args->count; a++) {
+        uint32_t i = next;
+        Span at = args->nodes[a] ? args->nodes[a]->span : span;
+        if (args->names[a]) {
+            for (i = 0; i < n && strcmp(pars[i].name, args->names[a]->text) != 0;) i++;
+            if (i == n)
+                return wrong_arguments(s, b, at, "`%s` has no parameter `%s`",
+                                       args->names[a]->text);
+        } else {
+            next++;
+        }
+        if (i >= n) return wrong_arguments(s, b, at, "`%s` has too many arguments%s", "");
+        if (value_is_poison(args->values[a])) return POISON;
+        if (values[i].kind != V_NONE)
+            return wrong_arguments(s, b, at, "`%s` is given `%s` twice", pars[i].name);
+        values[i] = args->values[a];
+        spans[i] = at;
+    }
+    for (uint32_t i = 0; i < n; i++)
+        if (!pars[i].optional && values[i].kind == V_NONE)
+            return wrong_arguments(s, b, span, "`%s` lacks the argument `%s`", pars[i].name);
+    c.args = values;
+    c.spans = spans;
+    c.count = n;
+    return b->fn(s, &c);
+}
+
+/* ------------------------------------------------------------------ axes */
+
+static bool axis_of_dim(Sema *s, Value v, const Shape *shape, Span span, uint32_t *axis) {
+    DimId want;
+    uint32_t found = 0;
+    if (!value_as_dim(s, v, &want)) return false;
+    for (uint32_t i = 0; i < shape->rank; i++)
+        if (dim_same(shape->dims[i], want)) {
+            *axis = i;
+            found++;
+        }
+    if (found == 1) return true;
+    Diag *d = sema_error(s, E_AXIS, span, "%s of %s is `%s`", found ? "more than one axis" : "no axis",
+                         shape_string(s, shape, NULL),
+                         v.dim_name ? v.dim_name->text : value_string(s, v));
+    diag_help(d, "give the axis by its number, e.g. `axis = -1`");
+    return false;
+}
+
+static bool one_axis(Sema *s, Value v, const Shape *shape, Span span, uint32_t *axis) {
+    int64_t i;
+    if (v.dim_name || v.kind == V_DIM) return axis_of_dim(s, v, shape, span, axis);
+    if (!value_is_int(v, &i)) {
+        Diag *d = sema_error(s, E_AXIS, span, "an axis is a number, a list of numbers or `all`, "
+                                              "not %s",
+                             value_kind_name(v.kind));
+        if (v.kind == V_TENSOR) diag_help(d, "element by element it is `maximum` or `minimum`");
+        return false;
+    }
+    if (i < 0) i += shape->rank;
+    if (i < 0 || i >= shape->rank) {
+        sema_error(s, E_AXIS, span, "%s has no axis %s", shape_string(s, shape, NULL),
+                   value_string(s, v));
+        return false;
+    }
+    *axis = (uint32_t)i;
+    return true;
+}
+
+bool axes_of(Sema *s, Value axis, const Shape *shape, Span span, uint32_t *axes, uint32_t *count) {
+    bool used[RANK_MAX] = {0};
+    *count = 0;
+    if (axis.kind == V_NONE || axis.kind == V_ALL) {
+        for (uint32_t i = 0; i < shape->rank; i++) used[i] = true;
+    } else if (axis.kind == V_LIST) {
+        for (uint32_t i = 0; i < axis.as.list.count; i++) {
+            uint32_t at;
+            if (!one_axis(s, axis.as.list.items[i], shape, span, &at)) return false;
+            if (used[at]) {
+                sema_error(s, E_AXIS, span, "axis %u is given twice", at);
+                return false;
+            }
+            used[at] = true;
+        }
+    } else {
+        uint32_t at;
+        if (!one_axis(s, axis, shape, span, &at)) return false;
+        used[at] = true;
+    }
+    for (uint32_t i = 0; i < shape->rank; i++)
+        if (used[i]) axes[(*count)++] = i;
+    return true;
+}

@@ -1,0 +1,81 @@
+/* Builtins about lists and bundles, and those that belong to a step: gradients, random numbers and
+ * the clock. */
+#include "compiler/sema/elaborate.h"
+
+static Value map_list(Sema *s, const BuiltinCall *c, Value list) {
+    Value out = value_list(s, NULL, 0);
+    out.as.list.items = ARENA_ARRAY(s->arena, Value, list.as.list.count);
+    out.as.list.count = list.as.list.count;
+    for (uint32_t i = 0; i < list.as.list.count; i++) {
+        out.as.list.items[i] = call_one(s, c->args[1], list.as.list.items[i], c->node, c->span);
+        if (value_is_poison(out.as.list.items[i])) return POISON;
+    }
+    return out;
+}
+
+static Value map(Sema *s, const BuiltinCall *c) {
+    Value v = c->args[0];
+    if (v.kind == V_LIST || v.kind == V_TUPLE) return map_list(s, c, v);
+    Bundle *in, *out = ARENA_NEW(s->arena, Bundle);
+    if (!value_as_bundle(s, v, &in, c->spans[0])) return POISON;
+    out->items = ARENA_ARRAY(s->arena, BundleItem, in->count);
+    for (uint32_t i = 0; i < in->count; i++) {
+        Value t = call_one(s, c->args[1], value_tensor(s, in->items[i].node), c->node, c->span);
+        t = to_tensor(s, t, DTYPE_COUNT, c->span);
+        if (value_is_poison(t)) return POISON;
+        NodeId node = tensor_node(s, t, c->span);
+        if (node_is_none(node)) return POISON;
+        out->items[out->count++] =
+            (BundleItem){.path = in->items[i].path, .slot = -1, .node = node};
+    }
+    return (Value){.kind = V_BUNDLE, .as.bundle = out};
+}
+
+/* Sum of f over all tensors of a bundle, in the order of their paths in the program. */
+static Value total(Sema *s, const BuiltinCall *c) {
+    Bundle *in;
+    if (!value_as_bundle(s, c->args[0], &in, c->spans[0])) return POISON;
+    Value sum = value_int(0);
+    for (uint32_t i = 0; i < in->count; i++) {
+        Value t = value_tensor(s, in->items[i].node);
+        t = call_one(s, c->args[1], t, c->node, c->span);
+        if (value_is_poison(t)) return POISON;
+        sum = i == 0 ? t : op_binary(s, c->node, "+", sum, t);
+    }
+    return sum;
+}
+
+static Value grad(Sema *s, const BuiltinCall *c) {
+    if (!s->build) return sema_unsupported(s, c->span, "`grad` outside a graph");
+    return gradient(s, c->args[0], c->args[1], c->node, c->span);
+}
+
+static Value random_draw(Sema *s, const BuiltinCall *c) {
+    Shape shape;
+    if (!value_to_shape(s, c->args[0], &shape, c->spans[0])) return POISON;
+    if (!s->build || !s->frame) return sema_unsupported(s, c->span, "`random` outside a graph");
+    return value_tensor(s, g_random(sema_graph(s), &shape, site_key(s, c->node), 0, c->span));
+}
+
+static Value clock_value(Sema *s, const BuiltinCall *c) {
+    if (!s->build) {
+        Diag *d = sema_error(s, E_STATIC, c->span, "`%s()` is known only in a training step",
+                             c->builtin->name);
+        diag_help(d, "use it in the settings of the optimizer, not in a `let`");
+        return POISON;
+    }
+    Shape scalar = shape_scalar();
+    int64_t which = c->builtin->op;
+    return value_tensor(s, graph_add(sema_graph(s), OP_CLOCK, DTYPE_F32, &scalar, NULL, 0, &which,
+                                     1, c->span));
+}
+
+const Builtin BUILTINS_STATIC[] = {
+    {"map", "xs, f", map, 0}, {"total", "xs, f", total, 0}, {NULL, NULL, NULL, 0}};
+
+const Builtin BUILTINS_STEP[] = {{"grad", "y, x", grad, 0},
+                                 {"random", "shape", random_draw, 0},
+                                 {"progress", "", clock_value, 0},
+                                 {"epoch", "", clock_value, 1},
+                                 {"iteration", "", clock_value, 2},
+                                 {NULL, NULL, NULL, 0}};

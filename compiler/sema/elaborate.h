@@ -1,0 +1,454 @@
+/* Inside sema: values, scopes, activations and the state of one elaboration.
+ *
+ * Elaboration is an abstract interpreter over the tree: static values are computed, tensors become
+ * nodes of the graph that is being built (s->build). Errors give a POISON value that silences
+ * whatever it meets. */
+#ifndef BMC_SEMA_ELABORATE_H
+#define BMC_SEMA_ELABORATE_H
+
+#include "compiler/sema/sema.h"
+#include "compiler/syntax/syntax.h"
+
+typedef struct Sema Sema;
+typedef struct Scope Scope;
+typedef struct Instance Instance;
+typedef struct Builtin Builtin;
+typedef struct DataBlock DataBlock;
+
+/* ------------------------------------------------------------------ values */
+
+typedef enum ValueKind {
+    V_POISON,
+    V_NONE, /* no value: a call for its effect */
+    V_NUM,  /* static number */
+    V_BOOL,
+    V_STR,
+    V_DIM,   /* a size known only at run time */
+    V_ALL,   /* `all` */
+    V_DTYPE, /* f32 ...: also a conversion */
+    V_LIST,
+    V_TUPLE,
+    V_FN,       /* fn or lambda, its settings possibly bound */
+    V_BUILTIN,  /* a function of the compiler */
+    V_LAYER,    /* layer definition */
+    V_OPTIMIZER,/* optimizer definition */
+    V_INSTANCE, /* layer instance, model, or optimizer instance */
+    V_BUNDLE,   /* one tensor per parameter of a model */
+    V_TENSOR,
+    V_SLOT, /* only in bindings: a parameter or state; reading it gives a V_TENSOR */
+    V_DATA,
+    V_RECORD, /* named values: NAME.encode(...) */
+    V_COLUMN, /* NAME.x, NAME.encode: a column's transform, to be called */
+    V_KIND_COUNT
+} ValueKind;
+
+typedef struct Value Value;
+typedef struct Closure {
+    const Node *def; /* FN, LAYER, OPTIMIZER or LAMBDA */
+    Scope *env;
+    Scope *settings; /* the first of two lists, bound; or NULL */
+} Closure;
+typedef struct BundleItem {
+    const char *path; /* below the root: "dense1.w" */
+    int32_t slot;     /* -1: no slot */
+    NodeId node;
+} BundleItem;
+typedef struct Bundle {
+    BundleItem *items;
+    uint32_t count;
+} Bundle;
+typedef struct Number { /* exact: n / d, d > 0; else the double */
+    bool exact;
+    int64_t n, d;
+    double real;
+} Number;
+
+struct Value {
+    ValueKind kind;
+    Sym dim_name;     /* the dim variable it was read from, or NULL */
+    const Node *decl; /* PAR or FIELD it was bound to (labels, names of dims), or NULL */
+    union {
+        Number num;
+        bool truth;
+        const char *str;
+        DimId dim;
+        DType dtype;
+        struct {
+            Value *items;
+            Sym *names; /* RECORD */
+            uint32_t count;
+        } list;
+        Closure *fn;
+        const Builtin *builtin;
+        Instance *instance;
+        Bundle *bundle;
+        struct {
+            NodeId node;
+            const Graph *graph;
+            int32_t slot; /* the slot it is the current version of, or -1 */
+        } tensor;
+        int32_t slot;
+        struct {
+            DataBlock *block;
+            int32_t split; /* BmrtSplit, or -1 */
+            Sym column;
+        } data;
+    } as;
+};
+
+extern const Value POISON, NONE;
+const char *value_kind_name(ValueKind kind); /* "a list", "a tensor" ... for messages */
+Value value_int(int64_t i);
+Value value_real(double x);
+Value value_bool(bool b);
+Value value_str(const char *text);
+Value value_dim(Sema *s, DimId d); /* V_NUM when it is a constant */
+Value value_list(Sema *s, const Value *items, uint32_t count);
+Value value_tensor(Sema *s, NodeId node);
+bool value_is_poison(Value v);
+bool value_is_int(Value v, int64_t *out);
+double value_number(Value v); /* of V_NUM */
+/* A size: integer >= 0 or run-time dim. False without a message. */
+bool value_as_dim(Sema *s, Value v, DimId *out);
+void value_text(Sema *s, Text *out, Value v);
+const char *value_string(Sema *s, Value v);
+bool value_is_static(Value v);
+/* Static equality; -1 when it cannot be decided. */
+int value_same(Sema *s, Value a, Value b);
+
+Number number_int(int64_t i);
+Number number_real(double x);
+/* op: + - * / % ^ as text. False: division by zero or out of range (message is the caller's). */
+bool number_op(Sema *s, const char *op, Number a, Number b, Number *out);
+double number_value(Number n);
+
+/* Shapes for messages: "[B, width=128]" when the declaration names its dims. */
+void shape_text(Sema *s, Text *out, const Shape *shape, const Node *decl);
+const char *shape_string(Sema *s, const Shape *shape, const Node *decl);
+const char *value_shape_string(Sema *s, Value v); /* tensor: shape; else kind and value */
+Shape shape_scalar(void);
+Shape tensor_shape(Sema *s, Value v);
+DType tensor_dtype(Sema *s, Value v);
+bool shape_same(const Shape *a, const Shape *b);
+/* The node of a tensor value; NODE_NONE with a message when it belongs to another entry. */
+NodeId tensor_node(Sema *s, Value v, Span span);
+
+/* ------------------------------------------------------------------ scopes */
+
+typedef struct Binding {
+    Sym name;
+    Value value;
+    Span span;
+    const Node *def; /* of a file's definition, evaluated when first read */
+    uint8_t state;   /* with def: 0 not yet, 1 being evaluated, 2 done */
+} Binding;
+struct Scope {
+    Scope *parent;
+    bool function; /* assignments inside rebind up to here */
+    bool file;
+    VEC(Binding) names;
+};
+Scope *scope_new(Sema *s, Scope *parent, bool function);
+Binding *scope_find_here(Scope *scope, Sym name);
+Binding *scope_find(Scope *scope, Sym name);
+void scope_set(Sema *s, Scope *scope, Sym name, Value value, Span span);
+/* Rebinds up to the function boundary, else binds here. */
+void scope_assign(Sema *s, Sym name, Value value, Span span);
+
+/* ------------------------------------------------------------------ activations */
+
+enum { ITERATION_MAX = 16 };
+typedef struct Frame Frame;
+struct Frame {
+    Frame *up;
+    const Node *def;   /* FN LAYER MODEL OPTIMIZER LAMBDA TRAIN TEST DATA; NULL: file level */
+    const Node *call;  /* the call in the frame above */
+    Span call_span;
+    Instance *owner;   /* whose params, states and draws these are; or NULL */
+    const char *root;  /* path of an activation that no instance owns: "train", "predict" */
+    Scope *settings;   /* for messages */
+    uint32_t iterations[ITERATION_MAX], iteration_count;
+    uint32_t evaluation; /* n-th evaluation of the owner in this graph */
+    bool base; /* body of an instance, a block or an export: draws are counted from here */
+    bool returned;
+    Value result;
+};
+
+struct Instance {
+    const Node *def; /* LAYER, MODEL, OPTIMIZER */
+    Scope *env, *settings;
+    const char *path; /* "net.dense1" */
+    const Node *creator;
+    Span span;
+    bool rooted;  /* may own parameters and states */
+    bool named;   /* path fixed by a binding or an application */
+    bool model;
+    Instance *inner; /* model NAME = expr: the instance of the expression */
+    const char *base_path; /* path = base_path . segment iterations */
+    const char *iterations; /* ".0.2" or "" */
+    int64_t own_params, own_bytes; /* of the application that runs */
+};
+
+/* What one graph under construction knows. */
+typedef struct Memo {
+    const char *path;
+    bool training;
+    Value *args;
+    uint32_t arg_count;
+    Value result;
+    uint32_t touch_from, touch_to; /* into Build.touches */
+    NodeId *after;                 /* versions of those slots when it ended */
+} Memo;
+typedef struct SlotVersion {
+    uint32_t slot;
+    NodeId node;
+} SlotVersion;
+typedef struct Build {
+    Graph *g;
+    VEC(NodeId) version; /* per slot; NODE_NONE: not read yet */
+    VEC(uint32_t) touches;
+    VEC(Memo) memos;
+    VEC(NodeId) objectives; /* losses that were minimised */
+    VEC(SlotVersion) history;
+    struct Build *outer;
+} Build;
+
+typedef struct SlotInfo { /* beside program->slots */
+    Value init;           /* number, or a function of a shape */
+    const Node *decl;     /* PARAM or STATE */
+    const Node *init_node;
+} SlotInfo;
+
+struct DataBlock {
+    const Node *node;
+    int32_t index;      /* in program->data */
+    Graph *row;         /* the transforms, of one row; two variants */
+    Graph *row_train;   /* NULL: as row */
+    VEC(Sym) columns;
+    bool has[BMRT_SPLIT_COUNT];
+    bool poisoned;
+    bool building;
+};
+
+typedef struct PtrMap { /* Node* -> number */
+    const void **keys;
+    uint32_t *values;
+    uint32_t len, cap;
+} PtrMap;
+
+struct Sema {
+    Context *ctx;
+    Arena *arena;
+    const SemaOptions *options;
+    Program *program;
+    const Node *file;
+    Scope *prelude, *user;
+    /* where elaboration stands */
+    Scope *scope;
+    Frame *frame;
+    Build *build;
+    bool training;
+    bool no_updates; /* the step elaborated for its metrics only */
+    bool rows;       /* inside a data block */
+    bool generic;    /* checking a definition that no root uses: params may have run-time dims */
+    uint32_t depth;
+    uint64_t work;
+    bool work_reported;
+    Sym bind_name; /* set while the value of `name = call` is evaluated */
+    VEC(SlotInfo) slot_info;
+    VEC(DataBlock *) data;
+    VEC(Instance *) models;
+    VEC(const char *) used_paths; /* instance paths and who made them */
+    VEC(const Node *) used_makers;
+    VEC(Instance *) used_instances;
+    double nested_flops;
+    VEC(Span) seen_spans;
+    VEC(Code) seen_codes;
+    PtrMap sites;      /* CALL/PIPE/NAME node -> ordinal in its definition */
+    PtrMap numbered;   /* definitions whose sites are numbered */
+    PtrMap reached;    /* LAYER/MODEL/FN definitions that were elaborated */
+    VEC(Value) metric_values;
+    VEC(Sym) metric_names;
+    VEC(Span) metric_spans;
+    bool collect_metrics;
+    bool prelude_bad;
+};
+
+/* ------------------------------------------------------------------ report.c */
+/* Blames the user's call when `span` lies in the prelude, adds the instantiation chain, and reports
+ * one mistake once although bodies are elaborated several times. Never NULL. */
+Diag *sema_error(Sema *s, Code code, Span span, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
+/* E_UNSUPPORTED: "`what` is not supported yet". */
+Value sema_unsupported(Sema *s, Span span, const char *what);
+void sema_decl_label(Sema *s, Diag *d, Value v, const char *name);
+bool span_in_prelude(Sema *s, Span span);
+const char *place_string(Sema *s, Span span); /* "file:line:col" */
+const char *node_text(Sema *s, const Node *node);
+const char *signature_text(Sema *s, const Node *def);
+
+/* ------------------------------------------------------------------ evaluation */
+Value eval(Sema *s, const Node *e);
+Value eval_name(Sema *s, const Node *e);
+Value binding_value(Sema *s, Binding *b, Span span);
+Value read_slot(Sema *s, uint32_t slot, Span span);
+Value eval_dims(Sema *s, const Node *dims);                /* [a, b] */
+Value eval_index(Sema *s, const Node *e);                  /* a[...] */
+Value eval_member(Sema *s, const Node *e);
+bool eval_static_bool(Sema *s, const Node *e, bool *out, const char *what);
+bool eval_static_int(Sema *s, const Node *e, int64_t *out, const char *what);
+
+Value op_binary(Sema *s, const Node *e, const char *op, Value a, Value b);
+Value op_unary(Sema *s, const Node *e, const char *op, Value a);
+/* Static numbers, dims and lists become tensors. dtype DTYPE_COUNT: f32. shape NULL: rank 0 for
+ * numbers. POISON with a message when it cannot be. */
+Value to_tensor(Sema *s, Value v, DType dtype, Span span);
+/* Brings both to one dtype and shape by the broadcast rules. */
+bool broadcast_pair(Sema *s, Span span, const char *what, Value *a, Value *b);
+bool unify_dtype(Sema *s, Span span, const char *what, Value *a, Value *b);
+Value tensor_broadcast_to(Sema *s, Value v, const Shape *to, Span span); /* suffix, literal 1 */
+Value matmul(Sema *s, const Node *e, Value a, Value b);
+Value tensor_permute(Sema *s, Value v, const uint32_t *perm, Span span);
+
+/* calls */
+typedef struct Args {
+    Value *values;
+    const Node **nodes; /* for spans; may hold NULL */
+    Sym *names;         /* NULL: positional */
+    uint32_t count;
+} Args;
+Value eval_call(Sema *s, const Node *e);
+Value eval_pipe(Sema *s, const Node *e);
+bool eval_args(Sema *s, const Node *call, Args *out);
+/* Calls any callable value. `call`: for site and spans. */
+Value call_value(Sema *s, Value f, const Args *args, const Node *call, Span span);
+Value call_one(Sema *s, Value f, Value arg, const Node *call, Span span);
+Value call_closure(Sema *s, Closure *fn, const Args *args, const Node *call, Span span);
+Value run_body(Sema *s, const Node *body, bool *no_value);
+void frame_push(Sema *s, Frame *f, const Node *def, const Node *call, Span span);
+void frame_pop(Sema *s, Frame *f);
+bool enter(Sema *s, Span span); /* depth and work limits; call leave after true */
+void leave(Sema *s);
+
+/* bind.c: arguments to parameters */
+/* Binds one parameter list into `into`. `def` for messages. False: reported. */
+bool bind_list(Sema *s, const Node *list, const Args *args, Scope *into, const Node *def,
+               const Node *call, Span span);
+bool bind_result(Sema *s, const Node *result, Value v, Scope *scope, const Node *def, Span span);
+/* The dims of a declaration as a shape; names not yet bound are an error. */
+bool eval_shape(Sema *s, const Node *dims, Shape *out);
+bool value_to_shape(Sema *s, Value v, Shape *out, Span span);
+DType type_dtype(const Node *type); /* DTYPE_COUNT: not a dtype */
+Sym ellipsis_sym(Sema *s);
+bool list_is_defaults(const Node *list);
+
+/* eval_stmt.c */
+void exec_block(Sema *s, const Node *block);
+void exec(Sema *s, const Node *stmt);
+Value eval_repeat(Sema *s, const Node *e);
+void assign_target(Sema *s, const Node *target, Value v);
+
+/* instances.c */
+Value instance_new(Sema *s, const Node *def, Scope *env, const Args *settings, const Node *creator,
+                   const Node *name_node, Span span);
+Value instance_apply(Sema *s, Instance *inst, const Args *args, const Node *call, Span span);
+Value instance_member(Sema *s, Instance *inst, Sym name, const Node *e);
+void instance_bind_name(Sema *s, Instance *inst, Sym name);
+Value model_instance(Sema *s, const Node *def, Scope *env);
+bool model_discover(Sema *s, Instance *inst); /* makes its slots known */
+void declare_slot(Sema *s, const Node *stmt);
+const char *owner_path(Sema *s);
+uint64_t site_key(Sema *s, const Node *call);
+const char *site_path(Sema *s);
+void sites_number(Sema *s, const Node *def);
+uint32_t site_ordinal(Sema *s, const Node *node);
+bool write_slot(Sema *s, uint32_t slot, Value v, Span span);
+bool ptrmap_get(const PtrMap *m, const void *key, uint32_t *value);
+void ptrmap_put(Sema *s, PtrMap *m, const void *key, uint32_t value);
+bool path_below(const char *path, const char *root); /* root is a prefix, then '.' */
+
+/* optimizers.c */
+Value rule_apply(Sema *s, Instance *rule, const Args *args, const Node *call, Span span);
+Value gradient(Sema *s, Value y, Value x, const Node *call, Span span);
+bool value_as_bundle(Sema *s, Value v, Bundle **out, Span span);
+void exec_minimize(Sema *s, const Node *stmt);
+
+/* index_notation.c */
+bool index_is_reduction(Sema *s, const Node *call); /* sum[i](...) */
+Value eval_index_reduction(Sema *s, const Node *call);
+void exec_index_assign(Sema *s, const Node *stmt, const Node *target, const Node *value,
+                       const Node *where);
+
+/* builtins.c */
+typedef struct BuiltinCall {
+    const Builtin *builtin;
+    const Node *node;
+    Span span;
+    const Value *args; /* as the parameters; V_NONE: not given */
+    const Span *spans;
+    uint32_t count;
+} BuiltinCall;
+typedef Value (*BuiltinFn)(Sema *s, const BuiltinCall *c);
+struct Builtin {
+    const char *name;
+    const char *parameters; /* "x, axis?, keep?" */
+    BuiltinFn fn;
+    int op; /* for those that share a function */
+};
+const Builtin *builtin_find(const char *name);
+void builtin_each(void (*visit)(void *user, const char *name), void *user);
+Value builtin_call(Sema *s, const Builtin *b, const Args *args, const Node *call, Span span);
+/* Axes of an axis argument, ascending. */
+bool axes_of(Sema *s, Value axis, const Shape *shape, Span span, uint32_t *axes, uint32_t *count);
+extern const Builtin BUILTINS_MATH[], BUILTINS_SHAPE[], BUILTINS_STATIC[], BUILTINS_STEP[];
+void mark_index(Sema *s, NodeId node, DimId size);
+Value tensor_reshape(Sema *s, Value v, const Shape *to, Span span);
+
+/* graph building */
+Build *build_begin(Sema *s, Build *b);
+void build_end(Sema *s, Build *b);
+static inline Graph *sema_graph(Sema *s) {
+    return s->build ? s->build->g : NULL;
+}
+uint32_t slot_add(Sema *s, const Slot *slot, const SlotInfo *info);
+int32_t slot_find(Sema *s, Sym path);
+
+/* resolve.c: names, before anything is evaluated */
+/* False: a definition uses itself, elaboration would not end. */
+bool resolve_file(Sema *s, const Node *file, Scope *scope);
+/* Special names the resolver lets pass. */
+bool name_is_special(const char *name);
+
+/* blocks.c, data.c, entries.c */
+typedef struct SettingSpec {
+    const char *name;
+    bool supported;
+} SettingSpec;
+const Node *block_setting(const Node *block, const char *name);
+void check_settings(Sema *s, const Node *block, const SettingSpec *specs, const char *what);
+DataBlock *data_find(Sema *s, Sym name);
+void data_declare(Sema *s, const Node *node);
+bool data_rows(Sema *s, DataBlock *d); /* builds row graphs; false: poisoned */
+Value data_member(Sema *s, Value v, const Node *e);
+/* Column transforms on new data: fields by name; gives the columns (RECORD). */
+Value data_encode(Sema *s, DataBlock *d, const Args *fields, Sym only, Span span);
+bool data_entries(Sema *s, DataBlock *d); /* the ROWS entries */
+const GraphOutput *data_column(DataBlock *d, Sym name);
+/* Copies `row` (of one row) into the current graph with a leading dim; inputs[i]: node with leading
+ * dim for row->inputs[i]. values[node of row] receives the copies; false: reported. */
+bool batch_rows(Sema *s, const Graph *row, const NodeId *inputs, DimId lead, NodeId *outputs,
+                Span span);
+
+void make_train(Sema *s, const Node *node);
+void make_test(Sema *s, const Node *node, uint32_t ordinal);
+void make_export(Sema *s, const Node *def, Scope *scope);
+void make_init(Sema *s);
+uint32_t entry_add(Sema *s, const char *name, BmrtEntryKind kind, Graph *g, Span span);
+/* Splits a metrics graph into EVAL and FINISH; fills `out`. */
+void split_metrics(Sema *s, Graph *metrics, uint32_t batch_symbol, const char *prefix, Span span,
+                   BmrtEval *out);
+uint32_t layer_reserve(Sema *s, Instance *inst); /* UINT32_MAX: has its row already */
+/* Fills the row; gives the flops of one row of the batch, nested layers included. */
+double layer_row(Sema *s, Instance *inst, Value result, uint32_t first_node, uint32_t row);
+
+#endif

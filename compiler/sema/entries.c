@@ -1,0 +1,171 @@
+/* Entries that are not blocks: exported functions and the initialisation of all slots. */
+#include "compiler/sema/elaborate.h"
+
+enum { EXPORT_BOUND = 256 };
+
+uint32_t entry_add(Sema *s, const char *name, BmrtEntryKind kind, Graph *g, Span span) {
+    Entry e = {.name = name, .kind = kind, .graph = g, .span = span};
+    vec_push(s->arena, &s->program->entries, e);
+    return s->program->entries.len - 1;
+}
+
+/* ------------------------------------------------------------------ exports */
+
+/* Names that the C interface of every model has. */
+static const char *const RESERVED[] = {"open",     "close",  "error",     "train_step", "step",
+                                       "get",      "set",    "save",      "load",       "seed",
+                                       "set_seed", "threads", "set_threads", "workspace", "model",
+                                       "init",     "set_schedule", NULL};
+
+static bool reserved(Sema *s, const Node *def) {
+    for (const char *const *r = RESERVED; *r; r++)
+        if (strcmp(*r, def->name->text) == 0) {
+            Diag *d = sema_error(s, E_EXPORT_NAME, def->name_span,
+                                 "an export cannot be called `%s`", *r);
+            diag_note(d, "the C interface of every model has a function of that name");
+            return true;
+        }
+    return false;
+}
+
+/* The input of one parameter: names in its brackets become run-time dims. */
+static Value export_input(Sema *s, Graph *g, const Node *par, Scope *probe) {
+    const Node *dims = node_kid(par, 0), *type = node_kid(par, 1);
+    DType dtype = type ? type_dtype(type) : DTYPE_F32;
+    if (dtype == DTYPE_COUNT || (!dims && !type)) {
+        if (type)
+            return sema_unsupported(s, type->span, arena_printf(s->arena, "`%s: %s` in an export",
+                                                                par->name->text, type->name->text));
+        Diag *d = sema_error(s, E_ARGUMENT, par->span, "an export must say what `%s` is",
+                             par->name->text);
+        diag_help(d, "`%s[B, 10]`, `%s: f32`", par->name->text, par->name->text);
+        return POISON;
+    }
+    for (uint32_t i = 0; dims && i < dims->count; i++) {
+        const Node *elem = dims->kids[i];
+        if (elem->kind == NODE_ELLIPSIS) {
+            sema_error(s, E_UNKNOWN_DIM, elem->span, "an export must name each of its axes");
+            return POISON;
+        }
+        if (elem->kind != NODE_NAME) continue;
+        Binding *known = scope_find(probe, elem->name);
+        if (known && (!known->def || known->def->kind == NODE_LET)) continue;
+        DimId d = dim_symbol(s->program->dims, elem->name, EXPORT_BOUND);
+        scope_set(s, probe, elem->name, value_dim(s, d), elem->span);
+    }
+    Shape shape;
+    Scope *saved = s->scope;
+    s->scope = probe;
+    bool ok = eval_shape(s, dims, &shape);
+    s->scope = saved;
+    return ok ? value_tensor(s, g_input(g, par->name, dtype, &shape, par->span)) : POISON;
+}
+
+static void export_outputs(Sema *s, Build *build, Value v, const Node *def) {
+    uint32_t n = v.kind == V_TUPLE ? v.as.list.count : 1;
+    for (uint32_t i = 0; i < n; i++) {
+        Value item = v.kind == V_TUPLE ? v.as.list.items[i] : v;
+        item = to_tensor(s, item, DTYPE_COUNT, def->span);
+        if (value_is_poison(item)) return;
+        const char *name = n == 1 ? "out" : arena_printf(s->arena, "out%u", i);
+        NodeId node = tensor_node(s, item, def->span);
+        if (!node_is_none(node)) graph_output(build->g, ctx_sym(s->ctx, name), node);
+    }
+}
+
+void make_export(Sema *s, const Node *def, Scope *scope) {
+    const Node *list = node_kid(def, 0);
+    bool wanted = (s->options->roots & SEMA_EXPORTS) &&
+                  (!s->options->only_export ||
+                   strcmp(s->options->only_export, def->name->text) == 0);
+    if (!wanted || !list || reserved(s, def)) return;
+    if (node_kid(def, 1)) {
+        Diag *d = sema_error(s, E_EXPORT_NAME, def->name_span, "an export has one list of arguments");
+        diag_help(d, "write a second function that fixes the settings");
+        return;
+    }
+    uint32_t errors = diags_errors(s->ctx->diags);
+    Build build;
+    Args args = {.values = ARENA_ARRAY(s->arena, Value, list->count + 1),
+                 .nodes = ARENA_ARRAY(s->arena, const Node *, list->count + 1),
+                 .names = ARENA_ARRAY(s->arena, Sym, list->count + 1),
+                 .count = list->count};
+    build_begin(s, &build);
+    Frame f;
+    s->scope = scope;
+    s->training = false;
+    frame_push(s, &f, def, NULL, (Span){0});
+    f.base = true;
+    f.root = def->name->text;
+    Scope *probe = scope_new(s, scope, true);
+    bool ok = true;
+    for (uint32_t i = 0; i < list->count; i++) {
+        args.values[i] = export_input(s, build.g, list->kids[i], probe);
+        args.nodes[i] = list->kids[i];
+        ok &= !value_is_poison(args.values[i]);
+    }
+    Closure fn = {.def = def, .env = scope};
+    Value v = ok ? call_closure(s, &fn, &args, def, def->name_span) : POISON;
+    if (!value_is_poison(v)) export_outputs(s, &build, v, def);
+    frame_pop(s, &f);
+    build_end(s, &build);
+    build.g->guard = NODE_NONE;
+    if (diags_errors(s->ctx->diags) == errors && !value_is_poison(v))
+        entry_add(s, def->name->text, BMRT_ENTRY_EXPORT, build.g, def->span);
+}
+
+/* ------------------------------------------------------------------ init */
+
+static Value initial_value(Sema *s, const Slot *slot, const SlotInfo *info, const Shape *shape) {
+    Span span = slot->span;
+    if (info->init.kind == V_NUM) {
+        Value v = to_tensor(s, info->init, slot->dtype, span);
+        return value_is_poison(v) ? v : tensor_broadcast_to(s, v, shape, span);
+    }
+    Value sizes = value_list(s, NULL, 0);
+    sizes.as.list.items = ARENA_ARRAY(s->arena, Value, shape->rank);
+    sizes.as.list.count = shape->rank;
+    for (uint32_t i = 0; i < shape->rank; i++)
+        sizes.as.list.items[i] = value_dim(s, shape->dims[i]);
+    Value v = call_one(s, info->init, sizes, info->init_node, span);
+    v = to_tensor(s, v, slot->dtype, span);
+    if (value_is_poison(v)) return v;
+    Shape got = tensor_shape(s, v);
+    NodeId node = tensor_node(s, v, span);
+    if (node_is_none(node)) return POISON;
+    if (!shape_same(&got, shape)) {
+        sema_error(s, E_SHAPE, span, "the initialiser of `%s` gives %s, not %s", slot->path->text,
+                   shape_string(s, &got, NULL), shape_string(s, shape, NULL));
+        return POISON;
+    }
+    if (tensor_dtype(s, v) != slot->dtype)
+        v = value_tensor(s, g_cast(sema_graph(s), slot->dtype, node, span));
+    return v;
+}
+
+/* Every slot gets its first value; draws are keyed by the slot's path. */
+void make_init(Sema *s) {
+    Build build;
+    build_begin(s, &build);
+    build.g->guard = NODE_NONE;
+    s->training = false;
+    s->scope = s->user;
+    for (uint32_t i = 0; i < s->program->slots.len; i++) {
+        Slot slot = s->program->slots.data[i];
+        SlotInfo info = s->slot_info.data[i];
+        Shape shape = {.rank = slot.rank};
+        for (uint32_t k = 0; k < slot.rank; k++)
+            shape.dims[k] = dim_const(s->program->dims, slot.dims[k]);
+        Frame f;
+        frame_push(s, &f, info.decl, NULL, (Span){0});
+        f.base = true;
+        f.owner = NULL;
+        f.root = slot.path->text;
+        Value v = initial_value(s, &slot, &info, &shape);
+        frame_pop(s, &f);
+        if (!value_is_poison(v)) graph_write(build.g, i, v.as.tensor.node);
+    }
+    build_end(s, &build);
+    s->program->init_entry =
+        (int32_t)entry_add(s, "init", BMRT_ENTRY_INIT, build.g, (Span){0});
+}

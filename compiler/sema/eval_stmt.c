@@ -1,0 +1,264 @@
+/* Statements. `if`, `repeat` and `assert` run now; `=` names a value; `:=` makes the next version of
+ * a parameter or state. */
+#include "compiler/sema/elaborate.h"
+
+static void exec_expr(Sema *s, const Node *stmt) {
+    for (uint32_t i = 0; i < stmt->count; i++) {
+        Value v = eval(s, stmt->kids[i]);
+        if (v.kind == V_NONE || v.kind == V_POISON) continue;
+        Diag *d = sema_error(s, E_UNUSED_VALUE, stmt->kids[i]->span, "this value is not used");
+        diag_help(d, "name it with `=`, or end the line before with an operator to go on here");
+    }
+}
+
+void assign_target(Sema *s, const Node *target, Value v) {
+    if (target->kind == NODE_TUPLE || target->kind == NODE_LIST) {
+        if (value_is_poison(v)) {
+            for (uint32_t i = 0; i < target->count; i++) assign_target(s, target->kids[i], v);
+            return;
+        }
+        if ((v.kind != V_TUPLE && v.kind != V_LIST) || v.as.list.count != target->count) {
+            sema_error(s, E_KIND, target->span, "%u names for %s", target->count,
+                       v.kind == V_TUPLE || v.kind == V_LIST
+                           ? arena_printf(s->arena, "%u values", v.as.list.count)
+                           : value_kind_name(v.kind));
+            for (uint32_t i = 0; i < target->count; i++) assign_target(s, target->kids[i], POISON);
+            return;
+        }
+        for (uint32_t i = 0; i < target->count; i++)
+            assign_target(s, target->kids[i], v.as.list.items[i]);
+        return;
+    }
+    if (target->kind != NODE_NAME) return; /* the parser said so */
+    if (v.kind == V_NONE) {
+        sema_error(s, E_KIND, target->span, "there is no value to name `%s`", target->name->text);
+        v = POISON;
+    }
+    if (v.kind == V_TENSOR) v.as.tensor.slot = -1;
+    scope_assign(s, target->name, v, target->span);
+}
+
+static Value list_value(Sema *s, const Node *values) {
+    if (values->kind != NODE_LIST) return eval(s, values);
+    if (values->count == 1) return eval(s, values->kids[0]);
+    Value v = value_list(s, NULL, 0);
+    v.kind = V_TUPLE;
+    v.as.list.items = ARENA_ARRAY(s->arena, Value, values->count);
+    v.as.list.count = values->count;
+    for (uint32_t i = 0; i < values->count; i++) v.as.list.items[i] = eval(s, values->kids[i]);
+    return v;
+}
+
+static void exec_assign(Sema *s, const Node *stmt) {
+    const Node *targets = node_kid(stmt, 0), *values = node_kid(stmt, 1);
+    const Node *where = node_kid(stmt, 2);
+    if (!targets || !values) return;
+    const Node *only = targets->count == 1 ? targets->kids[0] : NULL;
+    if (only && only->kind == NODE_INDEX) {
+        const Node *value = values->count == 1 ? values->kids[0] : NULL;
+        if (value) exec_index_assign(s, stmt, only, value, where);
+        return;
+    }
+    if (where) {
+        sema_error(s, E_SYNTAX, where->span, "`where` belongs to an index statement");
+        return;
+    }
+    if (only && only->kind == NODE_NAME) {
+        Value v = list_value(s, values);
+        const Node *made = values->count == 1 ? values->kids[0] : NULL;
+        if (v.kind == V_INSTANCE && made && v.as.instance->creator == made)
+            instance_bind_name(s, v.as.instance, only->name);
+        assign_target(s, only, v);
+        return;
+    }
+    Value v = list_value(s, values);
+    assign_target(s, only ? only : targets, v);
+}
+
+static void exec_update(Sema *s, const Node *stmt) {
+    const Node *targets = node_kid(stmt, 0), *e = node_kid(stmt, 1);
+    Value v = eval(s, e);
+    if (!targets) return;
+    for (uint32_t i = 0; i < targets->count; i++) {
+        const Node *t = targets->kids[i];
+        if (t->kind != NODE_NAME) {
+            if (t->kind != NODE_POISON)
+                sema_error(s, E_WRITE, t->span, "`:=` writes a `param` or `state` by its name");
+            continue;
+        }
+        Value item = v;
+        if (targets->count > 1 && v.kind == V_TUPLE && v.as.list.count == targets->count)
+            item = v.as.list.items[i];
+        Binding *b = scope_find(s->scope, t->name);
+        if (!b || value_is_poison(b->value)) continue;
+        if (b->value.kind != V_SLOT) {
+            Diag *d = sema_error(s, E_WRITE, t->span, "`%s` is no `param` or `state` of this body",
+                                 t->name->text);
+            diag_label(d, b->span, "`%s` is bound here", t->name->text);
+            diag_help(d, "name a new value with `=`");
+            continue;
+        }
+        write_slot(s, (uint32_t)b->value.as.slot, item, t->span);
+    }
+}
+
+static void exec_return(Sema *s, const Node *stmt) {
+    Value v;
+    if (stmt->count == 1) {
+        v = eval(s, stmt->kids[0]);
+    } else {
+        v = value_list(s, NULL, 0);
+        v.kind = V_TUPLE;
+        v.as.list.items = ARENA_ARRAY(s->arena, Value, stmt->count + 1);
+        v.as.list.count = stmt->count;
+        for (uint32_t i = 0; i < stmt->count; i++) v.as.list.items[i] = eval(s, stmt->kids[i]);
+    }
+    s->frame->returned = true;
+    s->frame->result = v;
+}
+
+static void exec_child(Sema *s, const Node *block, Scope *scope) {
+    Scope *saved = s->scope;
+    s->scope = scope;
+    exec_block(s, block);
+    s->scope = saved;
+}
+
+static void exec_if(Sema *s, const Node *stmt) {
+    bool cond;
+    if (!eval_static_bool(s, node_kid(stmt, 0), &cond, "`if`")) return;
+    const Node *taken = node_kid(stmt, cond ? 1 : 2);
+    if (!taken) return;
+    if (taken->kind == NODE_IF) exec_if(s, taken);
+    else exec_child(s, taken, scope_new(s, s->scope, false));
+}
+
+/* The values `repeat` runs over: 0 .. n-1, or the items of a list. */
+static bool repeat_items(Sema *s, const Node *count, Value *list, int64_t *n) {
+    Value v = eval(s, count);
+    if (value_is_poison(v)) return false;
+    *list = v;
+    if (v.kind == V_LIST) {
+        *n = v.as.list.count;
+        return true;
+    }
+    if (value_is_int(v, n) && *n >= 0) return true;
+    sema_error(s, v.kind == V_NUM ? E_KIND : E_STATIC, count->span,
+               "`repeat` wants a whole number or a list known at compile time, got %s",
+               value_string(s, v));
+    return false;
+}
+
+static void exec_repeat(Sema *s, const Node *stmt) {
+    Value list;
+    int64_t n;
+    if (!repeat_items(s, node_kid(stmt, 0), &list, &n)) return;
+    Frame *f = s->frame;
+    if (f->iteration_count == ITERATION_MAX || n > UINT32_MAX) {
+        sema_error(s, E_LIMIT, stmt->span, "this `repeat` is too large or nested too deeply");
+        return;
+    }
+    f->iteration_count++;
+    for (int64_t i = 0; i < n && !f->returned; i++) {
+        if (!enter(s, stmt->span)) break;
+        f->iterations[f->iteration_count - 1] = (uint32_t)i;
+        Scope *scope = scope_new(s, s->scope, false);
+        Value item = list.kind == V_LIST ? list.as.list.items[i] : value_int(i);
+        if (stmt->name) scope_set(s, scope, stmt->name, item, stmt->name_span);
+        exec_child(s, node_kid(stmt, 1), scope);
+        leave(s);
+    }
+    f->iteration_count--;
+}
+
+Value eval_repeat(Sema *s, const Node *e) {
+    return sema_unsupported(s, e->span, "`repeat` as an expression");
+}
+
+/* "{d}" in a message becomes the value of d. */
+static const char *fill_message(Sema *s, const char *text) {
+    Text out = {.arena = s->arena};
+    while (*text) {
+        const char *close = *text == '{' ? strchr(text, '}') : NULL;
+        Binding *b = NULL;
+        if (close)
+            b = scope_find(s->scope, intern_n(s->ctx->names, text + 1, (size_t)(close - text - 1)));
+        if (b) {
+            value_text(s, &out, binding_value(s, b, b->span));
+            text = close + 1;
+        } else {
+            text_char(&out, *text++);
+        }
+    }
+    return text_str(&out);
+}
+
+static void exec_assert(Sema *s, const Node *stmt) {
+    bool ok;
+    const Node *cond = node_kid(stmt, 0), *message = node_kid(stmt, 1);
+    if (!eval_static_bool(s, cond, &ok, "`assert`") || ok) return;
+    const char *text = NULL;
+    if (message) {
+        Value v = eval(s, message);
+        text = v.kind == V_STR ? fill_message(s, v.as.str) : value_string(s, v);
+    }
+    if (text) sema_error(s, E_ASSERT, stmt->span, "%s", text);
+    else sema_error(s, E_ASSERT, stmt->span, "the assertion `%s` does not hold", node_text(s, cond));
+    s->frame->returned = true;
+    s->frame->result = POISON;
+}
+
+static void exec_metric(Sema *s, const Node *stmt) {
+    if (!s->collect_metrics) {
+        sema_error(s, E_METRIC, stmt->span, "a metric belongs in `train`, `test` or their `step`");
+        return;
+    }
+    Value v = eval(s, node_kid(stmt, 0));
+    for (uint32_t i = 0; i < s->metric_names.len; i++)
+        if (s->metric_names.data[i] == stmt->name) {
+            Diag *d = sema_error(s, E_DUPLICATE, stmt->name_span, "metric `%s` is given twice",
+                                 stmt->name->text);
+            diag_label(d, s->metric_spans.data[i], "first here");
+            return;
+        }
+    v = to_tensor(s, v, DTYPE_COUNT, stmt->span);
+    if (v.kind == V_TENSOR && tensor_shape(s, v).rank != 0) {
+        Diag *d = sema_error(s, E_METRIC, node_kid(stmt, 0)->span,
+                             "metric `%s` must be one number, got %s", stmt->name->text,
+                             value_shape_string(s, v));
+        diag_help(d, "`mean(...)` over the rows");
+        return;
+    }
+    vec_push(s->arena, &s->metric_names, stmt->name);
+    vec_push(s->arena, &s->metric_values, v);
+    vec_push(s->arena, &s->metric_spans, stmt->span);
+}
+
+static void exec_yield(Sema *s, const Node *stmt) {
+    sema_unsupported(s, stmt->span, "`yield`");
+}
+static void exec_poison(Sema *s, const Node *stmt) {
+    (void)s, (void)stmt;
+}
+
+typedef void (*Executor)(Sema *, const Node *);
+static const Executor EXECUTORS[NODE_KIND_COUNT] = {
+    [NODE_EXPR_STMT] = exec_expr, [NODE_ASSIGN] = exec_assign,     [NODE_UPDATE] = exec_update,
+    [NODE_RETURN] = exec_return,  [NODE_YIELD] = exec_yield,       [NODE_REPEAT] = exec_repeat,
+    [NODE_IF] = exec_if,          [NODE_MINIMIZE] = exec_minimize, [NODE_ASSERT] = exec_assert,
+    [NODE_METRIC] = exec_metric,  [NODE_PARAM] = declare_slot,     [NODE_STATE] = declare_slot,
+    [NODE_POISON] = exec_poison};
+
+void exec(Sema *s, const Node *stmt) {
+    if (!EXECUTORS[stmt->kind]) {
+        sema_error(s, E_SYNTAX, stmt->span, "%s cannot stand here", node_kind_name(stmt->kind));
+        return;
+    }
+    if (!enter(s, stmt->span)) return;
+    EXECUTORS[stmt->kind](s, stmt);
+    leave(s);
+}
+
+void exec_block(Sema *s, const Node *block) {
+    for (uint32_t i = 0; i < block->count && !s->frame->returned; i++) exec(s, block->kids[i]);
+}

@@ -1,0 +1,432 @@
+/* Layers as instances: their paths, parameters and states, and the rule that applying an instance
+ * again to the same values, in the same mode and with no write in between, is one evaluation. */
+#include "compiler/sema/elaborate.h"
+
+bool path_below(const char *path, const char *root) {
+    size_t n = strlen(root);
+    return strncmp(path, root, n) == 0 && path[n] == '.';
+}
+
+/* ------------------------------------------------------------------ slots and graphs */
+
+Build *build_begin(Sema *s, Build *b) {
+    *b = (Build){.outer = s->build};
+    b->g = graph_create(s->ctx, s->program->dims, s->program->slots.data, s->program->slots.len);
+    s->build = b;
+    return b;
+}
+void build_end(Sema *s, Build *b) {
+    s->build = b->outer;
+}
+
+int32_t slot_find(Sema *s, Sym path) {
+    for (uint32_t i = 0; i < s->program->slots.len; i++)
+        if (s->program->slots.data[i].path == path) return (int32_t)i;
+    return -1;
+}
+
+uint32_t slot_add(Sema *s, const Slot *slot, const SlotInfo *info) {
+    Program *p = s->program;
+    vec_push(s->arena, &p->slots, *slot);
+    vec_push(s->arena, &s->slot_info, *info);
+    for (Build *b = s->build; b; b = b->outer) {
+        b->g->slots = p->slots.data;
+        b->g->slot_count = p->slots.len;
+    }
+    for (uint32_t i = 0; i < p->entries.len; i++) {
+        p->entries.data[i].graph->slots = p->slots.data;
+        p->entries.data[i].graph->slot_count = p->slots.len;
+    }
+    return p->slots.len - 1;
+}
+
+/* Where an unknown size came from, for E0013. */
+static void unknown_dim(Sema *s, const Node *stmt, const Node *par) {
+    Diag *d = sema_error(s, E_UNKNOWN_DIM, par->span,
+                         "the size of `%s` is not known at compile time", par->name->text);
+    const Node *dims = node_kid(par, 0);
+    for (uint32_t i = 0; dims && i < dims->count; i++) {
+        const Node *elem = dims->kids[i];
+        if (elem->kind != NODE_NAME) continue;
+        Binding *b = scope_find(s->scope, elem->name);
+        if (!b || b->value.kind != V_DIM) continue;
+        if (!span_in_prelude(s, b->span))
+            diag_label(d, b->span, "`%s` is bound by a data argument ...", elem->name->text);
+        if (s->frame && s->frame->call_span.file && !span_in_prelude(s, s->frame->call_span))
+            diag_label(d, s->frame->call_span, "... and this call leaves it to run time");
+        diag_help(d, "fix it where it is bound: `[..., 13]` instead of `%s`, or `let %s = 13`",
+                  elem->name->text, elem->name->text);
+    }
+    (void)stmt;
+}
+
+static bool init_value(Sema *s, const Node *stmt, SlotInfo *info) {
+    const Node *par = node_kid(stmt, 0), *init = node_kid(stmt, 1);
+    info->decl = stmt;
+    info->init_node = init;
+    info->init = value_int(0);
+    if (!init) {
+        if (stmt->kind == NODE_STATE) return true;
+        Diag *d = sema_error(s, E_ARGUMENT, par->span, "param `%s` lacks its `init`",
+                             par->name->text);
+        diag_help(d, "`param %s init glorot`, `zeros`, or a number", node_text(s, par));
+        return false;
+    }
+    Value v = eval(s, init);
+    if (value_is_poison(v)) return false;
+    bool fits = v.kind == V_NUM || v.kind == V_FN || v.kind == V_BUILTIN;
+    if (!fits)
+        sema_error(s, E_KIND, init->span, "`init` wants a number or a function of a shape, got %s",
+                   value_kind_name(v.kind));
+    info->init = v;
+    return fits;
+}
+
+static bool same_slot(Sema *s, int32_t index, const Slot *slot, const Node *stmt) {
+    const Slot *old = &s->program->slots.data[index];
+    const Node *maker = s->slot_info.data[index].decl;
+    if (maker != stmt) {
+        Diag *d = sema_error(s, E_DUPLICATE, stmt->span, "two parameters have the path `%s`",
+                             slot->path->text);
+        diag_label(d, maker->span, "the other one");
+        return false;
+    }
+    bool same = old->dtype == slot->dtype && old->rank == slot->rank;
+    for (uint32_t i = 0; same && i < slot->rank; i++) same = old->dims[i] == slot->dims[i];
+    if (same) return true;
+    Shape a = {.rank = old->rank}, b = {.rank = slot->rank};
+    for (uint32_t i = 0; i < a.rank; i++) a.dims[i] = dim_const(s->program->dims, old->dims[i]);
+    for (uint32_t i = 0; i < b.rank; i++) b.dims[i] = dim_const(s->program->dims, slot->dims[i]);
+    Diag *d = sema_error(s, E_SHAPE, stmt->span, "`%s` is %s here but %s where it was used before",
+                         slot->path->text, shape_string(s, &b, NULL), shape_string(s, &a, NULL));
+    diag_help(d, "two uses of one instance need inputs of one size");
+    return false;
+}
+
+static bool slot_shape(Sema *s, const Node *stmt, const Node *par, Slot *slot, Shape *shape) {
+    if (!eval_shape(s, node_kid(par, 0), shape)) return false;
+    slot->rank = shape->rank;
+    int64_t bytes = dtype_bytes(slot->dtype);
+    for (uint32_t i = 0; i < shape->rank; i++) {
+        if (!dim_is_const(s->program->dims, shape->dims[i])) {
+            if (s->generic) return true;
+            unknown_dim(s, stmt, par);
+            return false;
+        }
+        slot->dims[i] = dim_value(s->program->dims, shape->dims[i]);
+        if (__builtin_mul_overflow(bytes, slot->dims[i], &bytes) || bytes > (int64_t)1 << 40) {
+            sema_error(s, E_LIMIT, par->span, "`%s` would hold more than 2^40 bytes",
+                       par->name->text);
+            return false;
+        }
+    }
+    return true;
+}
+
+void declare_slot(Sema *s, const Node *stmt) {
+    const Node *par = node_kid(stmt, 0);
+    Frame *f = s->frame;
+    if (!par || par->kind != NODE_PAR) return;
+    scope_set(s, s->scope, par->name, POISON, par->name_span);
+    if (!f->owner || f->def != f->owner->def) return; /* in a fn: the resolver said so */
+    Instance *owner = f->owner;
+    if (!owner->rooted) {
+        Diag *d = sema_error(s, E_INSTANCE, owner->span,
+                             "an instance of `%s` owns parameters and can be made only in a model "
+                             "or layer",
+                             owner->def->name->text);
+        diag_help(d, "make it in a `model` and apply the model here");
+        return;
+    }
+    const Node *type = node_kid(par, 1);
+    Slot slot = {.kind = stmt->kind == NODE_PARAM ? SLOT_PARAM : SLOT_STATE,
+                 .dtype = type ? type_dtype(type) : DTYPE_F32,
+                 .span = stmt->span};
+    if (f->def->kind == NODE_OPTIMIZER) slot.kind = SLOT_OPTIMIZER;
+    slot.path = ctx_sym(s->ctx, arena_printf(s->arena, "%s.%s", owner->path, par->name->text));
+    if (slot.dtype == DTYPE_COUNT) {
+        sema_error(s, E_DTYPE, type->span, "a parameter needs a dtype such as f32");
+        return;
+    }
+    Shape shape;
+    SlotInfo info;
+    if (!slot_shape(s, stmt, par, &slot, &shape) || !init_value(s, stmt, &info)) return;
+    if (s->generic) {
+        NodeId in = g_input(sema_graph(s), slot.path, slot.dtype, &shape, stmt->span);
+        scope_set(s, s->scope, par->name, value_tensor(s, in), par->name_span);
+        return;
+    }
+    int32_t index = slot_find(s, slot.path);
+    if (index >= 0 && !same_slot(s, index, &slot, stmt)) return;
+    if (index < 0) index = (int32_t)slot_add(s, &slot, &info);
+    int64_t count = 1;
+    for (uint32_t i = 0; i < slot.rank; i++) count *= slot.dims[i];
+    if (slot.kind == SLOT_PARAM) {
+        owner->own_params += count;
+        owner->own_bytes += count * dtype_bytes(slot.dtype);
+    }
+    scope_set(s, s->scope, par->name, (Value){.kind = V_SLOT, .as.slot = index}, par->name_span);
+}
+
+bool write_slot(Sema *s, uint32_t index, Value v, Span span) {
+    if (value_is_poison(v)) return false;
+    const Slot *slot = &s->program->slots.data[index];
+    if (slot->kind == SLOT_PARAM && s->frame->def->kind != NODE_OPTIMIZER) {
+        Diag *d = sema_error(s, E_WRITE, span, "only an optimizer may write the parameter `%s`",
+                             slot->path->text);
+        diag_help(d, "declare it `state` if the layer itself changes it");
+        return false;
+    }
+    Shape shape = {.rank = slot->rank};
+    for (uint32_t i = 0; i < slot->rank; i++)
+        shape.dims[i] = dim_const(s->program->dims, slot->dims[i]);
+    v = to_tensor(s, v, slot->dtype, span);
+    if (value_is_poison(v)) return false;
+    Shape got = tensor_shape(s, v);
+    if (tensor_dtype(s, v) != slot->dtype || (got.rank && !shape_same(&got, &shape))) {
+        Diag *d = sema_error(s, E_SHAPE, span, "`%s` is %s %s, but the value is %s %s",
+                             slot->path->text, dtype_name(slot->dtype),
+                             shape_string(s, &shape, NULL), dtype_name(tensor_dtype(s, v)),
+                             shape_string(s, &got, NULL));
+        diag_label(d, slot->span, "declared here");
+        return false;
+    }
+    v = tensor_broadcast_to(s, v, &shape, span);
+    if (value_is_poison(v)) return false;
+    read_slot(s, index, span); /* fills the version table */
+    /* later reads are new leaves: no gradient flows through a write */
+    NodeId leaf = g_unary(s->build->g, OP_STOP, v.as.tensor.node, span);
+    s->build->version.data[index] = leaf;
+    SlotVersion made = {.slot = index, .node = leaf};
+    vec_push(s->arena, &s->build->history, made);
+    graph_write(s->build->g, index, v.as.tensor.node);
+    return true;
+}
+
+/* ------------------------------------------------------------------ making instances */
+
+static void set_path(Sema *s, Instance *inst, const char *segment) {
+    inst->path = inst->base_path[0]
+                     ? arena_printf(s->arena, "%s.%s%s", inst->base_path, segment, inst->iterations)
+                     : arena_printf(s->arena, "%s%s", segment, inst->iterations);
+}
+
+Value instance_new(Sema *s, const Node *def, Scope *env, const Args *settings, const Node *creator,
+                   const Node *name_node, Span span) {
+    Instance *inst = ARENA_NEW(s->arena, Instance);
+    const Frame *f = s->frame;
+    inst->def = def;
+    inst->env = env;
+    inst->creator = creator;
+    inst->span = span;
+    inst->settings = scope_new(s, env, true);
+    if (!bind_list(s, node_kid(def, 0), settings, inst->settings, def, creator, span) &&
+        node_kid(def, 1))
+        return POISON;
+    NodeKind in = f && f->def ? f->def->kind : NODE_PROGRAM;
+    if (def->kind == NODE_OPTIMIZER)
+        inst->rooted = in == NODE_TRAIN || in == NODE_OPTIMIZER;
+    else
+        inst->rooted = (in == NODE_LAYER || in == NODE_MODEL) && (!f->owner || f->owner->rooted);
+    inst->base_path = f && (inst->rooted || f->base) ? owner_path(s) : f ? site_path(s) : "";
+    Text it = {.arena = s->arena};
+    for (uint32_t i = 0; f && i < f->iteration_count; i++) text_printf(&it, ".%u", f->iterations[i]);
+    inst->iterations = text_str(&it);
+    const char *name = name_node ? name_node->name->text : def->name->text;
+    uint32_t ordinal = site_ordinal(s, name_node ? name_node : creator);
+    set_path(s, inst, arena_printf(s->arena, "%s%u", name, ordinal));
+    return (Value){.kind = V_INSTANCE, .as.instance = inst};
+}
+
+void instance_bind_name(Sema *s, Instance *inst, Sym name) {
+    if (inst->named) return;
+    inst->named = true;
+    set_path(s, inst, name->text);
+}
+
+/* `model NAME (...)` and `model NAME = expr`: one global instance, the root of its paths. */
+Value model_instance(Sema *s, const Node *def, Scope *env) {
+    Instance *inst = ARENA_NEW(s->arena, Instance);
+    inst->def = def;
+    inst->env = env;
+    inst->settings = scope_new(s, env, true);
+    inst->path = def->name->text;
+    inst->base_path = "";
+    inst->iterations = "";
+    inst->rooted = inst->named = inst->model = true;
+    inst->span = def->name_span;
+    if (!node_kid(def, 0)) {
+        Frame f;
+        frame_push(s, &f, def, NULL, (Span){0});
+        f.owner = inst;
+        f.base = true;
+        Value v = eval(s, node_kid(def, 2));
+        frame_pop(s, &f);
+        if (value_is_poison(v)) return POISON;
+        if (v.kind != V_INSTANCE || v.as.instance->def->kind == NODE_OPTIMIZER ||
+            v.as.instance->named) {
+            sema_error(s, E_KIND, node_kid(def, 2)->span,
+                       "`model %s = ...` wants a new instance such as `mlp(128)`",
+                       def->name->text);
+            return POISON;
+        }
+        inst->inner = v.as.instance;
+        inst->inner->path = inst->path;
+        inst->inner->named = inst->inner->rooted = true;
+        inst->inner->model = true;
+    }
+    vec_push(s->arena, &s->models, inst);
+    return (Value){.kind = V_INSTANCE, .as.instance = inst};
+}
+
+static bool claim_path(Sema *s, Instance *inst) {
+    for (uint32_t i = 0; i < s->used_paths.len; i++) {
+        if (strcmp(s->used_paths.data[i], inst->path) != 0) continue;
+        s->used_instances.data[i] = inst;
+        if (s->used_makers.data[i] == inst->creator) return true;
+        Diag *d = sema_error(s, E_DUPLICATE, inst->span, "two instances have the path `%s`",
+                             inst->path);
+        if (s->used_makers.data[i]) diag_label(d, s->used_makers.data[i]->span, "the other one");
+        diag_help(d, "bind one of them to another name");
+        return false;
+    }
+    vec_push(s->arena, &s->used_paths, inst->path);
+    vec_push(s->arena, &s->used_makers, inst->creator);
+    vec_push(s->arena, &s->used_instances, inst);
+    return true;
+}
+
+/* ------------------------------------------------------------------ applying */
+
+static bool memo_valid(const Build *b, const Memo *m) {
+    for (uint32_t i = m->touch_from; i < m->touch_to; i++)
+        if (!node_same(b->version.data[b->touches.data[i]], m->after[i - m->touch_from]))
+            return false;
+    return true;
+}
+
+static const Memo *memo_find(Sema *s, const char *path, const Value *args, uint32_t count,
+                             uint32_t *evaluations) {
+    *evaluations = 0;
+    for (uint32_t i = 0; i < s->build->memos.len; i++) {
+        const Memo *m = &s->build->memos.data[i];
+        if (strcmp(m->path, path) != 0) continue;
+        (*evaluations)++;
+        if (m->training != s->training || m->arg_count != count) continue;
+        bool same = true;
+        for (uint32_t a = 0; same && a < count; a++) same = value_same(s, m->args[a], args[a]) == 1;
+        if (same && memo_valid(s->build, m)) return m;
+    }
+    return NULL;
+}
+
+static void memo_store(Sema *s, const char *path, Value *args, uint32_t count, Value result,
+                       uint32_t from) {
+    Build *b = s->build;
+    Memo m = {.path = path, .training = s->training, .args = args, .arg_count = count,
+              .result = result, .touch_from = from, .touch_to = b->touches.len};
+    m.after = ARENA_ARRAY(s->arena, NodeId, m.touch_to - from);
+    for (uint32_t i = from; i < m.touch_to; i++)
+        m.after[i - from] = b->version.data[b->touches.data[i]];
+    vec_push(s->arena, &b->memos, m);
+}
+
+static bool is_active(const Sema *s, const Instance *inst) {
+    for (const Frame *f = s->frame; f; f = f->up)
+        if (f->base && f->owner == inst) return true;
+    return false;
+}
+
+static Value run_instance(Sema *s, Instance *inst, Scope *scope, const Node *call, Span span,
+                          uint32_t evaluation) {
+    const Node *def = inst->def;
+    bool model = def->kind == NODE_MODEL;
+    const Node *result = node_kid(def, model ? 1 : 2), *body = node_kid(def, model ? 2 : 3);
+    Scope *saved = s->scope;
+    Frame f;
+    frame_push(s, &f, def, call, span);
+    f.owner = inst;
+    f.base = true;
+    f.evaluation = evaluation;
+    f.settings = inst->settings;
+    s->scope = scope;
+    bool no_value;
+    Value v = run_body(s, body, &no_value);
+    if (no_value) {
+        sema_error(s, E_KIND, def->name_span, "`%s` ends without `return`", def->name->text);
+        v = POISON;
+    }
+    if (!bind_result(s, result, v, scope, def, body ? body->span : span)) v = POISON;
+    s->scope = saved;
+    frame_pop(s, &f);
+    return v;
+}
+
+Value instance_apply(Sema *s, Instance *inst, const Args *args, const Node *call, Span span) {
+    if (inst->inner) inst = inst->inner;
+    if (!s->build) {
+        sema_error(s, E_STATIC, span, "`%s` cannot be applied where values must be static",
+                   inst->path);
+        return POISON;
+    }
+    if (is_active(s, inst)) {
+        sema_error(s, E_RECURSION, span, "`%s` is applied inside itself", inst->path);
+        return POISON;
+    }
+    const Node *def = inst->def;
+    const Node *list = node_kid(def, def->kind == NODE_MODEL || !node_kid(def, 1) ? 0 : 1);
+    Scope *scope = scope_new(s, inst->env, true);
+    if (node_kid(def, 1) && def->kind != NODE_MODEL)
+        for (uint32_t i = 0; i < inst->settings->names.len; i++)
+            vec_push(s->arena, &scope->names, inst->settings->names.data[i]);
+    inst->named = true;
+    if (!claim_path(s, inst)) return POISON;
+    ptrmap_put(s, &s->reached, def, 1);
+    if (!list || !bind_list(s, list, args, scope, def, call, span)) return POISON;
+    Value *values = ARENA_ARRAY(s->arena, Value, list->count);
+    for (uint32_t i = 0; i < list->count; i++)
+        values[i] = scope_find_here(scope, list->kids[i]->name)->value;
+    uint32_t evaluations;
+    const Memo *m = memo_find(s, inst->path, values, list->count, &evaluations);
+    if (m) {
+        uint32_t from = m->touch_from, to = m->touch_to;
+        Value result = m->result;
+        for (uint32_t i = from; i < to; i++)
+            vec_push(s->arena, &s->build->touches, s->build->touches.data[i]);
+        return result;
+    }
+    uint32_t from = s->build->touches.len, first_node = graph_size(s->build->g);
+    double nested = s->nested_flops;
+    s->nested_flops = 0;
+    inst->own_params = inst->own_bytes = 0;
+    uint32_t row = UINT32_MAX;
+    if (inst->rooted && !s->generic) row = layer_reserve(s, inst);
+    Value v = run_instance(s, inst, scope, call, span, evaluations);
+    double total = layer_row(s, inst, v, first_node, row);
+    s->nested_flops = nested + total;
+    if (v.kind == V_TENSOR) v.decl = NULL;
+    memo_store(s, inst->path, values, list->count, v, from);
+    return v;
+}
+
+Value instance_member(Sema *s, Instance *inst, Sym name, const Node *e) {
+    if (inst->inner) inst = inst->inner;
+    const char *path = arena_printf(s->arena, "%s.%s", inst->path, name->text);
+    for (int attempt = 0; attempt < 2; attempt++) {
+        int32_t slot = slot_find(s, ctx_sym(s->ctx, path));
+        if (slot >= 0) return read_slot(s, (uint32_t)slot, e->span);
+        for (uint32_t i = 0; i < s->used_paths.len; i++)
+            if (strcmp(s->used_paths.data[i], path) == 0)
+                return (Value){.kind = V_INSTANCE, .as.instance = s->used_instances.data[i]};
+        if (attempt == 0 && (!inst->model || !model_discover(s, inst))) break;
+    }
+    Diag *d = sema_error(s, E_NAME, e->name_span, "`%s` has no parameter or layer `%s`", inst->path,
+                         name->text);
+    Nearest near = {.wanted = name->text};
+    for (uint32_t i = 0; i < s->program->slots.len; i++) {
+        const char *slot = s->program->slots.data[i].path->text;
+        if (path_below(slot, inst->path)) nearest_offer(&near, slot + strlen(inst->path) + 1);
+    }
+    if (near.best) diag_help(d, "did you mean `%s`?", near.best);
+    return POISON;
+}

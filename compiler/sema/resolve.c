@@ -1,0 +1,446 @@
+/* Names, before anything is evaluated: every name of the file is looked up once, in the scope where
+ * it stands, so that unknown names are reported even in definitions that nothing uses; and what can
+ * be told from the tree alone: parameters in a `fn`, states that are never written, definitions that
+ * use themselves. */
+#include "compiler/sema/elaborate.h"
+
+typedef struct Edge {
+    uint32_t from, to;
+} Edge;
+typedef struct Resolver {
+    Sema *s;
+    Scope *scope;
+    const Node *def;  /* the item being resolved */
+    uint32_t item;    /* its number among the file's items */
+    const Node *file;
+    bool columns_unknown; /* a block whose data is unknown: names may be columns */
+    VEC(Edge) edges;
+} Resolver;
+
+static void visit(Resolver *r, const Node *n);
+
+static void declare(Resolver *r, Sym name, Span span) {
+    scope_set(r->s, r->scope, name, POISON, span);
+}
+
+static Scope *open_scope(Resolver *r) {
+    Scope *outer = r->scope;
+    r->scope = scope_new(r->s, outer, false);
+    return outer;
+}
+
+static void visit_kids(Resolver *r, const Node *n) {
+    for (uint32_t i = 0; n && i < n->count; i++) visit(r, n->kids[i]);
+}
+
+/* ------------------------------------------------------------------ unknown names */
+
+bool name_is_special(const char *name) {
+    static const char *const special[] = {"training", "all", "pi", "inf", NULL};
+    for (const char *const *p = special; *p; p++)
+        if (strcmp(*p, name) == 0) return true;
+    return dtype_find(name) != DTYPE_COUNT || builtin_find(name) != NULL;
+}
+
+static void offer_builtin(void *user, const char *name) {
+    nearest_offer(user, name);
+}
+
+static void unknown_name(Resolver *r, const Node *n) {
+    Nearest near = {.wanted = n->name->text};
+    Span where = {0};
+    uint32_t best = UINT32_MAX;
+    for (Scope *scope = r->scope; scope; scope = scope->parent)
+        for (uint32_t i = 0; i < scope->names.len; i++) {
+            nearest_offer(&near, scope->names.data[i].name->text);
+            if (near.best && near.distance < best) {
+                best = near.distance;
+                where = scope->names.data[i].span;
+            }
+        }
+    const char *before = near.best;
+    builtin_each(offer_builtin, &near);
+    if (near.best != before) where = (Span){0};
+    Diag *d = sema_error(r->s, E_NAME, n->span, "unknown name `%s`", n->name->text);
+    if (!near.best) return;
+    if (where.file && !span_in_prelude(r->s, where))
+        diag_label(d, where, "did you mean this?");
+    else
+        diag_help(d, "did you mean `%s`%s?", near.best, where.file ? " (prelude)" : "");
+}
+
+static void use_name(Resolver *r, const Node *n) {
+    Binding *b = scope_find(r->scope, n->name);
+    if (!b) {
+        if (!name_is_special(n->name->text) && !r->columns_unknown) unknown_name(r, n);
+        return;
+    }
+    if (!b->def || !r->file) return;
+    for (uint32_t i = 0; i < r->file->count; i++)
+        if (r->file->kids[i] == b->def) {
+            Edge e = {.from = r->item, .to = i};
+            vec_push(r->s->arena, &r->edges, e);
+        }
+}
+
+/* ------------------------------------------------------------------ expressions */
+
+static bool is_reduction_name(const Node *n) {
+    static const char *const names[] = {"sum", "mean", "max", "min", NULL};
+    for (const char *const *p = names; n && n->kind == NODE_NAME && *p; p++)
+        if (strcmp(*p, n->name->text) == 0) return true;
+    return false;
+}
+
+static void visit_call(Resolver *r, const Node *n) {
+    const Node *callee = node_kid(n, 0);
+    bool reduction = callee && callee->kind == NODE_INDEX && is_reduction_name(node_kid(callee, 0));
+    Scope *outer = r->scope;
+    if (reduction) {
+        open_scope(r);
+        for (uint32_t i = 1; i < callee->count; i++)
+            if (callee->kids[i]->kind == NODE_NAME)
+                declare(r, callee->kids[i]->name, callee->kids[i]->span);
+    } else {
+        visit(r, callee);
+    }
+    for (uint32_t i = 1; i < n->count; i++) visit_kids(r, n->kids[i]);
+    r->scope = outer;
+}
+
+static void visit_lambda(Resolver *r, const Node *n) {
+    const Node *names = node_kid(n, 0);
+    Scope *outer = open_scope(r);
+    for (uint32_t i = 0; names && i < names->count; i++)
+        if (names->kids[i]->kind == NODE_NAME)
+            declare(r, names->kids[i]->name, names->kids[i]->span);
+    visit(r, node_kid(n, 1));
+    r->scope = outer;
+}
+
+static void visit_member(Resolver *r, const Node *n) {
+    const Node *of = node_kid(n, 0);
+    if (of && of->kind == NODE_NAME && r->def && r->def->kind == NODE_TRAIN &&
+        (strcmp(of->name->text, "valid") == 0 || strcmp(of->name->text, "train") == 0))
+        return;
+    visit(r, of);
+}
+
+static void visit_scan(Resolver *r, const Node *n) {
+    const Node *over = node_kid(n, 0), *with = node_kid(n, 2);
+    for (uint32_t i = 0; over && i < over->count; i++) visit_kids(r, over->kids[i]);
+    for (uint32_t i = 0; with && i < with->count; i++) visit_kids(r, with->kids[i]);
+    visit(r, node_kid(n, 1));
+    for (uint32_t i = 0; with && i < with->count; i++) /* carries live on afterwards */
+        declare(r, with->kids[i]->name, with->kids[i]->name_span);
+    Scope *outer = open_scope(r);
+    for (uint32_t i = 0; over && i < over->count; i++)
+        declare(r, over->kids[i]->name, over->kids[i]->name_span);
+    visit(r, node_kid(n, 3));
+    r->scope = outer;
+}
+
+/* ------------------------------------------------------------------ statements */
+
+static void declare_targets(Resolver *r, const Node *t) {
+    if (!t) return;
+    if (t->kind == NODE_NAME) declare(r, t->name, t->span);
+    else if (t->kind == NODE_TUPLE || t->kind == NODE_LIST)
+        for (uint32_t i = 0; i < t->count; i++) declare_targets(r, t->kids[i]);
+    else if (t->kind == NODE_INDEX && node_kid(t, 0) && node_kid(t, 0)->kind == NODE_NAME)
+        declare(r, node_kid(t, 0)->name, node_kid(t, 0)->span);
+}
+
+static void visit_assign(Resolver *r, const Node *n) {
+    const Node *targets = node_kid(n, 0);
+    Scope *outer = r->scope;
+    if (targets && targets->count == 1 && targets->kids[0]->kind == NODE_INDEX) {
+        const Node *index = targets->kids[0];
+        open_scope(r);
+        for (uint32_t i = 1; i < index->count; i++)
+            if (index->kids[i]->kind == NODE_NAME)
+                declare(r, index->kids[i]->name, index->kids[i]->span);
+    }
+    visit(r, node_kid(n, 1));
+    visit(r, node_kid(n, 2));
+    r->scope = outer;
+    /* inside `if` and `repeat`, an outer name is rebound; a new one stays inside */
+    declare_targets(r, targets);
+}
+
+static void visit_block(Resolver *r, const Node *n) {
+    Scope *outer = open_scope(r);
+    visit_kids(r, n);
+    r->scope = outer;
+}
+
+static void visit_repeat(Resolver *r, const Node *n) {
+    visit(r, node_kid(n, 0));
+    Scope *outer = open_scope(r);
+    if (n->name) declare(r, n->name, n->name_span);
+    visit(r, node_kid(n, 1));
+    r->scope = outer;
+}
+
+static void visit_slot(Resolver *r, const Node *n) {
+    const Node *par = node_kid(n, 0);
+    if (!par || par->kind != NODE_PAR) return;
+    if (r->def && r->def->kind == NODE_FN) {
+        Diag *d = sema_error(r->s, E_PURITY, n->span, "a `fn` cannot own %s",
+                             n->kind == NODE_PARAM ? "parameters" : "state");
+        diag_label(d, r->def->span.begin ? (Span){r->def->span.file, r->def->span.begin,
+                                                  r->def->span.begin + 2}
+                                         : r->def->name_span,
+                   "this is a function: calling it twice would have to mean the same weights, or "
+                   "different ones");
+        diag_help(d, "make it a layer, settings first: `layer %s(...)(x[...])`",
+                  r->def->name->text);
+    }
+    visit(r, node_kid(par, 0));
+    visit(r, node_kid(n, 1));
+    declare(r, par->name, par->name_span);
+}
+
+/* ------------------------------------------------------------------ definitions */
+
+/* A bare name in the brackets of a parameter is bound there unless it is known. */
+static void declare_dims(Resolver *r, const Node *dims) {
+    for (uint32_t i = 0; dims && i < dims->count; i++) {
+        const Node *e = dims->kids[i];
+        if (e->kind == NODE_NAME && !scope_find(r->scope, e->name)) declare(r, e->name, e->span);
+        else if (e->kind == NODE_ELLIPSIS && e->name) declare(r, e->name, e->span);
+        else if (e->kind != NODE_NAME && e->kind != NODE_ELLIPSIS) visit(r, e);
+    }
+}
+
+static void declare_list(Resolver *r, const Node *list) {
+    for (uint32_t i = 0; list && i < list->count; i++) {
+        const Node *par = list->kids[i];
+        if (par->kind != NODE_PAR) continue;
+        declare_dims(r, node_kid(par, 0));
+        visit(r, node_kid(par, 2));
+        Binding *b = scope_find_here(r->scope, par->name);
+        if (b && b->span.begin != par->name_span.begin && r->def && r->def->kind != NODE_TRAIN) {
+            Diag *d = sema_error(r->s, E_DUPLICATE, par->name_span, "`%s` is declared twice",
+                                 par->name->text);
+            diag_label(d, b->span, "first here");
+        }
+        declare(r, par->name, par->name_span);
+    }
+}
+
+static bool is_written(const Node *n, Sym name) {
+    if (!n) return false;
+    if (n->kind == NODE_UPDATE) {
+        const Node *t = node_kid(n, 0);
+        for (uint32_t i = 0; t && i < t->count; i++)
+            if (t->kids[i]->kind == NODE_NAME && t->kids[i]->name == name) return true;
+    }
+    for (uint32_t i = 0; i < n->count; i++)
+        if (is_written(n->kids[i], name)) return true;
+    return false;
+}
+
+static const Node *hiding_assignment(const Node *n, Sym name) {
+    if (!n) return NULL;
+    if (n->kind == NODE_ASSIGN) {
+        const Node *t = node_kid(n, 0);
+        for (uint32_t i = 0; t && i < t->count; i++)
+            if (t->kids[i]->kind == NODE_NAME && t->kids[i]->name == name) return t->kids[i];
+    }
+    for (uint32_t i = 0; i < n->count; i++) {
+        const Node *found = hiding_assignment(n->kids[i], name);
+        if (found) return found;
+    }
+    return NULL;
+}
+
+static void check_states(Resolver *r, const Node *n, const Node *body) {
+    if (!n) return;
+    if (n->kind == NODE_STATE && node_kid(n, 0) && node_kid(n, 0)->name) {
+        Sym name = node_kid(n, 0)->name;
+        if (is_written(body, name)) return;
+        const Node *hides = hiding_assignment(body, name);
+        Diag *d = sema_error(r->s, E_STATE, hides ? hides->span : n->span,
+                             hides ? "state `%s` is never written; this `=` makes a local that "
+                                     "hides it"
+                                   : "state `%s` is never written",
+                             name->text);
+        if (hides) diag_label(d, n->span, "declared here");
+        diag_help(d, "write `%s := ...`", name->text);
+        return;
+    }
+    for (uint32_t i = 0; i < n->count; i++) check_states(r, n->kids[i], body);
+}
+
+static void visit_definition(Resolver *r, const Node *n) {
+    bool model = n->kind == NODE_MODEL;
+    Scope *outer = open_scope(r);
+    declare_list(r, node_kid(n, 0));
+    if (!model) declare_list(r, node_kid(n, 1));
+    const Node *result = node_kid(n, model ? 1 : 2), *body = node_kid(n, model ? 2 : 3);
+    for (uint32_t i = 0; result && i < result->count; i++)
+        declare_dims(r, node_kid(result->kids[i], 0));
+    visit(r, body);
+    if (n->kind != NODE_FN) check_states(r, body, body);
+    r->scope = outer;
+}
+
+/* ------------------------------------------------------------------ blocks */
+
+static void visit_source_args(Resolver *r, const Node *e) {
+    if (!e || e->kind != NODE_CALL) return;
+    for (uint32_t i = 1; i < e->count; i++) {
+        const Node *value = node_kid(e->kids[i], 0);
+        if (value && value->kind == NODE_CALL) visit_source_args(r, value);
+        else visit(r, value);
+    }
+}
+
+static void declare_fields(Resolver *r, const Node *data) {
+    for (uint32_t i = 0; i < data->count; i++) {
+        const Node *entry = data->kids[i];
+        const Node *par = entry->kind == NODE_FIELD ? node_kid(entry, 0) : NULL;
+        if (par) declare(r, par->name, par->name_span);
+    }
+}
+
+static void visit_data(Resolver *r, const Node *n) {
+    Scope *outer = open_scope(r);
+    declare_fields(r, n);
+    for (uint32_t i = 0; i < n->count; i++) {
+        const Node *entry = n->kids[i];
+        if (entry->kind == NODE_SETTING) visit_source_args(r, node_kid(entry, 0));
+        else if (entry->kind == NODE_FIELD && node_kid(entry, 0))
+            visit(r, node_kid(node_kid(entry, 0), 0));
+        else visit(r, entry);
+    }
+    r->scope = outer;
+}
+
+/* Fields and transformed names of the data that the block reads. */
+static void declare_columns(Resolver *r, const Node *block) {
+    const Node *setting = block_setting(block, "data");
+    const Node *e = setting ? node_kid(setting, 0) : NULL;
+    if (e && e->kind == NODE_MEMBER) e = node_kid(e, 0);
+    if (!e || e->kind != NODE_NAME) return;
+    Binding *b = scope_find(r->scope, e->name);
+    if (!b || !b->def || b->def->kind != NODE_DATA) {
+        r->columns_unknown = true;
+        return;
+    }
+    declare_fields(r, b->def);
+    for (uint32_t i = 0; i < b->def->count; i++)
+        if (b->def->kids[i]->kind == NODE_ASSIGN)
+            declare_targets(r, node_kid(b->def->kids[i], 0));
+}
+
+static void visit_train(Resolver *r, const Node *n) {
+    Scope *outer = open_scope(r);
+    const Node *data = block_setting(n, "data");
+    if (data) visit(r, node_kid(data, 0));
+    declare_columns(r, n);
+    for (uint32_t i = 0; i < n->count; i++) {
+        const Node *entry = n->kids[i];
+        if (entry == data) continue;
+        if (entry->kind == NODE_SETTING && (strcmp(entry->name->text, "stop") == 0 ||
+                                            strcmp(entry->name->text, "save") == 0)) {
+            visit_source_args(r, node_kid(entry, 0));
+        } else if (entry->kind == NODE_SETTING || entry->kind == NODE_METRIC) {
+            visit_kids(r, entry);
+        } else if (entry->kind == NODE_STEP) {
+            Scope *block = open_scope(r);
+            declare_list(r, node_kid(entry, 0));
+            visit_kids(r, node_kid(entry, 1));
+            r->scope = block;
+        }
+    }
+    r->columns_unknown = false;
+    r->scope = outer;
+}
+
+typedef void (*Visitor)(Resolver *, const Node *);
+static const Visitor VISITORS[NODE_KIND_COUNT] = {
+    [NODE_NAME] = use_name,          [NODE_CALL] = visit_call,
+    [NODE_LAMBDA] = visit_lambda,    [NODE_MEMBER] = visit_member,
+    [NODE_SCAN] = visit_scan,        [NODE_ASSIGN] = visit_assign,
+    [NODE_BLOCK] = visit_block,      [NODE_REPEAT] = visit_repeat,
+    [NODE_PARAM] = visit_slot,       [NODE_STATE] = visit_slot,
+    [NODE_FN] = visit_definition,    [NODE_LAYER] = visit_definition,
+    [NODE_MODEL] = visit_definition, [NODE_OPTIMIZER] = visit_definition,
+    [NODE_DATA] = visit_data,        [NODE_TRAIN] = visit_train,
+    [NODE_TEST] = visit_train,       [NODE_TYPE] = NULL};
+
+static void visit(Resolver *r, const Node *n) {
+    if (!n || n->kind == NODE_TYPE || n->kind == NODE_POISON || n->kind == NODE_USE) return;
+    if (VISITORS[n->kind]) VISITORS[n->kind](r, n);
+    else visit_kids(r, n);
+}
+
+/* ------------------------------------------------------------------ cycles */
+
+typedef struct Cycle {
+    const Resolver *r;
+    uint8_t *color; /* 0 new, 1 on the way, 2 done */
+    uint32_t *stack, depth;
+} Cycle;
+
+static void report_cycle(Cycle *c, uint32_t at) {
+    const Resolver *r = c->r;
+    Text chain = {.arena = r->s->arena};
+    uint32_t from = c->depth;
+    while (from > 0 && c->stack[from - 1] != at) from--;
+    for (uint32_t i = from ? from - 1 : 0; i < c->depth; i++)
+        text_printf(&chain, "%s -> ", r->file->kids[c->stack[i]]->name->text);
+    const Node *def = r->file->kids[at];
+    text_add(&chain, def->name->text);
+    Diag *d = sema_error(r->s, E_RECURSION, def->name_span, "`%s` uses itself", def->name->text);
+    diag_note(d, "%s", text_str(&chain));
+    diag_help(d, "there is no recursion; `repeat` unrolls at compile time");
+}
+
+/* Depth-first over definitions with a stack of our own: names may chain as long as the file. */
+static bool find_cycles(Resolver *r, uint32_t items) {
+    Cycle c = {.r = r, .color = ARENA_ARRAY(r->s->arena, uint8_t, items),
+               .stack = ARENA_ARRAY(r->s->arena, uint32_t, items + 1)};
+    uint32_t *next = ARENA_ARRAY(r->s->arena, uint32_t, items + 1);
+    uint32_t *first = ARENA_ARRAY(r->s->arena, uint32_t, items + 2);
+    for (uint32_t i = 0; i < r->edges.len; i++) first[r->edges.data[i].from + 1]++;
+    for (uint32_t i = 0; i < items; i++) first[i + 1] += first[i];
+    bool found = false;
+    for (uint32_t root = 0; root < items; root++) {
+        if (c.color[root]) continue;
+        c.stack[c.depth++] = root;
+        c.color[root] = 1;
+        next[root] = first[root];
+        while (c.depth) {
+            uint32_t at = c.stack[c.depth - 1];
+            if (next[at] == first[at + 1]) {
+                c.color[at] = 2;
+                c.depth--;
+                continue;
+            }
+            uint32_t to = r->edges.data[next[at]++].to; /* edges come in order of `from` */
+            if (c.color[to] == 1) {
+                report_cycle(&c, to);
+                found = true;
+            } else if (c.color[to] == 0) {
+                c.color[to] = 1;
+                next[to] = first[to];
+                c.stack[c.depth++] = to;
+            }
+        }
+    }
+    return found;
+}
+
+bool resolve_file(Sema *s, const Node *file, Scope *scope) {
+    Resolver r = {.s = s, .scope = scope, .file = file};
+    for (uint32_t i = 0; i < file->count; i++) {
+        r.def = file->kids[i];
+        r.item = i;
+        if (r.def->kind == NODE_LET) visit_kids(&r, r.def);
+        else visit(&r, r.def);
+    }
+    return !find_cycles(&r, file->count);
+}
