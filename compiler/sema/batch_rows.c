@@ -26,6 +26,9 @@ static NodeId with_lead(Batching *b, NodeId of) {
     if (b->batched[of.id]) return a;
     Shape shape = graph_shape(b->row, of), to = led(b, shape);
     int32_t from[RANK_MAX];
+    const GNode *n = graph_node(b->row, of);
+    if (n->op == OP_CONST && n->nattr == 1)
+        return graph_add(b->g, OP_CONST, n->dtype, &to, NULL, 0, n->attr, 1, n->span);
     from[0] = -1;
     for (uint32_t i = 0; i < shape.rank; i++) from[i + 1] = (int32_t)i;
     return g_broadcast(b->g, a, &to, from, b->span);

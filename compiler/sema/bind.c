@@ -429,7 +429,8 @@ bool bind_list(Sema *s, const Node *list, const Args *args, Scope *into, const N
             ok = false;
             continue;
         }
-        bool tensor = dims || type_dtype(node_kid(par, 1)) != DTYPE_COUNT;
+        DType dtype = type_dtype(node_kid(par, 1));
+        bool tensor = dims || (dtype != DTYPE_COUNT && dtype != DTYPE_BOOL);
         if (!(tensor ? bind_tensor(s, &b, v, &late[i]) : bind_static(s, &b, v))) ok = false;
     }
     for (uint32_t i = 0; i < n && ok; i++) {

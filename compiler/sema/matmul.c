@@ -44,7 +44,7 @@ Value matmul(Sema *s, const Node *e, Value a, Value b) {
     }
     DimId x = sa.dims[sa.rank - 1], y = sb.rank == 1 ? sb.dims[0] : sb.dims[sb.rank - 2];
     if (!dim_same(x, y)) return inner_mismatch(s, e, a, b, x, y);
-    uint32_t la[RANK_MAX], lb[RANK_MAX], out[RANK_MAX], nout = 0, k = 100, n = 101;
+    uint32_t la[RANK_MAX], lb[RANK_MAX], out[RANK_MAX], nout = 0, k = 30, n = 31;
     for (uint32_t i = 0; i + 1 < sa.rank; i++) out[nout++] = la[i] = i;
     la[sa.rank - 1] = k;
     if (sb.rank <= 2) {
