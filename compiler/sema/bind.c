@@ -449,7 +449,7 @@ bool bind_list(Sema *s, const Node *list, const Args *args, Scope *into, const N
 static bool bind_one_result(Sema *s, const Node *rtype, Value v, Scope *scope, const Node *def,
                             Span span) {
     const Node *dims = node_kid(rtype, 0), *type = node_kid(rtype, 1);
-    if (!dims && type_dtype(type) == DTYPE_COUNT) return true;
+    if (value_is_poison(v) || (!dims && type_dtype(type) == DTYPE_COUNT)) return true;
     if (v.kind == V_NUM || v.kind == V_DIM) return !dims || dims->count == 0;
     if (v.kind != V_TENSOR) {
         sema_error(s, E_KIND, span, "`%s` declares `-> %s` but returns %s", def_name(def),

@@ -380,6 +380,7 @@ static bool metric_choice(Sema *s, const Node *call, const BlockRun *run, bool h
         return false;
     }
     Nearest near = {.wanted = e->name->text};
+    if (!run->ok) return false;
     for (uint32_t i = 0; i < run->build.g->outputs.len; i++) {
         *metric = run->build.g->outputs.data[i].name->text;
         if (strcmp(*metric, e->name->text) == 0) return true;

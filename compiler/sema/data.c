@@ -239,6 +239,7 @@ void data_declare(Sema *s, const Node *node) {
     s->scope = s->user;
     check_settings(s, node, DATA_SETTINGS, "a data block");
     declare_fields(s, d, &data);
+    bool bad_fields = d->poisoned;
     for (int k = 0; k < BMRT_SPLIT_COUNT; k++) {
         const Node *setting = block_setting(node, SPLIT_NAMES[k]);
         if (setting && !d->poisoned) declare_source(s, d, &data, setting, (BmrtSplit)k);
@@ -251,6 +252,8 @@ void data_declare(Sema *s, const Node *node) {
         diag_help(e, "`train: idx(...)`, `from: npy(...)`");
         fail(d);
     }
+    if (d->poisoned) memset(d->has, 1, sizeof d->has);
+    d->poisoned = bad_fields; /* wrong files leave the columns worth checking */
     s->scope = saved;
     vec_push(s->arena, &s->program->data, data);
     vec_push(s->arena, &s->data, d);

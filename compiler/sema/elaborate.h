@@ -251,6 +251,7 @@ struct Sema {
     bool no_updates; /* the step elaborated for its metrics only */
     bool rows;       /* inside a data block */
     bool generic;    /* checking a definition that no root uses: params may have run-time dims */
+    bool doubt;      /* while generic: from here on a mistake may be none */
     uint32_t depth;
     uint64_t work;
     bool work_reported;

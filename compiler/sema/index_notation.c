@@ -1,5 +1,450 @@
-#include "compiler/sema/elaborate.h"
-bool index_is_reduction(Sema *s, const Node *call) { (void)s; (void)call; return false; }
-Value eval_index_reduction(Sema *s, const Node *call) { return sema_unsupported(s, call->span, "x"); }
-void exec_index_assign(Sema *s, const Node *stmt, const Node *target, const Node *value, const Node *where) {
- (void)target,(void)value,(void)where; sema_unsupported(s, stmt->span, "index"); }
+/* Index statements: `y[b, o] = sum[i](x[b, i] * w[i, o])`. Names in the left brackets are indices; each
+ * takes its range from the places where it stands alone in a bracket, or from `where i < n`. The
+ * right side is evaluated to values over indices; a product under a sum becomes `contract`, an access
+ * with a tensor among its indices a `gather`, the rest is elementwise over the index space. */
+#include "compiler/sema/index_space.h"
+
+int32_t index_label(const IndexSpace *ix, Sym name) {
+    for (uint32_t i = ix->count; i-- > 0;)
+        if (ix->labels[i].active && ix->labels[i].name == name) return (int32_t)i;
+    return -1;
+}
+
+uint32_t index_add(IndexSpace *ix, Sym name, Span span) {
+    if (ix->count == LABEL_MAX) {
+        sema_error(ix->s, E_LIMIT, span, "an index statement with more than %d indices", LABEL_MAX);
+        ix->failed = true;
+        return LABEL_MAX - 1;
+    }
+    ix->labels[ix->count] = (Label){.name = name, .active = name != NULL, .span = span};
+    return ix->count++;
+}
+
+Indexed index_fail(IndexSpace *ix) {
+    ix->failed = true;
+    return (Indexed){.v = POISON};
+}
+
+bool index_has(const uint32_t *labels, uint32_t rank, uint32_t label) {
+    for (uint32_t i = 0; i < rank; i++)
+        if (labels[i] == label) return true;
+    return false;
+}
+
+uint32_t index_union(const uint32_t *a, uint32_t na, const uint32_t *b, uint32_t nb,
+                     uint32_t *out) {
+    uint32_t i = 0, k = 0, n = 0;
+    while ((i < na || k < nb) && n < RANK_MAX) {
+        uint32_t next = k >= nb || (i < na && a[i] < b[k]) ? a[i] : b[k];
+        if (i < na && a[i] == next) i++;
+        if (k < nb && b[k] == next) k++;
+        out[n++] = next;
+    }
+    return n;
+}
+
+/* ------------------------------------------------------------------ ranges */
+
+static void set_range(IndexSpace *ix, uint32_t label, DimId size, const char *size_text,
+                      const Node *access, Span at, const Node *decl) {
+    Label *l = &ix->labels[label];
+    Sema *s = ix->s;
+    const char *where = node_text(s, access);
+    if (!l->known) {
+        l->known = true;
+        l->size = size;
+        l->size_text = size_text;
+        l->where = where;
+        return;
+    }
+    if (dim_same(l->size, size)) return;
+    Diag *d = sema_error(s, E_INDEX, at, "index `%s` ranges over %s in `%s` but over %s in `%s`",
+                         l->name ? l->name->text : "...", l->size_text, l->where, size_text, where);
+    if (decl && !span_in_prelude(s, decl->span))
+        diag_label(d, decl->span, "declared here");
+    ix->failed = true;
+}
+
+static const char *axis_text(Sema *s, const Value *t, const Shape *shape, uint32_t axis) {
+    Text text = {.arena = s->arena};
+    const Node *dims = t->decl && t->decl->kind == NODE_PAR ? node_kid(t->decl, 0) : NULL;
+    if (dims && dims->count == shape->rank && dims->kids[axis]->kind == NODE_NAME)
+        return dims->kids[axis]->name->text;
+    dim_print(&text, s->program->dims, shape->dims[axis]);
+    return text_str(&text);
+}
+
+static uint32_t row_label(IndexSpace *ix, uint32_t k, uint32_t rank, const Node *e) {
+    if (!ix->rows_known) {
+        ix->rows_known = true;
+        ix->row_rank = rank;
+        for (uint32_t i = 0; i < rank; i++) ix->row[i] = index_add(ix, NULL, e->span);
+    }
+    if (ix->row_rank == rank) return ix->row[k];
+    if (!ix->failed)
+        sema_error(ix->s, E_INDEX, e->span, "`...` stands for %u axes here but %u before", rank,
+                   ix->row_rank);
+    ix->failed = true;
+    return 0;
+}
+
+static void access_ranges(IndexSpace *ix, const Node *e) {
+    Sema *s = ix->s;
+    for (uint32_t i = 1; i < e->count; i++) index_ranges(ix, e->kids[i]);
+    Value t = eval(s, node_kid(e, 0));
+    if (value_is_poison(t)) ix->failed = true;
+    if (t.kind != V_TENSOR) return; /* the second walk says so */
+    Shape shape = tensor_shape(s, t);
+    uint32_t fixed = 0, axis = 0;
+    for (uint32_t i = 1; i < e->count; i++) fixed += e->kids[i]->kind != NODE_ELLIPSIS;
+    if (fixed > shape.rank || (fixed < shape.rank && fixed + 1 == e->count)) return;
+    for (uint32_t i = 1; i < e->count; i++) {
+        const Node *at = e->kids[i];
+        if (at->kind == NODE_ELLIPSIS) {
+            uint32_t rank = shape.rank - fixed;
+            for (uint32_t k = 0; k < rank && !ix->failed; k++, axis++)
+                set_range(ix, row_label(ix, k, rank, at), shape.dims[axis],
+                          axis_text(s, &t, &shape, axis), e, at->span, t.decl);
+            if (rank == 0) row_label(ix, 0, 0, at);
+            continue;
+        }
+        int32_t label = at->kind == NODE_NAME ? index_label(ix, at->name) : -1;
+        if (label >= 0)
+            set_range(ix, (uint32_t)label, shape.dims[axis], axis_text(s, &t, &shape, axis), e,
+                      e->span, t.decl);
+        axis++;
+    }
+}
+
+void index_ranges(IndexSpace *ix, const Node *e) {
+    if (!e || ix->failed || e->kind == NODE_LAMBDA) return;
+    if (e->kind == NODE_INDEX) {
+        access_ranges(ix, e);
+        return;
+    }
+    uint32_t before = ix->count;
+    if (e->kind == NODE_CALL && index_is_reduction(ix->s, e)) {
+        const Node *names = node_kid(e, 0); /* inner indices hide outer ones while we walk */
+        for (uint32_t i = 1; i < names->count; i++)
+            if (names->kids[i]->kind == NODE_NAME)
+                index_add(ix, names->kids[i]->name, names->kids[i]->span);
+        for (uint32_t i = 1; i < e->count; i++) index_ranges(ix, e->kids[i]);
+        for (uint32_t i = before; i < ix->count; i++) ix->labels[i].active = false;
+        return;
+    }
+    for (uint32_t i = e->kind == NODE_CALL ? 1 : 0; i < e->count; i++) index_ranges(ix, e->kids[i]);
+}
+
+/* `where i < n, j < m` */
+static void where_ranges(IndexSpace *ix, const Node *where) {
+    for (uint32_t i = 0; where && i < where->count; i++) {
+        const Node *c = where->kids[i], *name = node_kid(c, 0);
+        int32_t label = -1;
+        if (c->kind == NODE_BINARY && strcmp(c->name->text, "<") == 0 && name->kind == NODE_NAME)
+            label = index_label(ix, name->name);
+        if (label < 0) {
+            Diag *d = sema_error(ix->s, E_INDEX, c->span, "`where` gives the range of an index");
+            diag_help(d, "`where i < n`");
+            ix->failed = true;
+            continue;
+        }
+        DimId size;
+        Value v = eval(ix->s, node_kid(c, 1));
+        if (value_as_dim(ix->s, v, &size)) {
+            set_range(ix, (uint32_t)label, size, node_text(ix->s, node_kid(c, 1)), c, c->span, NULL);
+            continue;
+        }
+        if (!value_is_poison(v))
+            sema_error(ix->s, E_INDEX, c->span, "the range of an index must be a size");
+        ix->failed = true;
+    }
+}
+
+/* ------------------------------------------------------------------ values over indices */
+
+Indexed index_sorted(IndexSpace *ix, Value v, const uint32_t *labels, uint32_t rank, Span span) {
+    Indexed r = {.rank = rank};
+    uint32_t perm[RANK_MAX];
+    for (uint32_t i = 0; i < rank; i++) perm[i] = i;
+    for (uint32_t i = 1; i < rank; i++)
+        for (uint32_t k = i; k > 0 && labels[perm[k]] < labels[perm[k - 1]]; k--) {
+            uint32_t t = perm[k];
+            perm[k] = perm[k - 1];
+            perm[k - 1] = t;
+        }
+    for (uint32_t i = 0; i < rank; i++) {
+        r.labels[i] = labels[perm[i]];
+        if (i == 0 || r.labels[i] != r.labels[i - 1]) continue;
+        sema_unsupported(ix->s, span, "one index twice in a bracket");
+        return index_fail(ix);
+    }
+    r.v = rank ? tensor_permute(ix->s, v, perm, span) : v;
+    return r;
+}
+
+Value index_spread(IndexSpace *ix, Indexed a, const uint32_t *labels, uint32_t rank, Span span) {
+    Sema *s = ix->s;
+    Shape to = {.rank = rank};
+    int32_t from[RANK_MAX], next = 0;
+    Value v = to_tensor(s, a.v, DTYPE_COUNT, span);
+    if (value_is_poison(v)) return v;
+    for (uint32_t i = 0; i < rank; i++) {
+        to.dims[i] = ix->labels[labels[i]].size;
+        from[i] = (uint32_t)next < a.rank && a.labels[next] == labels[i] ? next++ : -1;
+    }
+    if (a.rank == 0) return tensor_broadcast_to(s, v, &to, span);
+    NodeId node = tensor_node(s, v, span);
+    if (node_is_none(node)) return POISON;
+    return a.rank == rank ? v : value_tensor(s, g_broadcast(sema_graph(s), node, &to, from, span));
+}
+
+static Indexed index_number(IndexSpace *ix, uint32_t label, Span span) {
+    if (!ix->labels[label].known) {
+        Diag *d = sema_error(ix->s, E_INDEX, span, "index `%s` has no range",
+                             ix->labels[label].name->text);
+        diag_help(d, "say it: `where %s < n`", ix->labels[label].name->text);
+        return index_fail(ix);
+    }
+    Shape shape = {.rank = 1, .dims = {ix->labels[label].size}};
+    Indexed r = {.rank = 1, .labels = {label}};
+    r.v = value_tensor(ix->s, g_iota(sema_graph(ix->s), DTYPE_I32, &shape, 0, span));
+    return r;
+}
+
+static Indexed plain(IndexSpace *ix, const Node *e) {
+    Value v = eval(ix->s, e);
+    if (value_is_poison(v)) return index_fail(ix);
+    if (v.kind == V_TENSOR && tensor_shape(ix->s, v).rank != 0) {
+        Shape shape = tensor_shape(ix->s, v);
+        Diag *d = sema_error(ix->s, E_INDEX, e->span, "`%s` has axes %s; say which element",
+                             node_text(ix->s, e), shape_string(ix->s, &shape, v.decl));
+        diag_help(d, "`%s[...]` with an index for each axis", node_text(ix->s, e));
+        return index_fail(ix);
+    }
+    return (Indexed){.v = v};
+}
+
+static Indexed binary(IndexSpace *ix, const Node *e) {
+    Indexed a = index_eval(ix, node_kid(e, 0)), b = index_eval(ix, node_kid(e, 1)), r = {.rank = 0};
+    if (ix->failed) return index_fail(ix);
+    if (e->name->text[0] == '@') {
+        sema_error(ix->s, E_INDEX, e->span, "`@` in an index statement; write the sum");
+        return index_fail(ix);
+    }
+    r.rank = index_union(a.labels, a.rank, b.labels, b.rank, r.labels);
+    /* a value without indices stays static, so that it takes the other side's dtype */
+    Value x = a.rank || a.v.kind == V_TENSOR ? index_spread(ix, a, r.labels, r.rank, e->span) : a.v;
+    Value y = b.rank || b.v.kind == V_TENSOR ? index_spread(ix, b, r.labels, r.rank, e->span) : b.v;
+    r.v = op_binary(ix->s, e, e->name->text, x, y);
+    return value_is_poison(r.v) ? index_fail(ix) : r;
+}
+
+static Indexed unary(IndexSpace *ix, const Node *e) {
+    Indexed a = index_eval(ix, node_kid(e, 0));
+    if (ix->failed) return a;
+    a.v = op_unary(ix->s, e, e->name->text, a.v);
+    return value_is_poison(a.v) ? index_fail(ix) : a;
+}
+
+/* Whether `result` is computed from `args` element by element. */
+static bool elementwise_of(Sema *s, NodeId result, const NodeId *args, uint32_t count) {
+    const Graph *g = sema_graph(s);
+    bool *mark = ARENA_ARRAY(s->arena, bool, graph_size(g));
+    mark[result.id] = true;
+    for (uint32_t i = result.id + 1; i-- > 0;) {
+        if (!mark[i]) continue;
+        bool is_arg = false;
+        for (uint32_t k = 0; k < count; k++) is_arg |= args[k].id == i;
+        const GNode *n = graph_node(g, (NodeId){i});
+        if (is_arg || n->op == OP_CONST || n->rank == 0) continue;
+        bool splat = n->op == OP_BROADCAST && graph_node(g, n->args[0])->rank == 0;
+        if (!op_is_elementwise(n->op) && !splat) return false;
+        for (uint32_t k = 0; k < n->nargs; k++) mark[n->args[k].id] = true;
+    }
+    return true;
+}
+
+static Indexed call_elementwise(IndexSpace *ix, const Node *e, Value f, Args *args,
+                                const Indexed *given) {
+    Sema *s = ix->s;
+    Indexed r = {.rank = 0};
+    for (uint32_t i = 0; i < args->count; i++) {
+        uint32_t merged[RANK_MAX];
+        uint32_t n = index_union(r.labels, r.rank, given[i].labels, given[i].rank, merged);
+        memcpy(r.labels, merged, sizeof merged);
+        r.rank = n;
+    }
+    NodeId *nodes = ARENA_ARRAY(s->arena, NodeId, args->count + 1);
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < args->count; i++) {
+        args->values[i] = given[i].v;
+        if (given[i].v.kind != V_TENSOR) continue;
+        args->values[i] = index_spread(ix, given[i], r.labels, r.rank, e->span);
+        if (value_is_poison(args->values[i])) return index_fail(ix);
+        nodes[count++] = args->values[i].as.tensor.node;
+    }
+    r.v = call_value(s, f, args, e, e->span);
+    if (value_is_poison(r.v)) return index_fail(ix);
+    if (r.rank == 0) return r;
+    Shape want = {.rank = r.rank};
+    for (uint32_t i = 0; i < r.rank; i++) want.dims[i] = ix->labels[r.labels[i]].size;
+    Shape got = r.v.kind == V_TENSOR ? tensor_shape(s, r.v) : shape_scalar();
+    if (r.v.kind == V_TENSOR && shape_same(&want, &got) &&
+        elementwise_of(s, r.v.as.tensor.node, nodes, count))
+        return r;
+    Diag *d = sema_error(s, E_INDEX, e->span, "`%s` does not work element by element",
+                         node_text(s, node_kid(e, 0)));
+    diag_help(d, "call it on the whole tensor in a statement of its own");
+    return index_fail(ix);
+}
+
+static Indexed call(IndexSpace *ix, const Node *e) {
+    if (index_is_reduction(ix->s, e)) return index_reduce(ix, e);
+    Sema *s = ix->s;
+    Value f = eval(s, node_kid(e, 0));
+    uint32_t n = e->count - 1;
+    Args args = {.values = ARENA_ARRAY(s->arena, Value, n + 1),
+                 .nodes = ARENA_ARRAY(s->arena, const Node *, n + 1),
+                 .names = ARENA_ARRAY(s->arena, Sym, n + 1), .count = n};
+    Indexed *given = ARENA_ARRAY(s->arena, Indexed, n + 1);
+    for (uint32_t i = 0; i < n; i++) {
+        const Node *arg = e->kids[i + 1];
+        args.nodes[i] = arg->kind == NODE_ARG ? node_kid(arg, 0) : arg;
+        args.names[i] = arg->kind == NODE_ARG ? arg->name : NULL;
+        given[i] = index_eval(ix, args.nodes[i]);
+    }
+    if (value_is_poison(f) || ix->failed) return index_fail(ix);
+    return call_elementwise(ix, e, f, &args, given);
+}
+
+static bool mentions_index(const IndexSpace *ix, const Node *e) {
+    if (!e) return false;
+    if (e->kind == NODE_NAME && index_label(ix, e->name) >= 0) return true;
+    for (uint32_t i = 0; i < e->count; i++)
+        if (mentions_index(ix, e->kids[i])) return true;
+    return false;
+}
+
+Indexed index_eval(IndexSpace *ix, const Node *e) {
+    if (!e || ix->failed || !enter(ix->s, e->span)) return index_fail(ix);
+    Indexed r;
+    int32_t label;
+    switch (e->kind) {
+    case NODE_NAME:
+        label = index_label(ix, e->name);
+        r = label >= 0 ? index_number(ix, (uint32_t)label, e->span) : plain(ix, e);
+        break;
+    case NODE_INDEX: r = index_access(ix, e); break;
+    case NODE_BINARY: r = binary(ix, e); break;
+    case NODE_UNARY: r = unary(ix, e); break;
+    case NODE_CALL: r = call(ix, e); break;
+    default:
+        if (mentions_index(ix, e)) {
+            sema_unsupported(ix->s, e->span, "this expression over indices");
+            r = index_fail(ix);
+        } else {
+            r = plain(ix, e);
+        }
+    }
+    leave(ix->s);
+    return r;
+}
+
+/* ------------------------------------------------------------------ statements */
+
+/* The labels of the left side in order; false: reported. */
+static bool left_labels(IndexSpace *ix, const Node *target, const uint32_t *own, uint32_t *labels,
+                        uint32_t *rank) {
+    *rank = 0;
+    for (uint32_t i = 1; i < target->count; i++) {
+        bool row = target->kids[i]->kind == NODE_ELLIPSIS;
+        if (row && !ix->rows_known) {
+            sema_error(ix->s, E_INDEX, target->kids[i]->span, "nothing says what `...` stands for");
+            return false;
+        }
+        uint32_t n = row ? ix->row_rank : 1;
+        if (*rank + n > RANK_MAX) {
+            sema_error(ix->s, E_LIMIT, target->span, "more than %d axes", RANK_MAX);
+            return false;
+        }
+        for (uint32_t k = 0; k < n; k++) labels[(*rank)++] = row ? ix->row[k] : own[i];
+    }
+    for (uint32_t i = 0; i < *rank; i++) {
+        const Label *l = &ix->labels[labels[i]];
+        if (l->known) continue;
+        Diag *d = sema_error(ix->s, E_INDEX, l->span, "index `%s` has no range",
+                             l->name ? l->name->text : "...");
+        if (l->name) diag_help(d, "say it: `where %s < n`", l->name->text);
+        return false;
+    }
+    return true;
+}
+
+static Value statement_value(IndexSpace *ix, Indexed r, const uint32_t *labels, uint32_t rank,
+                             Span span) {
+    uint32_t sorted[RANK_MAX] = {0}, perm[RANK_MAX] = {0}, n = 0;
+    for (uint32_t i = 0; i < rank; i++) {
+        uint32_t merged[RANK_MAX];
+        n = index_union(sorted, n, &labels[i], 1, merged);
+        memcpy(sorted, merged, sizeof merged);
+    }
+    for (uint32_t i = 0; i < r.rank; i++) {
+        if (index_has(sorted, n, r.labels[i])) continue;
+        const Label *l = &ix->labels[r.labels[i]];
+        Diag *d = sema_error(ix->s, E_INDEX, span, "index `%s` is neither on the left nor summed",
+                             l->name ? l->name->text : "...");
+        if (l->name) diag_help(d, "`sum[%s](...)`", l->name->text);
+        return POISON;
+    }
+    if (n != rank) {
+        sema_error(ix->s, E_INDEX, span, "an index stands twice on the left");
+        return POISON;
+    }
+    Value v = index_spread(ix, r, sorted, n, span);
+    if (value_is_poison(v)) return v;
+    for (uint32_t i = 0; i < rank; i++)
+        for (uint32_t k = 0; k < n; k++)
+            if (sorted[k] == labels[i]) perm[i] = k;
+    return tensor_permute(ix->s, v, perm, span);
+}
+
+void exec_index_assign(Sema *s, const Node *stmt, const Node *target, const Node *value,
+                       const Node *where) {
+    const Node *name = node_kid(target, 0);
+    if (!name || name->kind != NODE_NAME || !s->build) return;
+    IndexSpace *ix = ARENA_NEW(s->arena, IndexSpace);
+    uint32_t *own = ARENA_ARRAY(s->arena, uint32_t, target->count + 1);
+    ix->s = s;
+    for (uint32_t i = 1; i < target->count; i++) {
+        const Node *at = target->kids[i];
+        if (at->kind == NODE_NAME) {
+            own[i] = index_add(ix, at->name, at->span);
+        } else if (at->kind != NODE_ELLIPSIS) {
+            sema_error(s, E_INDEX, at->span, "the left brackets hold names of indices");
+            ix->failed = true;
+        }
+    }
+    index_ranges(ix, value);
+    where_ranges(ix, where);
+    uint32_t labels[RANK_MAX], rank;
+    Value v = POISON;
+    if (!ix->failed && left_labels(ix, target, own, labels, &rank)) {
+        Indexed r = index_eval(ix, value);
+        if (!ix->failed) v = statement_value(ix, r, labels, rank, stmt->span);
+    }
+    scope_assign(s, name->name, v, name->span);
+}
+
+Value eval_index_reduction(Sema *s, const Node *e) {
+    if (!s->build) {
+        sema_error(s, E_STATIC, e->span, "a tensor where only values known at compile time can be");
+        return POISON;
+    }
+    IndexSpace *ix = ARENA_NEW(s->arena, IndexSpace);
+    ix->s = s;
+    Indexed r = index_reduce(ix, e);
+    if (ix->failed) return POISON;
+    if (r.rank == 0) return r.v;
+    sema_error(s, E_INDEX, e->span, "an index is left over");
+    return POISON;
+}

@@ -153,7 +153,9 @@ void declare_slot(Sema *s, const Node *stmt) {
     if (!slot_shape(s, stmt, par, &slot, &shape) || !init_value(s, stmt, &info)) return;
     if (s->generic) {
         NodeId in = g_input(sema_graph(s), slot.path, slot.dtype, &shape, stmt->span);
-        scope_set(s, s->scope, par->name, value_tensor(s, in), par->name_span);
+        Value v = value_tensor(s, in);
+        v.decl = par;
+        scope_set(s, s->scope, par->name, v, par->name_span);
         return;
     }
     int32_t index = slot_find(s, slot.path);
@@ -420,6 +422,7 @@ Value instance_member(Sema *s, Instance *inst, Sym name, const Node *e) {
                 return (Value){.kind = V_INSTANCE, .as.instance = s->used_instances.data[i]};
         if (attempt == 0 && (!inst->model || !model_discover(s, inst))) break;
     }
+    if (diags_errors(s->ctx->diags)) return POISON; /* what would have made it may have failed */
     Diag *d = sema_error(s, E_NAME, e->name_span, "`%s` has no parameter or layer `%s`", inst->path,
                          name->text);
     Nearest near = {.wanted = name->text};

@@ -54,12 +54,29 @@ static Value number_tensor(Sema *s, Value v, DType dtype, Span span) {
     return POISON;
 }
 
+/* A list of numbers is one constant; NONE when it holds something else. */
+static Value list_constant(Sema *s, Value v, DType dtype, Span span) {
+    uint32_t n = v.as.list.count;
+    int64_t *words = ARENA_ARRAY(s->arena, int64_t, n);
+    Shape shape = {.rank = 1, .dims = {dim_const(s->program->dims, n)}};
+    if (dtype == DTYPE_COUNT) dtype = DTYPE_F32;
+    for (uint32_t i = 0; i < n; i++) {
+        if (v.as.list.items[i].kind != V_NUM) return NONE;
+        Value t = number_tensor(s, v.as.list.items[i], dtype, span);
+        if (value_is_poison(t)) return t;
+        words[i] = graph_node(sema_graph(s), t.as.tensor.node)->attr[0];
+    }
+    return value_tensor(s, graph_add(sema_graph(s), OP_CONST, dtype, &shape, NULL, 0, words, n, span));
+}
+
 static Value list_tensor(Sema *s, Value v, DType dtype, Span span) {
     uint32_t n = v.as.list.count;
     if (n == 0) {
         sema_error(s, E_KIND, span, "an empty list is no tensor");
         return POISON;
     }
+    Value constant = list_constant(s, v, dtype, span);
+    if (constant.kind != V_NONE) return constant;
     NodeId *parts = ARENA_ARRAY(s->arena, NodeId, n);
     Shape first = {0};
     for (uint32_t i = 0; i < n; i++) {
@@ -254,6 +271,10 @@ static Value static_compare(Sema *s, const Node *e, const char *op, Value a, Val
                        value_kind_name(a.kind), value_kind_name(b.kind));
             return POISON;
         }
+    }
+    if (s->generic) { /* sizes are made up here: nothing more can be told */
+        s->doubt = true;
+        return POISON;
     }
     Diag *d = sema_error(s, E_STATIC, e->span, "`%s %s %s` is known at run time only",
                          value_string(s, a), op, value_string(s, b));

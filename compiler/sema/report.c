@@ -75,7 +75,7 @@ static void chain_notes(Sema *s, Diag *d, Span shown) {
     for (const Frame *f = s->frame; f && f->up && said < 6; f = f->up) {
         if (!f->def || !f->def->name || !f->up->def) continue;
         if (f->def->kind == NODE_MODEL || f->def->kind == NODE_LAMBDA) continue;
-        if (span_in_prelude(s, f->call_span)) continue;
+        if (span_in_prelude(s, f->call_span) || f->up->def == f->def) continue;
         if (f->call_span.begin == shown.begin && f->call_span.file == shown.file) continue;
         Text t = {.arena = s->arena};
         text_printf(&t, "in %s %s", node_kind_name(f->def->kind), f->def->name->text);
@@ -102,7 +102,9 @@ Diag *sema_error(Sema *s, Code code, Span span, const char *format, ...) {
                 culprit = f;
                 break;
             }
-    if (already_said(s, code, shown)) {
+    bool unsure = s->generic && (s->doubt || code == E_STATIC || code == E_DIVISION);
+    if (unsure) s->doubt = true;
+    if (unsure || already_said(s, code, shown)) {
         Diag *silent = ARENA_NEW(s->arena, Diag);
         silent->arena = s->arena;
         return silent;

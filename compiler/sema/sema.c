@@ -137,8 +137,8 @@ static void check_generic(Sema *s, const Node *def) {
     frame_push(s, &f, NULL, NULL, (Span){0});
     f.base = true;
     f.root = "check";
-    s->generic = true;
-    s->training = true;
+    s->generic = s->training = true;
+    s->doubt = false;
     const Node *list = node_kid(def, two ? 1 : 0);
     bool ok = true;
     if (two) ok = generic_inputs(s, build.g, node_kid(def, 0), probe, &settings);
@@ -185,8 +185,9 @@ static void run_roots(Sema *s) {
         if (file->kids[i]->kind == NODE_FN && (file->kids[i]->flags & NODE_FLAG_EXPORT))
             make_export(s, file->kids[i], s->user);
     for (uint32_t i = 0; i < file->count; i++)
-        if (file->kids[i]->kind == NODE_MODEL || file->kids[i]->kind == NODE_LAYER)
-            check_generic(s, file->kids[i]);
+        if (file->kids[i]->kind == NODE_MODEL) check_generic(s, file->kids[i]);
+    for (uint32_t i = 0; i < file->count; i++)
+        if (file->kids[i]->kind == NODE_LAYER) check_generic(s, file->kids[i]);
     for (uint32_t i = 0; i < file->count; i++)
         if ((file->kids[i]->flags & NODE_FLAG_EXPORT) && file->kids[i]->kind != NODE_FN)
             sema_error(s, E_SYNTAX, file->kids[i]->span, "only a `fn` can be exported");
