@@ -232,6 +232,20 @@ NodeId graph_add(Graph *g, Op op, DType dtype, const Shape *shape, const NodeId 
     return node_store(g, &n, slot);
 }
 
+NodeId graph_find(const Graph *g, Op op, DType dtype, const Shape *shape, const NodeId *args,
+                  uint32_t nargs, const int64_t *attr, uint32_t nattr) {
+    GNode n = {.op = op,
+               .dtype = dtype,
+               .rank = shape->rank,
+               .dims = shape->dims,
+               .nargs = nargs,
+               .args = args,
+               .nattr = nattr,
+               .attr = attr};
+    const uint32_t *slot = index_find(g, &n);
+    return *slot ? (NodeId){*slot - 1} : NODE_NONE;
+}
+
 void candidate_bug(const Candidate *c) {
     Text text = {.arena = c->g->ctx->arena};
     for (uint32_t i = 0; i < c->nargs; i++) {

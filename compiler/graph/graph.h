@@ -127,6 +127,11 @@ Shape graph_shape(const Graph *g, NodeId id);
 NodeId graph_add(Graph *g, Op op, DType dtype, const Shape *shape, const NodeId *args,
                  uint32_t nargs, const int64_t *attr, uint32_t nattr, Span span);
 
+/* The node that graph_add would return without adding anything, or NODE_NONE. All of dtype and shape must
+ * be given. */
+NodeId graph_find(const Graph *g, Op op, DType dtype, const Shape *shape, const NodeId *args,
+                  uint32_t nargs, const int64_t *attr, uint32_t nattr);
+
 /* ---- thin builders (builders.c); all operands of elementwise ops must have equal shapes */
 NodeId g_input(Graph *g, Sym name, DType dtype, const Shape *shape, Span span);
 NodeId g_read(Graph *g, uint32_t slot, Span span);

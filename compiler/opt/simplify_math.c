@@ -207,9 +207,58 @@ static NodeId select_less(Simplify *s, const GNode *n) {
     return NODE_NONE;
 }
 
+/* ---- one mask for relu and dropout */
+
+static NodeId find_like(const Simplify *s, const GNode *like, Op op, const NodeId *args,
+                        uint32_t count) {
+    Shape shape = node_shape(like);
+    return graph_find(s->g, op, like->dtype, &shape, args, count, NULL, 0);
+}
+
+/* Splits k · x into a number k ≥ 1 and x; k is NODE_NONE when there is none. */
+static NodeId split_scale(const Simplify *s, NodeId id, NodeId *k) {
+    const GNode *n = graph_node(s->g, id);
+    *k = NODE_NONE;
+    for (uint32_t i = 0; n->op == OP_MUL && i < 2; i++) {
+        double value;
+        if (!graph_const_value(s->g, n->args[i], &value) || !(value >= 1) || isinf(value)) continue;
+        *k = n->args[i];
+        return n->args[1 - i];
+    }
+    return id;
+}
+
+/* In  u = select(c, k·r, 0)  and, backwards,  select(0 < r, k·select(c, h, 0), 0)  with k ≥ 1: the
+ * two masks are one, 0 < u. So the backward pass needs neither r nor c, only u, which the next
+ * layer keeps anyway. Where c is false both give +0; where it is true, k·r > 0 exactly when r > 0.
+ */
+static NodeId select_one_mask(Simplify *s, const GNode *n) {
+    const GNode *positive = operand(s, n, 0);
+    if (!dtype_is_float(n->dtype) || positive->op != OP_LESS || !is_number(s, n->args[2], 0.0) ||
+        !is_number(s, positive->args[0], 0.0))
+        return NODE_NONE;
+    NodeId k, r = positive->args[1], zero = n->args[2];
+    const GNode *dropped = graph_node(s->g, split_scale(s, n->args[1], &k));
+    if (graph_node(s->g, r)->dtype != n->dtype || dropped->op != OP_SELECT ||
+        !is_number(s, dropped->args[2], 0.0))
+        return NODE_NONE;
+    NodeId scaled_r = r, c = dropped->args[0], h = dropped->args[1];
+    if (!node_is_none(k)) {
+        scaled_r = find_like(s, n, OP_MUL, (NodeId[]){r, k}, 2);
+        if (node_is_none(scaled_r)) scaled_r = find_like(s, n, OP_MUL, (NodeId[]){k, r}, 2);
+        if (node_is_none(scaled_r)) return NODE_NONE;
+    }
+    NodeId u = find_like(s, n, OP_SELECT, (NodeId[]){c, scaled_r, zero}, 3);
+    if (node_is_none(u)) return NODE_NONE;
+    NodeId mask = simple_binary(s, OP_LESS, positive->args[0], u, n->span);
+    NodeId value = node_is_none(k) ? h : simple_binary(s, OP_MUL, k, h, n->span);
+    return simple_select(s, mask, value, zero, n->span);
+}
+
 NodeId simplify_select(Simplify *s, const GNode *n) {
     NodeId c = n->args[0], a = n->args[1], b = n->args[2];
     NodeId less = select_less(s, n);
+    if (node_is_none(less)) less = select_one_mask(s, n);
     if (!node_is_none(less)) return less;
     if (is_op(s, c, OP_NOT)) return simple_select(s, inside(s, c), b, a, n->span);
     if (n->dtype == DTYPE_BOOL && is_number(s, a, 1) && is_number(s, b, 0)) return c;

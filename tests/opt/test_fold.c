@@ -158,6 +158,47 @@ START_TEST(sum_of_products) {
 }
 END_TEST
 
+/* The mask of relu and dropout becomes one; every combination of special values keeps its bits. */
+START_TEST(one_mask_for_relu_and_dropout) {
+    static const float special[] = {-INFINITY, -1, -1e-45f, -0.0f,    0,  1e-45f,
+                                    1e-38f,    1,  3e38f,   INFINITY, NAN};
+    enum { N = sizeof special / sizeof *special, ALL = 2 * N * N };
+    Kit k = kit_create(NULL, 0);
+    Shape shape = SHAPE(ALL);
+    NodeId x = kit_input(&k, "x", DTYPE_F32, shape), h = kit_input(&k, "h", DTYPE_F32, shape);
+    NodeId kept = kit_input(&k, "kept", DTYPE_BOOL, shape);
+    NodeId zero = kit_splat(&k, x, 0), scale = kit_splat(&k, x, 1.25);
+    NodeId r = g_binary(k.g, OP_MAX, x, zero, nowhere);
+    NodeId scaled = g_binary(k.g, OP_MUL, r, scale, nowhere);
+    kit_output(&k, "u", g_select(k.g, kept, scaled, zero, nowhere));
+    NodeId g = g_binary(k.g, OP_MUL, g_select(k.g, kept, h, zero, nowhere), scale, nowhere);
+    kit_output(&k, "d", g_select(k.g, g_binary(k.g, OP_LESS, zero, r, nowhere), g, zero, nowhere));
+    Graph *after = opt_dce(opt_simplify(k.g));
+    ck_assert_uint_eq(count_op(after, OP_SELECT), 2); /* one forward, one back */
+    static float xs[ALL], hs[ALL];
+    static uint8_t keeps[ALL];
+    for (int i = 0; i < ALL; i++) {
+        xs[i] = special[i % N];
+        hs[i] = special[i / N % N];
+        keeps[i] = (uint8_t)(i / (N * N));
+    }
+    Tensor inputs[3] = {{.dtype = DTYPE_F32, .rank = 1, .dims = {ALL}, .data = xs},
+                        {.dtype = DTYPE_F32, .rank = 1, .dims = {ALL}, .data = hs},
+                        {.dtype = DTYPE_BOOL, .rank = 1, .dims = {ALL}, .data = keeps}};
+    Arena *arena = arena_create();
+    const Tensor *old = evaluate(k.g, inputs, NULL, NULL, arena, NULL);
+    const Tensor *new = evaluate(after, inputs, NULL, NULL, arena, NULL);
+    for (int o = 0; o < 2; o++)
+        for (int i = 0; i < ALL; i++) {
+            float a = ((const float *)old[o].data)[i], b = ((const float *)new[o].data)[i];
+            ck_assert_msg((isnan(a) && isnan(b)) || memcmp(&a, &b, sizeof a) == 0, "%d %g %g", i,
+                          (double)a, (double)b);
+        }
+    arena_destroy(arena);
+    kit_destroy(&k);
+}
+END_TEST
+
 int main(void) {
     Suite *suite = suite_create("fold");
     TCase *tests = tcase_create("fold");
@@ -168,6 +209,7 @@ int main(void) {
     tcase_add_test(tests, folding_uncovers);
     tcase_add_test(tests, small_powers);
     tcase_add_test(tests, sum_of_products);
+    tcase_add_test(tests, one_mask_for_relu_and_dropout);
     suite_add_tcase(suite, tests);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);

@@ -188,6 +188,18 @@ static NodeId gather_some_stays(Bench *b) {
     return g_gather(b->g, b->x, &index, (uint32_t[]){1}, 1, nowhere);
 }
 
+/* u = dropout(x, p) · k after relu, plus what autodiff makes of it for the adjoint y. */
+static NodeId relu_dropout(Bench *b, double k) {
+    NodeId zero = number(b, b->x, 0), scale = number(b, b->x, k);
+    NodeId r = binary(b, OP_MAX, b->x, zero);
+    NodeId u = g_select(b->g, b->p, binary(b, OP_MUL, r, scale), zero, nowhere);
+    NodeId g = binary(b, OP_MUL, g_select(b->g, b->p, b->y, zero, nowhere), scale);
+    NodeId back = g_select(b->g, binary(b, OP_LESS, zero, r), g, zero, nowhere);
+    return binary(b, OP_ADD, u, back);
+}
+CASE(relu_dropout_one_mask, relu_dropout(b, 1.25))
+CASE(relu_dropout_small_scale_stays, relu_dropout(b, 0.5)) /* may underflow to 0 */
+
 #define ROW(name)                                                                                  \
     { #name, name }
 static const Case cases[] = {
@@ -258,6 +270,8 @@ static const Case cases[] = {
     ROW(slice_of_pad),
     ROW(gather_all),
     ROW(gather_some_stays),
+    ROW(relu_dropout_one_mask),
+    ROW(relu_dropout_small_scale_stays),
 };
 
 /* The nodes of a dump, without its frame and inputs. */
