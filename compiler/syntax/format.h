@@ -5,7 +5,8 @@
 
 #include "compiler/syntax/parser.h"
 
-enum { FORMAT_COLUMNS = 100, PIECE_NONE = UINT32_MAX };
+enum { FORMAT_COLUMNS = 100 };
+#define PIECE_NONE UINT32_MAX
 
 typedef struct Piece {
     int kind;            /* a token, or PIECE_COMMENT */

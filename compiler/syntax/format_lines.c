@@ -121,7 +121,7 @@ static uint32_t next_line_statement(const Formatter *f, uint32_t first, bool *ha
         }
         if (p->kind == '}') return PIECE_NONE;
         if (p->kind == PIECE_COMMENT && p->newlines) return PIECE_NONE;
-        if (p->starts) return p->newlines == 1 && p->break_before ? i : PIECE_NONE;
+        if (p->starts) return p->newlines <= 1 && p->break_before ? i : PIECE_NONE;
     }
     return PIECE_NONE;
 }

@@ -10,7 +10,6 @@ static uint32_t collect_gap(Formatter *f, uint32_t begin, uint32_t end, uint32_t
     uint32_t newlines = 0;
     for (uint32_t at = begin; at < end; at++) {
         if (f->text[at] == '\n') newlines++;
-        if (f->text[at] == ';') newlines = 0; /* what follows stands on its line */
         if (f->text[at] != '#') continue;
         uint32_t stop = at;
         while (stop < end && f->text[stop] != '\n') stop++;

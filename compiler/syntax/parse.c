@@ -72,11 +72,16 @@ static Line line_before(const char *text, uint32_t start) {
     return line;
 }
 
+/* An empty statement counts as a blank: the formatter drops it. */
+static bool is_blank(char c) {
+    return c == ' ' || c == '\t' || c == '\r' || c == ';';
+}
+
 /* The text of a comment line without `#` and one blank; *is_doc tells whether it is one: rules
  * like `# -------- shapes` are headings of the file, not documentation of what follows. */
 static Line comment_text(const char *text, Line line, bool *is_doc) {
-    while (line.begin < line.end && (text[line.begin] == ' ' || text[line.begin] == '\t'))
-        line.begin++;
+    if (line.begin == 0 && !strncmp(text, "\xef\xbb\xbf", 3)) line.begin = 3; /* byte order mark */
+    while (line.begin < line.end && is_blank(text[line.begin])) line.begin++;
     while (line.end > line.begin && strchr(" \t\r", text[line.end - 1])) line.end--;
     *is_doc = line.begin < line.end && text[line.begin] == '#';
     if (!*is_doc) return line;
@@ -88,7 +93,7 @@ static Line comment_text(const char *text, Line line, bool *is_doc) {
 
 static void attach_doc(Context *ctx, const char *text, Node *item) {
     uint32_t start = item->span.begin;
-    while (start > 0 && (text[start - 1] == ' ' || text[start - 1] == '\t')) start--;
+    while (start > 0 && is_blank(text[start - 1])) start--;
     if (start > 0 && text[start - 1] != '\n') return;
     VEC(Line) lines = {0};
     while (start > 0) {
