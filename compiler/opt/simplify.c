@@ -47,6 +47,7 @@ static const struct Row {
     {OP_REDUCE_MAX, simplify_unit_axes},
     {OP_REDUCE_MIN, simplify_unit_axes},
     {OP_SUM, simplify_sum_of_products}, /* R: a sum of products is a contract */
+    {OP_CONTRACT, simplify_contract_units},
     {OP_CONTRACT, simplify_contract_operands},
     {OP_GATHER, simplify_gather},
 };

@@ -83,6 +83,7 @@ NodeId simplify_concat(Simplify *s, const GNode *n);
 /* simplify_reduce.c */
 NodeId simplify_unit_axes(Simplify *s, const GNode *n);
 NodeId simplify_sum_of_products(Simplify *s, const GNode *n);
+NodeId simplify_contract_units(Simplify *s, const GNode *n);
 NodeId simplify_contract_operands(Simplify *s, const GNode *n);
 NodeId simplify_gather(Simplify *s, const GNode *n);
 

@@ -140,6 +140,66 @@ NodeId simplify_contract_operands(Simplify *s, const GNode *n) {
     return simple_view(s, OP_BROADCAST, inner, &shape, map, n->rank, n->span);
 }
 
+/* t over the axes of the result, its labels being the axes' numbers. */
+static NodeId spread_term(Simplify *s, const Term *t, const GNode *n) {
+    Shape shape = node_shape(n), moved = {.rank = t->rank};
+    int64_t perm[RANK_MAX], map[RANK_MAX];
+    uint32_t used = 0;
+    for (uint32_t i = 0; i < n->rank; i++) {
+        map[i] = -1;
+        for (uint32_t k = 0; k < t->rank; k++) {
+            if (t->label[k] != i) continue;
+            map[i] = used;
+            perm[used++] = k;
+        }
+    }
+    for (uint32_t i = 0; i < t->rank; i++) moved.dims[i] = graph_node(s->g, t->node)->dims[perm[i]];
+    NodeId x = simple_view(s, OP_PERMUTE, t->node, &moved, perm, t->rank, n->span);
+    return simple_view(s, OP_BROADCAST, x, &shape, map, n->rank, n->span);
+}
+
+/* One product an element: a·b + 0, rounded once, as the chain of k does it (a product alone could
+ * give -0, and a rounded sum after it loses the -0 of an underflow). */
+static NodeId single_product(Simplify *s, const GNode *n, const Term *term) {
+    NodeId a = spread_term(s, &term[0], n), b = spread_term(s, &term[1], n);
+    if (!dtype_is_float(n->dtype)) return simple_binary(s, OP_MUL, a, b, n->span);
+    GNode fma = *n;
+    fma.op = OP_FMA;
+    fma.args = (NodeId[]){a, b, simple_const(s, n, 0)};
+    fma.nargs = 3;
+    fma.nattr = 0;
+    return simple_add(s, &fma);
+}
+
+/* Summed labels of size 1 do not count; without any other there is nothing to sum. An absent term
+ * would have to give 0, so windows are left alone. */
+NodeId simplify_contract_units(Simplify *s, const GNode *n) {
+    Term term[2];
+    const int64_t *label = n->attr + 1;
+    bool gone[2 * RANK_MAX] = {false};
+    uint32_t out[RANK_MAX], reduced[2 * RANK_MAX], count = 0, total = (uint32_t)n->attr[0];
+    if (may_be_absent(s, n->args[0]) || may_be_absent(s, n->args[1])) return NODE_NONE;
+    for (uint32_t k = 0; k < 2; k++) {
+        const GNode *x = operand(s, n, k);
+        Shape kept = {.rank = 0};
+        term[k] = (Term){.node = n->args[k]};
+        for (uint32_t i = 0; i < x->rank; i++, label++) {
+            gone[*label] = *label >= n->rank && dim_equals(s->g->dims, x->dims[i], 1);
+            if (gone[*label]) continue;
+            term[k].label[term[k].rank++] = (uint32_t)*label;
+            kept.dims[kept.rank++] = x->dims[i];
+        }
+        term[k].node = simple_view(s, OP_RESHAPE, term[k].node, &kept, NULL, 0, n->span);
+    }
+    for (uint32_t i = 0; i < n->rank; i++) out[i] = i;
+    for (uint32_t l = n->rank; l < n->rank + total; l++)
+        if (!gone[l]) reduced[count++] = l;
+    if (count == 0) return single_product(s, n, term);
+    if (count == total) return NODE_NONE;
+    return g_contract(s->g, term[0].node, term[0].label, term[1].node, term[1].label, out, n->rank,
+                      reduced, count, n->span);
+}
+
 /* ---- gather */
 
 /* Every index runs along a whole axis of x, each along its own axis of the indices: nothing is

@@ -156,6 +156,13 @@ static NodeId contract_alone_stays(Bench *b) {
                       (uint32_t[]){1}, 1, nowhere);
 }
 
+/* dense(1) backwards: [2, 1] @ [1, 3] sums nothing. */
+static NodeId contract_of_one(Bench *b) {
+    NodeId column = reshape(b, sum(b, b->x, 1), kit_shape(&b->kit, (int64_t[]){2, 1}, 2));
+    NodeId row = reshape(b, b->v, kit_shape(&b->kit, (int64_t[]){1, 3}, 2));
+    return kit_matmul(&b->kit, column, row);
+}
+
 static NodeId slice_at(Bench *b, NodeId x, int64_t first, int64_t extent, int64_t step) {
     DimId f = dim_const(b->kit.dims, first), e = dim_const(b->kit.dims, extent);
     return g_slice(b->g, x, &f, &e, &step, nowhere);
@@ -263,6 +270,7 @@ static const Case cases[] = {
     ROW(contract_of_transposed),
     ROW(contract_of_broadcast),
     ROW(contract_alone_stays),
+    ROW(contract_of_one),
     ROW(slice_of_slice),
     ROW(slice_of_concat),
     ROW(slice_across_concat_stays),
