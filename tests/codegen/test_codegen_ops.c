@@ -1,5 +1,5 @@
-/* Every elementwise op on every dtype, and every cast: as vectors with a masked tail, as scalars, and
- * in half-open lanes; all equal to the interpreter of loop programs. */
+/* Every elementwise op on every dtype, and every cast: as vectors with a masked tail, as scalars,
+ * and in half-open lanes; all equal to the interpreter of loop programs. */
 #include "tests/codegen/codegen_kit.h"
 #include "tests/kit/random.h"
 #include "tests/loop/loop_samples.h"
@@ -30,15 +30,15 @@ static void bench_open(Bench *b, DType t) {
     for (uint32_t i = 0; i < 3; i++) b->in[i] = buffer(b, STORAGE_INPUT, i, t);
     b->cond = buffer(b, STORAGE_INPUT, 3, DTYPE_BOOL);
     Random r = {(uint64_t)t + 1};
-    static const double special[] = {0,    -0.0, 1,   -1,    2,    -2,    INFINITY, -INFINITY, NAN,
-                                     1e-40, 3.5,  -3.5, 1e10, -1e10, 255.5, 65520,    -1e30,     1e300,
-                                     0.5,  -0.5, 127, 128,   -128,  2.5};
+    static const double special[] = {0,     -0.0,  1,   -1,   2,    -2,    INFINITY, -INFINITY,
+                                     NAN,   1e-40, 3.5, -3.5, 1e10, -1e10, 255.5,    65520,
+                                     -1e30, 1e300, 0.5, -0.5, 127,  128,   -128,     2.5};
     uint32_t bytes = dtype_bytes(t);
     for (uint32_t i = 0; i < 4; i++) b->data[i] = calloc(COUNT, 8);
     for (uint32_t k = 0; k < COUNT; k++) {
         for (uint32_t i = 0; i < 3; i++) {
-            double v = random_below(&r, 3) ? special[random_below(&r, 24)]
-                                           : random_between(&r, -20, 20);
+            double v =
+                random_below(&r, 3) ? special[random_below(&r, 24)] : random_between(&r, -20, 20);
             int64_t word = dtype_is_float(t) || random_below(&r, 2)
                                ? dtype_word_from_f64(t, v)
                                : dtype_word_from_int(t, (int64_t)random_bits(&r));
@@ -94,8 +94,8 @@ static void add_op(Bench *b, Op op, DType to) {
     i = loop_var(p, k, "i");
     rows = loop_for(p, k, NULL, LOOP_SERIAL, i, loop_int(p, k, 0), loop_int(p, k, COUNT), 1, 0,
                     EXPR_NONE);
-    loop_store(p, k, &rows, out, loop_of_var(p, k, i),
-               apply(b, k, op, to, loop_of_var(p, k, i)), EXPR_NONE);
+    loop_store(p, k, &rows, out, loop_of_var(p, k, i), apply(b, k, op, to, loop_of_var(p, k, i)),
+               EXPR_NONE);
 }
 
 static bool agree(DType t, const char *a, const char *b) {
@@ -112,16 +112,19 @@ static void outputs_agree(Bench *b, void **want, void **got, const char *cpu) {
         DType t = b->s.p->buffers.data[b->out[o]].dtype;
         uint32_t bytes = dtype_bytes(t);
         for (uint32_t k = 0; k < COUNT; k++) {
-            const char *w = (const char *)want[o] + k * bytes, *g = (const char *)got[o] + k * bytes;
+            const char *w = (const char *)want[o] + k * bytes,
+                       *g = (const char *)got[o] + k * bytes;
             uint64_t x[3] = {0}, y = 0, z = 0;
             for (int i = 0; i < 3; i++)
-                memcpy(&x[i], (char *)b->data[i] + k * dtype_bytes(b->dtype), dtype_bytes(b->dtype));
+                memcpy(&x[i], (char *)b->data[i] + k * dtype_bytes(b->dtype),
+                       dtype_bytes(b->dtype));
             memcpy(&y, w, bytes);
             memcpy(&z, g, bytes);
-            ck_assert_msg(agree(t, w, g), "%s (%s), element %u of %llx %llx %llx: %llx wanted, %llx",
-                          b->what[o], cpu ? cpu : "native", k, (unsigned long long)x[0],
-                          (unsigned long long)x[1], (unsigned long long)x[2],
-                          (unsigned long long)y, (unsigned long long)z);
+            ck_assert_msg(agree(t, w, g),
+                          "%s (%s), element %u of %llx %llx %llx: %llx wanted, %llx", b->what[o],
+                          cpu ? cpu : "native", k, (unsigned long long)x[0],
+                          (unsigned long long)x[1], (unsigned long long)x[2], (unsigned long long)y,
+                          (unsigned long long)z);
         }
         for (uint32_t k = 0; k < GUARD_BYTES; k++)
             ck_assert_msg(((char *)got[o])[COUNT * bytes + k] == 0x5A, "%s wrote behind its end",
@@ -138,8 +141,8 @@ static void bench_run(Bench *b) {
     }
     loop_verify(b->s.p);
     int64_t symbols[1] = {8};
-    LoopRun run = {.symbols = symbols, .inputs = (const void *const *)b->data, .outputs = want,
-                   .threads = 1};
+    LoopRun run = {
+        .symbols = symbols, .inputs = (const void *const *)b->data, .outputs = want, .threads = 1};
     loop_interpret(b->s.p, &run);
     ck_assert_msg(run.problem == NULL, "%s", run.problem);
     LoopProgram *p = b->s.p;
@@ -147,8 +150,10 @@ static void bench_run(Bench *b) {
         for (uint32_t o = 0; o < b->outs; o++) memset(got[o], 0x5A, COUNT * 8 + GUARD_BYTES);
         Compiled compiled = compile_for(b->s.ctx, &b->s.program, &p, 1, cpus[c]);
         uint32_t flags = 0;
-        BmrtFrame frame = {.inputs = (const void *const *)b->data, .outputs = got,
-                           .symbols = symbols, .flags = &flags};
+        BmrtFrame frame = {.inputs = (const void *const *)b->data,
+                           .outputs = got,
+                           .symbols = symbols,
+                           .flags = &flags};
         team_run(&compiled.model->entries[0], &frame, 1);
         outputs_agree(b, want, got, cpus[c]);
         compiled_close(&compiled);
@@ -160,7 +165,7 @@ static void bench_run(Bench *b) {
 }
 
 static bool takes(Op op, DType t) {
-    static const Op real[] = {OP_FLOOR, OP_EXP, OP_LOG,  OP_SQRT, OP_SIN,
+    static const Op real[] = {OP_FLOOR, OP_EXP,  OP_LOG, OP_SQRT, OP_SIN,
                               OP_COS,   OP_TANH, OP_ERF, OP_POW,  OP_FMA};
     static const Op logic[] = {OP_NOT, OP_AND, OP_OR};
     static const Op any[] = {OP_SELECT, OP_EQUAL, OP_LESS, OP_MAX, OP_MIN, OP_STOP};
