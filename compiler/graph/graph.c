@@ -187,7 +187,7 @@ static NodeId limit_reached(Candidate *c, Span span) {
         g->index->limit_reported = true;
         Diag *d = ctx_error(g->ctx, E_LIMIT, span, "the program needs more than %u graph nodes",
                             (unsigned)node_limit(g));
-        diag_help(d, "a smaller `repeat`, or raise the limit with --node-limit");
+        diag_help(d, "fewer iterations of `repeat`, or smaller static shapes in index statements");
     }
     GNode zero = {.op = OP_CONST,
                   .dtype = c->result_dtype,

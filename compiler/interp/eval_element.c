@@ -33,12 +33,7 @@ void store_word(Tensor *t, size_t i, int64_t word) {
     }
 }
 
-float load_f32(const Tensor *t, size_t i) {
-    float value;
-    if (t->dtype == DTYPE_F32) {
-        memcpy(&value, element(t, i), sizeof value);
-        return value;
-    }
+float load_narrow(const Tensor *t, size_t i) {
     return (float)dtype_word_to_f64(t->dtype, load_word(t, i));
 }
 
@@ -47,12 +42,6 @@ void store_f32(Tensor *t, size_t i, float value) {
         memcpy(element(t, i), &value, sizeof value);
     else
         store_word(t, i, dtype_word_from_f64(t->dtype, (double)value));
-}
-
-double load_f64(const Tensor *t, size_t i) {
-    double value;
-    memcpy(&value, element(t, i), sizeof value);
-    return value;
 }
 
 void store_f64(Tensor *t, size_t i, double value) {

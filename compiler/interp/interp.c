@@ -72,49 +72,47 @@ static bool report_memory(const Graph *g, Span span) {
 /* ---- set-up: everything that the arena gives is had before the first value is computed, so that
  * running out of arena memory (which jumps) leaks no value */
 
-static const MathProgram **math_programs(Arena *arena) {
-    const MathProgram **programs = ARENA_ARRAY(arena, const MathProgram *, 2 * OP_COUNT);
-    for (uint32_t op = 0; op < OP_COUNT; op++) {
-        programs[2 * op] = math_program(arena, (Op)op, DTYPE_F32);
-        programs[2 * op + 1] = math_program(arena, (Op)op, DTYPE_F64);
+static Value *value_of(const Evaluation *e, NodeId id) {
+    uint32_t low = 0, high = e->count;
+    while (low < high) {
+        uint32_t middle = low + (high - low) / 2;
+        if (e->ids[middle] < id.id)
+            low = middle + 1;
+        else
+            high = middle;
     }
-    return programs;
+    INVARIANT(low < e->count && e->ids[low] == id.id);
+    return &e->values[low];
 }
 
-static void keep(Value *values, NodeId id) {
-    values[id.id].last_use = UINT32_MAX;
-}
-
-/* UINT32_MAX: to the end; the node's own id: unused. */
-static void find_last_uses(const Graph *g, Value *values) {
-    for (uint32_t i = 0; i < graph_size(g); i++) {
-        const GNode *n = graph_node(g, (NodeId){i});
-        values[i].last_use = i;
-        for (uint32_t k = 0; k < n->nargs; k++) values[n->args[k].id].last_use = i;
+/* Last uses, shapes, math programs. False (with a diagnostic) when a size overflows. */
+static bool prepare(Evaluation *e, Arena *arena) {
+    uint32_t widest = 1;
+    e->values = ARENA_ARRAY(arena, Value, e->count);
+    for (uint32_t i = 0; i < e->count; i++) {
+        const GNode *n = graph_node(e->g, (NodeId){e->ids[i]});
+        Value *v = &e->values[i];
+        const MathProgram **math = &e->math[n->op][n->dtype == DTYPE_F64];
+        if (!tensor_shape(e->g, e->run, n->dtype, n->dims, n->rank, &v->tensor))
+            return report_size(e->g, n->span);
+        if (!*math)
+            *math = math_program(arena, n->op, n->dtype == DTYPE_F64 ? DTYPE_F64 : DTYPE_F32);
+        v->last_use = e->ids[i];
+        for (uint32_t k = 0; k < n->nargs; k++) value_of(e, n->args[k])->last_use = e->ids[i];
+        if (n->nargs > widest) widest = n->nargs;
     }
-    for (uint32_t i = 0; i < g->outputs.len; i++) keep(values, g->outputs.data[i].node);
-    for (uint32_t i = 0; i < g->writes.len; i++) keep(values, g->writes.data[i].node);
-    if (!node_is_none(g->guard)) keep(values, g->guard);
-}
-
-static bool prepare(Evaluation *e, const bool *live) {
-    const Graph *g = e->g;
-    for (uint32_t i = 0; i < graph_size(g); i++) {
-        const GNode *n = graph_node(g, (NodeId){i});
-        if (live[i] && !tensor_shape(g, e->run, n->dtype, n->dims, n->rank, &e->values[i].tensor))
-            return report_size(g, n->span);
-    }
+    e->args = ARENA_ARRAY(arena, const Value *, widest);
     return true;
 }
 
-static void prepare_outputs(Evaluation *e) {
-    InterpRun *run = e->run;
-    const Graph *g = e->g;
-    run->outputs = ARENA_ARRAY(run->arena, Tensor, g->outputs.len);
-    for (uint32_t i = 0; i < g->outputs.len; i++) {
-        run->outputs[i] = e->values[g->outputs.data[i].node.id].tensor;
-        run->outputs[i].data = arena_alloc(run->arena, tensor_bytes(&run->outputs[i]));
-    }
+static void keep(Evaluation *e, NodeId id) {
+    value_of(e, id)->last_use = UINT32_MAX;
+}
+
+static Tensor room_for(const Evaluation *e, NodeId id, Arena *arena) {
+    Tensor t = value_of(e, id)->tensor;
+    t.data = arena_alloc(arena, tensor_bytes(&t));
+    return t;
 }
 
 /* ---- one node */
@@ -138,20 +136,20 @@ static bool may_see_absent(Op op) {
            op_is_elementwise(op);
 }
 
-static bool run_node(Evaluation *e, uint32_t id, const Value **args) {
-    const GNode *n = graph_node(e->g, (NodeId){id});
-    Value *out = &e->values[id];
-    const MathProgram **math = &e->math[2 * n->op];
+static bool run_node(Evaluation *e, uint32_t i) {
+    NodeId id = {e->ids[i]};
+    const GNode *n = graph_node(e->g, id);
+    Value *out = &e->values[i];
     Eval eval = {.run = e,
                  .g = e->g,
                  .n = n,
-                 .args = args,
+                 .args = e->args,
                  .out = out,
                  .count = tensor_count(&out->tensor),
-                 .math = math[n->dtype == DTYPE_F64]};
+                 .math = e->math[n->op][n->dtype == DTYPE_F64]};
     for (uint32_t k = 0; k < n->nargs; k++) {
-        args[k] = &e->values[n->args[k].id];
-        if (args[k]->absent && !may_see_absent(n->op))
+        e->args[k] = value_of(e, n->args[k]);
+        if (e->args[k]->absent && !may_see_absent(n->op))
             BUG("%s of a window that nothing reduced", op_info(n->op)->name);
     }
     if (n->op != OP_INPUT && n->op != OP_READ) {
@@ -159,18 +157,24 @@ static bool run_node(Evaluation *e, uint32_t id, const Value **args) {
         if (!out->tensor.data) return false;
     }
     if (!rules[n->op](&eval)) return false;
-    if (e->run->observe) e->run->observe(e->run->user, (NodeId){id}, &out->tensor);
-    for (uint32_t k = 0; k < n->nargs; k++)
-        if (e->values[n->args[k].id].last_use == id) value_free(&e->values[n->args[k].id]);
-    if (out->last_use == id) value_free(out);
+    if (e->run->observe) e->run->observe(e->run->user, id, &out->tensor);
+    for (uint32_t k = 0; k < n->nargs; k++) {
+        Value *operand = value_of(e, n->args[k]);
+        if (operand->last_use == id.id) value_free(operand);
+    }
+    if (out->last_use == id.id) value_free(out);
     return true;
 }
 
-static bool run_nodes(Evaluation *e, const bool *live, const Value **args) {
-    for (uint32_t i = 0; i < graph_size(e->g); i++)
-        if (live[i] && !run_node(e, i, args))
-            return report_memory(e->g, graph_node(e->g, (NodeId){i})->span);
+static bool run_nodes(Evaluation *e) {
+    for (uint32_t i = 0; i < e->count; i++)
+        if (!run_node(e, i))
+            return report_memory(e->g, graph_node(e->g, (NodeId){e->ids[i]})->span);
     return true;
+}
+
+static void free_values(Evaluation *e) {
+    for (uint32_t i = 0; i < e->count; i++) value_free(&e->values[i]);
 }
 
 /* ---- what a step leaves behind */
@@ -189,7 +193,7 @@ static void check_index_inputs(Evaluation *e) {
 
 static void check_guard(Evaluation *e) {
     if (node_is_none(e->g->guard)) return;
-    const Tensor *t = &e->values[e->g->guard.id].tensor;
+    const Tensor *t = &value_of(e, e->g->guard)->tensor;
     double value = t->dtype == DTYPE_F64 ? load_f64(t, 0) : (double)load_f32(t, 0);
     if (!isfinite(value)) e->flags |= INTERP_NONFINITE;
 }
@@ -200,7 +204,7 @@ static bool apply_writes(Evaluation *e) {
     const Graph *g = e->g;
     if (e->flags & (INTERP_NONFINITE | INTERP_INPUT)) return true;
     for (uint32_t i = 0; i < g->writes.len; i++) {
-        Value *v = &e->values[g->writes.data[i].node.id];
+        Value *v = value_of(e, g->writes.data[i].node);
         if (!v->borrowed) continue;
         void *own = scratch_alloc(tensor_bytes(&v->tensor), 1);
         if (!own) return report_memory(g, graph_node(g, g->writes.data[i].node)->span);
@@ -209,7 +213,7 @@ static bool apply_writes(Evaluation *e) {
         v->borrowed = false;
     }
     for (uint32_t i = 0; i < g->writes.len; i++) {
-        const Tensor *value = &e->values[g->writes.data[i].node.id].tensor;
+        const Tensor *value = &value_of(e, g->writes.data[i].node)->tensor;
         memcpy(e->run->slots[g->writes.data[i].slot].data, value->data, tensor_bytes(value));
     }
     return true;
@@ -217,83 +221,97 @@ static bool apply_writes(Evaluation *e) {
 
 static void copy_outputs(Evaluation *e) {
     for (uint32_t i = 0; i < e->g->outputs.len; i++) {
-        const Tensor *value = &e->values[e->g->outputs.data[i].node.id].tensor;
+        const Tensor *value = &value_of(e, e->g->outputs.data[i].node)->tensor;
         if (tensor_count(value)) memcpy(e->run->outputs[i].data, value->data, tensor_bytes(value));
     }
 }
 
-bool interp_run(const Graph *g, InterpRun *run) {
-    Arena *arena = run->arena;
-    uint32_t size = graph_size(g), widest = 1;
+/* Ascending ids of what the roots reach. */
+static const uint32_t *live_ids(const Graph *g, Arena *arena, uint32_t *count) {
+    uint32_t size = graph_size(g);
     bool *live = ARENA_ARRAY(arena, bool, size);
-    Evaluation e = {.g = g,
-                    .run = run,
-                    .values = ARENA_ARRAY(arena, Value, size),
-                    .math = math_programs(arena)};
-    run->flags = 0;
+    uint32_t *ids = ARENA_ARRAY(arena, uint32_t, size);
     graph_live(g, live);
-    find_last_uses(g, e.values);
     for (uint32_t i = 0; i < size; i++)
-        if (graph_node(g, (NodeId){i})->nargs > widest) widest = graph_node(g, (NodeId){i})->nargs;
-    const Value **args = ARENA_ARRAY(arena, const Value *, widest);
-    if (!prepare(&e, live)) return false;
-    prepare_outputs(&e);
-    bool done = run_nodes(&e, live, args);
+        if (live[i]) ids[(*count)++] = i;
+    return ids;
+}
+
+bool interp_run(const Graph *g, InterpRun *run) {
+    Evaluation e = {.g = g, .run = run};
+    run->flags = 0;
+    e.ids = live_ids(g, run->arena, &e.count);
+    if (!prepare(&e, run->arena)) return false;
+    run->outputs = ARENA_ARRAY(run->arena, Tensor, g->outputs.len);
+    for (uint32_t i = 0; i < g->outputs.len; i++) {
+        keep(&e, g->outputs.data[i].node);
+        run->outputs[i] = room_for(&e, g->outputs.data[i].node, run->arena);
+    }
+    for (uint32_t i = 0; i < g->writes.len; i++) keep(&e, g->writes.data[i].node);
+    if (!node_is_none(g->guard)) keep(&e, g->guard);
+    bool done = run_nodes(&e);
     if (done) {
         check_index_inputs(&e);
         check_guard(&e);
         copy_outputs(&e);
         done = apply_writes(&e);
     }
-    for (uint32_t i = 0; i < size; i++) value_free(&e.values[i]);
+    free_values(&e);
     run->flags = e.flags;
     return done;
 }
 
 /* ---- folding */
 
-static bool depends_on_constants_only(const Graph *g, NodeId root, bool *need) {
-    need[root.id] = true;
-    for (uint32_t i = root.id + 1; i-- > 0;) {
-        if (!need[i]) continue;
-        const GNode *n = graph_node(g, (NodeId){i});
-        if (n->op == OP_INPUT || n->op == OP_READ || n->op == OP_RANDOM || n->op == OP_CLOCK)
-            return false;
-        if (n->op == OP_GRAD) return false;
-        if (n->op == OP_SIZE && !dim_is_const(g->dims, (DimId){(uint32_t)n->attr[0]})) return false;
-        for (uint32_t k = 0; k < n->rank; k++)
-            if (!dim_is_const(g->dims, n->dims[k])) return false;
-        for (uint32_t k = 0; k < n->nargs; k++) need[n->args[k].id] = true;
+enum { FOLD_NODES_MAX = 256 }; /* a constant is folded operand by operand: its cone is small */
+
+/* Known without running: no input, slot, random number, clock or run-time size. */
+static bool is_constant_node(const Graph *g, const GNode *n) {
+    if (n->op == OP_INPUT || n->op == OP_READ || n->op == OP_RANDOM || n->op == OP_CLOCK)
+        return false;
+    if (n->op == OP_GRAD) return false;
+    if (n->op == OP_SIZE && !dim_is_const(g->dims, (DimId){(uint32_t)n->attr[0]})) return false;
+    for (uint32_t k = 0; k < n->rank; k++)
+        if (!dim_is_const(g->dims, n->dims[k])) return false;
+    return true;
+}
+
+/* Inserts `id` into the ascending list; false when it is full. */
+static bool list_insert(uint32_t *ids, uint32_t *count, uint32_t id) {
+    uint32_t at = *count;
+    while (at > 0 && ids[at - 1] > id) at--;
+    if (at > 0 && ids[at - 1] == id) return true;
+    if (*count == FOLD_NODES_MAX) return false;
+    memmove(ids + at + 1, ids + at, (*count - at) * sizeof *ids);
+    ids[at] = id;
+    ++*count;
+    return true;
+}
+
+/* What `root` is computed from, ascending. Operands have smaller ids, so they are inserted below
+ * the node visited: walking down from the end meets every node once. */
+static bool constant_cone(const Graph *g, NodeId root, uint32_t *ids, uint32_t *count) {
+    list_insert(ids, count, root.id);
+    for (uint32_t seen = 0; seen < *count; seen++) { /* `seen` nodes at the end are done */
+        const GNode *n = graph_node(g, (NodeId){ids[*count - 1 - seen]});
+        if (!is_constant_node(g, n)) return false;
+        for (uint32_t k = 0; k < n->nargs; k++)
+            if (!list_insert(ids, count, n->args[k].id)) return false;
     }
     return true;
 }
 
 bool interp_constant(const Graph *g, NodeId id, Arena *arena, Tensor *out) {
-    uint32_t size = id.id + 1, widest = 1;
-    bool *need = ARENA_ARRAY(arena, bool, size);
-    if (!depends_on_constants_only(g, id, need)) return false;
+    uint32_t ids[FOLD_NODES_MAX];
     InterpRun run = {.arena = arena};
-    Evaluation e = {.g = g,
-                    .run = &run,
-                    .values = ARENA_ARRAY(arena, Value, size),
-                    .math = math_programs(arena)};
-    for (uint32_t i = 0; i < size; i++) {
-        const GNode *n = graph_node(g, (NodeId){i});
-        if (!need[i]) continue;
-        if (n->nargs > widest) widest = n->nargs;
-        e.values[i].last_use = i;
-        for (uint32_t k = 0; k < n->nargs; k++) e.values[n->args[k].id].last_use = i;
-        if (!tensor_shape(g, &run, n->dtype, n->dims, n->rank, &e.values[i].tensor)) return false;
-    }
-    keep(e.values, id);
-    const Value **args = ARENA_ARRAY(arena, const Value *, widest);
-    *out = e.values[id.id].tensor;
-    out->data = arena_alloc(arena, tensor_bytes(out));
-    bool done = true;
-    for (uint32_t i = 0; done && i < size; i++)
-        if (need[i]) done = run_node(&e, i, args);
+    Evaluation e = {.g = g, .run = &run, .ids = ids};
+    if (!constant_cone(g, id, ids, &e.count)) return false;
+    if (!prepare(&e, arena)) return false;
+    keep(&e, id);
+    *out = room_for(&e, id, arena);
+    bool done = run_nodes(&e);
     if (done && tensor_count(out))
-        memcpy(out->data, e.values[id.id].tensor.data, tensor_bytes(out));
-    for (uint32_t i = 0; i < size; i++) value_free(&e.values[i]);
+        memcpy(out->data, value_of(&e, id)->tensor.data, tensor_bytes(out));
+    free_values(&e);
     return done && e.flags == 0; /* what raises a flag is left to run time */
 }

@@ -10,8 +10,8 @@
 typedef struct Value {
     Tensor tensor;
     uint8_t *absent;
-    bool borrowed; /* data belongs to the caller (inputs, slots) */
-    uint32_t last_use;
+    bool borrowed;     /* data belongs to the caller (inputs, slots) */
+    uint32_t last_use; /* id of the last node that reads it; its own id: none; UINT32_MAX: kept */
 } Value;
 
 typedef struct Evaluation Evaluation;
@@ -30,17 +30,25 @@ typedef struct Eval {
 struct Evaluation {
     const Graph *g;
     InterpRun *run;
-    Value *values;
-    const MathProgram **math; /* [op * 2 + (f64)] */
+    const uint32_t *ids; /* ascending: the nodes to evaluate, */
+    Value *values;       /* and their values */
+    uint32_t count;
+    const MathProgram *math[OP_COUNT][2]; /* [op][is f64]: of the ops that occur */
+    const Value **args;                   /* room for the operands of one node */
     uint32_t flags;
 };
 
 enum { SUM_BLOCK = 4096, SUM_LANE_COUNT = 16, CONTRACT_CHUNK = 4096 };
 
 /* ---- element access: floats as float or double, the rest as sign- or zero-extended int64 */
-float load_f32(const Tensor *t, size_t i); /* f32, f16, bf16 */
+float load_narrow(const Tensor *t, size_t i);             /* f16, bf16 */
+static inline float load_f32(const Tensor *t, size_t i) { /* f32, f16, bf16 */
+    return t->dtype == DTYPE_F32 ? ((const float *)t->data)[i] : load_narrow(t, i);
+}
 void store_f32(Tensor *t, size_t i, float value);
-double load_f64(const Tensor *t, size_t i);
+static inline double load_f64(const Tensor *t, size_t i) {
+    return ((const double *)t->data)[i];
+}
 void store_f64(Tensor *t, size_t i, double value);
 int64_t load_int(const Tensor *t, size_t i);
 void store_int(Tensor *t, size_t i, int64_t value); /* wraps */

@@ -1,6 +1,8 @@
 /* Hash-consing, canonical forms, roots, liveness, the verifier's refusals, limits, printing. */
 #include "compiler/graph/graph.h"
 
+#include "runtime/include/bmrt.h"
+
 #include <check.h>
 #include <math.h>
 #include <signal.h>
@@ -39,6 +41,38 @@ static NodeId input(const char *text, DimId rows, DimId columns) {
     Shape s = matrix(rows, columns);
     return g_input(g, name(text), DTYPE_F32, &s, nowhere);
 }
+
+/* ---- dtypes */
+
+START_TEST(dtypes_are_the_runtimes) {
+#define DTYPE(name_, text, bytes, cls, st) ck_assert_int_eq((int)DTYPE_##name_, (int)BMRT_##name_);
+    DTYPES(DTYPE)
+#undef DTYPE
+    ck_assert_int_eq((int)DTYPE_COUNT, (int)BMRT_DTYPE_COUNT);
+    ck_assert(dtype_find("bf16") == DTYPE_BF16 && dtype_find("float") == DTYPE_COUNT);
+    ck_assert(dtype_is_integer(DTYPE_U8) && !dtype_is_signed(DTYPE_U8) &&
+              !dtype_is_integer(DTYPE_BOOL));
+}
+END_TEST
+
+/* Every f16 and bf16 pattern survives the way through a double; halfway cases go to even. */
+START_TEST(small_floats_convert_both_ways) {
+    for (uint32_t bits = 0; bits < 0x10000; bits++) {
+        double h = f16_to_f64((uint16_t)bits), b = bf16_to_f64((uint16_t)bits);
+        ck_assert(isnan(h) ? isnan(f16_to_f64(f16_from_f64(h))) : f16_from_f64(h) == bits);
+        ck_assert(isnan(b) ? isnan(bf16_to_f64(bf16_from_f64(b))) : bf16_from_f64(b) == bits);
+    }
+    ck_assert_uint_eq(f16_from_f64(65519.999), 0x7bff);
+    ck_assert_uint_eq(f16_from_f64(65520), 0x7c00);
+    ck_assert_uint_eq(f16_from_f64(0x1p-25), 0);
+    ck_assert_uint_eq(f16_from_f64(0x1.8p-25), 1);
+    ck_assert_uint_eq(f16_from_f64(1 + 0x1p-11), 0x3c00);
+    ck_assert_uint_eq(f16_from_f64(1 + 0x3p-11), 0x3c02);
+    ck_assert_uint_eq(bf16_from_f64(-0x1p-134), 0x8000);
+    ck_assert_uint_eq(bf16_from_f64(0x1.ffp127), 0x7f80);
+    ck_assert_uint_eq(f16_from_f64(-1e300), 0xfc00);
+}
+END_TEST
 
 /* ---- hash-consing */
 
@@ -346,6 +380,8 @@ int main(void) {
     Suite *s = suite_create("graph");
     TCase *c = tcase_create("graph");
     tcase_add_checked_fixture(c, setup, teardown);
+    tcase_add_test(c, dtypes_are_the_runtimes);
+    tcase_add_test(c, small_floats_convert_both_ways);
     tcase_add_test(c, equal_nodes_are_one);
     tcase_add_test(c, the_table_grows);
     tcase_add_test(c, the_first_place_that_made_a_node_is_kept);
