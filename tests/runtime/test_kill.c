@@ -1,5 +1,5 @@
-/* A run that is killed (SIGKILL) at random moments and resumed each time ends with the very weights of
- * one that ran through. BMC_KILLS: how many kills (default 25). */
+/* A run that is killed (SIGKILL) at random moments and resumed each time ends with the very weights
+ * of one that ran through. BMC_KILLS: how many kills (default 25). */
 #define _DEFAULT_SOURCE /* usleep */
 #include <check.h>
 #include <stdio.h>
