@@ -25,6 +25,9 @@ CodeModule *codegen_module(Context *ctx, const Program *program, LoopProgram *co
                            uint32_t entry_count, const CodegenOptions *options);
 void codegen_destroy(CodeModule *m);
 
+/* Makes the object file now; what needs it would make it when first asked. */
+void codegen_object(CodeModule *m);
+
 typedef enum CodeFile { CODE_LLVM, CODE_ASSEMBLY, CODE_OBJECT } CodeFile;
 bool codegen_write(CodeModule *m, CodeFile kind, const char *path);
 bool codegen_text(CodeModule *m, CodeFile kind, Text *out); /* LLVM or ASSEMBLY */

@@ -24,6 +24,10 @@ LLVMMemoryBufferRef module_object(CodeModule *m) {
     return m->object;
 }
 
+void codegen_object(CodeModule *m) {
+    module_object(m);
+}
+
 bool codegen_text(CodeModule *m, CodeFile kind, Text *out) {
     if (kind == CODE_LLVM) {
         char *text = LLVMPrintModuleToString(m->module);

@@ -48,7 +48,7 @@ static ExitCode build_output(Pipeline *p, const char *path) {
     OutputKind kind;
     if (!output_kind(s, path, &kind)) return EXIT_CODE_USAGE;
     if (!file_writable(s->ctx, path)) return EXIT_CODE_RUN; /* said before the work, not after */
-    if (!pipeline_run(p, kind == OUTPUT_LLVM ? PASS_optimise : PASS_object)) return EXIT_CODE_INPUT;
+    if (!pipeline_run(p, kind == OUTPUT_LLVM ? PASS_emit : PASS_object)) return EXIT_CODE_INPUT;
     return write_output(p, path, kind) ? EXIT_CODE_OK : EXIT_CODE_RUN;
 }
 

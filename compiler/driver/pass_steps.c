@@ -63,13 +63,8 @@ bool pass_emit(Pipeline *p) {
     return p->module != NULL;
 }
 
-bool pass_optimise(Pipeline *p) {
-    (void)p;
-    return true;
-}
-
 bool pass_object(Pipeline *p) {
-    (void)p;
+    codegen_object(p->module);
     return true;
 }
 
