@@ -6,6 +6,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <sys/ioctl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 /* ---- Ctrl-C.  SIGINT and SIGTERM are blocked everywhere; a thread waits for them and raises the
@@ -189,11 +190,53 @@ static ExitCode test_model(Pipeline *p, BmrtTrainOptions *options, Display *disp
 
 typedef ExitCode (*ModelFn)(Pipeline *p, BmrtTrainOptions *options, Display *display);
 
+/* A misspelt --data must not fall back to the model's folder in silence. */
+static bool check_data_folder(Session *s) {
+    const char *folder = s->options.value[OPTION_data];
+    struct stat facts;
+    if (folder == NULL || (stat(folder, &facts) == 0 && S_ISDIR(facts.st_mode))) return true;
+    session_error(s, E_RUN_IO, "`--data %s`: there is no such folder", folder);
+    return false;
+}
+
+/* The blocks that the command runs must be there; named ones by that name. */
+static ExitCode check_blocks(const Pipeline *p, const char *kind) {
+    bool train = p->session->options.command == COMMAND_train;
+    uint32_t count = train ? p->program->train.len : p->program->test.len;
+    const Options *o = &p->session->options;
+    if (count == 0) {
+        Diag *d =
+            session_error(p->session, E_BLOCK, "`%s` has no %s block", o->words.data[0], kind);
+        diag_help(d, "what such a block says: `%s { data: ... }`", kind);
+        return EXIT_CODE_INPUT;
+    }
+    if (o->words.len < 2) return EXIT_CODE_OK;
+    Nearest near = {.wanted = o->words.data[1]};
+    for (uint32_t i = 0; i < count; i++) {
+        const char *name = train ? p->program->train.data[i].name : p->program->test.data[i].name;
+        if (name && strcmp(name, near.wanted) == 0) return EXIT_CODE_OK;
+        if (name) nearest_offer(&near, name);
+    }
+    Diag *d = session_error(p->session, E_OPTION, "`%s` has no %s block `%s`", o->words.data[0],
+                            kind, near.wanted);
+    if (near.best) diag_help(d, "did you mean `%s`?", near.best);
+    return EXIT_CODE_USAGE;
+}
+
 static ExitCode compile_and(Session *s, uint32_t roots, ModelFn work) {
     if (!session_words(s, 1, 2)) return EXIT_CODE_USAGE;
+    if (!check_data_folder(s)) return EXIT_CODE_RUN;
     Pipeline p;
     ExitCode code = EXIT_CODE_INPUT;
-    if (pipeline_open(&p, s, s->options.words.data[0], roots) && pipeline_run(&p, PASS_jit)) {
+    const char *kind = command_info(s->options.command)->name;
+    bool fine =
+        pipeline_open(&p, s, s->options.words.data[0], roots) && pipeline_run(&p, PASS_elaborate);
+    if (fine) {
+        code = check_blocks(&p, kind);
+        fine = code == EXIT_CODE_OK;
+        code = fine ? EXIT_CODE_INPUT : code;
+    }
+    if (fine && pipeline_run(&p, PASS_jit)) {
         session_show(s); /* warnings come before the work */
         Interrupt interrupt;
         interrupt_open(&interrupt);
