@@ -2,15 +2,13 @@
 add_executable(make_data ${CMAKE_CURRENT_SOURCE_DIR}/driver/make_data.c)
 target_compile_definitions(make_data PRIVATE _POSIX_C_SOURCE=200809L)
 target_link_libraries(make_data PRIVATE bmc_flags ZLIB::ZLIB m)
-if(TARGET bmc)
-  file(GLOB cases CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/driver/cli/*.test)
-  foreach(case ${cases})
-    get_filename_component(name ${case} NAME_WE)
-    add_test(NAME driver/cli/${name} COMMAND sh ${case})
-    set_tests_properties(driver/cli/${name} PROPERTIES TIMEOUT 300 ENVIRONMENT
-      "BMC=$<TARGET_FILE:bmc>;MAKE_DATA=$<TARGET_FILE:make_data>;SOURCE=${CMAKE_SOURCE_DIR}")
-  endforeach()
-endif()
+file(GLOB cases CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/driver/cli/*.test)
+foreach(case ${cases})
+  get_filename_component(name ${case} NAME_WE)
+  add_test(NAME driver/cli/${name} COMMAND sh ${case})
+  set_tests_properties(driver/cli/${name} PROPERTIES TIMEOUT 300 ENVIRONMENT
+    "BMC=$<TARGET_FILE:bmc>;MAKE_DATA=$<TARGET_FILE:make_data>;SOURCE=${CMAKE_SOURCE_DIR}")
+endforeach()
 add_test(NAME layers COMMAND ${CMAKE_SOURCE_DIR}/tools/check-layers)
 add_test(NAME layers_faults COMMAND sh ${CMAKE_CURRENT_SOURCE_DIR}/driver/check_layers_faults.sh
   ${CMAKE_SOURCE_DIR}/tools/check-layers)
