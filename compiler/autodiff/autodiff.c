@@ -51,6 +51,12 @@ static bool is_constant(const Graph *g, NodeId id) {
     return n->nargs == 0 && (n->op == OP_CONST || n->op == OP_IOTA || n->op == OP_SIZE);
 }
 
+static NodeId zeros_for(const Autodiff *ad, uint32_t grad) {
+    const GNode *n = graph_node(ad->from, (NodeId){grad});
+    Shape shape = graph_shape(ad->from, (NodeId){grad});
+    return g_const(ad->to, n->dtype, &shape, 0.0, n->span);
+}
+
 /* The xs of this y that can be asked for; the others are reported. An x that comes after y cannot
  * be part of it, and is not copied yet. */
 static void gather_targets(Autodiff *ad, uint32_t grad) {
@@ -73,14 +79,36 @@ static void gather_targets(Autodiff *ad, uint32_t grad) {
     }
 }
 
-static void take_results(Autodiff *ad, NodeId y) {
+/* What y depends on through differentiable edges in the graph as it was written, where a gradient
+ * depends on all that its own y depends on. */
+static const bool *written_reach(const Autodiff *ad, NodeId y) {
+    bool *reached = ARENA_ARRAY(ad->from->ctx->arena, bool, y.id + 1);
+    reached[y.id] = true;
+    for (uint32_t i = y.id + 1; i-- > 0;) {
+        const GNode *n = graph_node(ad->from, (NodeId){i});
+        for (uint32_t k = 0; reached[i] && k < n->nargs; k++)
+            if (sweep_flows(ad->from, n, k)) reached[n->args[k].id] = true;
+    }
+    return reached;
+}
+
+/* Where nothing arrived: 0 if y depends on x as written, by way of an inner gradient that happens
+ * not to (the second derivative of a linear function); else it is reported. */
+static void take_results(Autodiff *ad, NodeId y, NodeId written_y) {
     uint32_t missing = 0;
     Span span = {0};
+    const bool *reached = NULL;
     for (uint32_t i = 0; i < ad->xs.len; i++) {
         uint32_t grad = ad->grads.data[i];
+        const GNode *n = graph_node(ad->from, (NodeId){grad});
         ad->map[grad] = ad->results.data[i];
         if (!node_is_none(ad->results.data[i])) continue;
-        if (missing == 0) span = graph_node(ad->from, (NodeId){grad})->span;
+        if (!reached) reached = written_reach(ad, written_y);
+        if (reached[n->args[1].id]) {
+            ad->map[grad] = zeros_for(ad, grad);
+            continue;
+        }
+        if (missing == 0) span = n->span;
         ad->xs.data[missing++] = ad->xs.data[i];
     }
     if (missing) nograd_report(ad->to, y, ad->xs.data, missing, span);
@@ -94,15 +122,12 @@ static void differentiate(Autodiff *ad, uint32_t first) {
         uint32_t errors = diags_errors(ad->to->ctx->diags);
         sweep_run(ad->sweep, y, ad->xs.data, ad->xs.len, ad->results.data, n->span);
         ad->stopped = diags_errors(ad->to->ctx->diags) != errors;
-        if (!ad->stopped) take_results(ad, y);
+        if (!ad->stopped) take_results(ad, y, n->args[0]);
     }
     /* after an error, something of the right shape */
     for (uint32_t grad = first; grad != UINT32_MAX; grad = ad->next[grad]) {
-        const GNode *failed = graph_node(ad->from, (NodeId){grad});
-        Shape shape = graph_shape(ad->from, (NodeId){grad});
         ad->poisoned[grad] = node_is_none(ad->map[grad]);
-        if (ad->poisoned[grad])
-            ad->map[grad] = g_const(ad->to, failed->dtype, &shape, 0.0, failed->span);
+        if (ad->poisoned[grad]) ad->map[grad] = zeros_for(ad, grad);
     }
 }
 

@@ -158,6 +158,15 @@ START_TEST(of_itself) {
 }
 END_TEST
 
+/* The slope of 3x is 3, whose slope is 0: as written it depends on x, so it is no error. */
+START_TEST(second_derivative_of_a_line) {
+    Setup s = open_setup();
+    NodeId x = VECTOR(&s, 2, 3), y = op2(&s, OP_MUL, x, kit_splat(&s.kit, x, 3));
+    NodeId slope = gradient(&s, total(&s, y), x);
+    EXPECT(&s, slope, x, 0, 0);
+}
+END_TEST
+
 /* d5/dx5 sin = cos, each derivative asked of the one before. */
 START_TEST(fifth_derivative) {
     Setup s = open_setup();
@@ -310,6 +319,7 @@ int main(void) {
     tcase_add_test(tests, power_at_its_edges);
     tcase_add_test(tests, value_in_the_middle);
     tcase_add_test(tests, of_itself);
+    tcase_add_test(tests, second_derivative_of_a_line);
     tcase_add_test(tests, fifth_derivative);
     tcase_add_test(tests, linear_in_the_loss);
     tcase_add_test(tests, network_with_any_batch);
