@@ -12,16 +12,16 @@ enum { PREFETCH_ROWS = 6, PREFETCH_BYTES = 1024, LINE = 64 };
 
 BmrtStatus bmrt_rows_symbols(const BmrtEntry *entry, int64_t rows, int64_t *symbols,
                              BmrtMessage *message) {
-    bool found = entry->symbol_count == 0;
-    for (uint32_t i = 0; i < entry->input_count && !found; i++) {
-        const BmrtValue *v = &entry->inputs[i];
-        found = v->rank > 0 && v->dims[0].count == 1 && v->dims[0].terms[0].coefficient == 1 &&
-                v->dims[0].terms[0].count == 1 && v->dims[0].terms[0].symbols[0] == 0;
-    }
+    bool found = entry->symbol_count <= 1;
+    int64_t size;
     symbols[0] = rows;
-    if (found && entry->symbol_count <= 1) return BMRT_OK;
-    return bmrt_fail(message, BMRT_SHAPE,
-                     "`%s` has sizes other than its rows that only a host can give", entry->name);
+    for (uint32_t i = 0; i < entry->input_count && found; i++) {
+        const BmrtValue *v = &entry->inputs[i];
+        found = v->rank > 0 && bmrt_dim_value(&v->dims[0], symbols, &size) && size == rows;
+    }
+    if (found) return BMRT_OK;
+    return bmrt_fail(message, BMRT_SHAPE, "`%s` does not take batches of %lld rows", entry->name,
+                     (long long)rows);
 }
 
 static int64_t field_row_bytes(const BmrtField *field) {
@@ -41,19 +41,22 @@ static int32_t find_value(const BmrtValue *values, uint32_t count, const char *n
 static BmrtStatus bind_entry(BmrtBatcher *b, BmrtMessage *message) {
     const BmrtData *recipe = b->data->recipe;
     const BmrtEntry *entry = &bmrt_model(b->handle)->entries[b->entry];
-    int64_t rows;
+    int64_t one = 1, elements;
     for (uint32_t i = 0; i < entry->input_count; i++) {
         uint32_t f = 0;
         while (f < recipe->field_count &&
                strcmp(recipe->fields[f].name, entry->inputs[i].name) != 0)
             f++;
-        if (f == recipe->field_count || recipe->fields[f].dtype != entry->inputs[i].dtype)
+        if (f == recipe->field_count || recipe->fields[f].dtype != entry->inputs[i].dtype ||
+            !bmrt_dims_elements(entry->inputs[i].rank, entry->inputs[i].dims, &one, &elements) ||
+            elements * (int64_t)bmrt_dtype_bytes(entry->inputs[i].dtype) !=
+                field_row_bytes(&recipe->fields[f]))
             return bmrt_fail(message, BMRT_MISMATCH, "`%s` wants a field `%s` of type %s",
                              entry->name, entry->inputs[i].name,
                              bmrt_dtype_name(entry->inputs[i].dtype));
         b->field_of[i] = f;
     }
-    return bmrt_rows_symbols(entry, 1, &rows, message);
+    return bmrt_rows_symbols(entry, 1, &one, message);
 }
 
 static BmrtStatus make_columns(BmrtBatcher *b, BmrtMessage *message) {
@@ -149,17 +152,28 @@ BmrtStatus bmrt_batcher_make(BmrtBatcher *b, BmrtSplit part, const uint32_t *ord
     return status;
 }
 
-const void *bmrt_batcher_column(const BmrtBatcher *b, const char *name, BmrtDtype dtype) {
+const void *bmrt_batcher_column(const BmrtBatcher *b, const BmrtValue *value) {
+    const BmrtData *recipe = b->data->recipe;
+    int64_t wanted, there = -1;
+    BmrtDtype dtype = BMRT_DTYPE_COUNT;
+    const void *column = NULL;
+    if (!bmrt_dims_elements(value->rank, value->dims, &b->rows, &wanted)) return NULL;
     if (b->entry >= 0) {
         const BmrtEntry *entry = &bmrt_model(b->handle)->entries[b->entry];
-        const int32_t c = find_value(entry->outputs, entry->output_count, name);
-        return c >= 0 && entry->outputs[c].dtype == dtype ? b->columns[c] : NULL;
+        const int32_t c = find_value(entry->outputs, entry->output_count, value->name);
+        if (c < 0) return NULL;
+        const BmrtValue *output = &entry->outputs[c];
+        dtype = output->dtype;
+        column = b->columns[c];
+        (void)bmrt_dims_elements(output->rank, output->dims, &b->rows, &there);
     }
-    const BmrtData *recipe = b->data->recipe;
-    for (uint32_t f = 0; f < recipe->field_count; f++)
-        if (strcmp(recipe->fields[f].name, name) == 0)
-            return recipe->fields[f].dtype == dtype ? b->columns[f] : NULL;
-    return NULL;
+    for (uint32_t f = 0; b->entry < 0 && f < recipe->field_count; f++) {
+        if (strcmp(recipe->fields[f].name, value->name) != 0) continue;
+        dtype = recipe->fields[f].dtype;
+        column = b->columns[f];
+        there = field_row_bytes(&recipe->fields[f]) / (int64_t)bmrt_dtype_bytes(dtype) * b->rows;
+    }
+    return dtype == value->dtype && there == wanted ? column : NULL;
 }
 
 void bmrt_batcher_free(BmrtBatcher *b) {

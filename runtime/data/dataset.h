@@ -68,12 +68,13 @@ BmrtStatus bmrt_batcher_open(BmrtBatcher *out, BmrtHandle *handle, const BmrtHoo
  * NULL. columns are valid until the next call. */
 BmrtStatus bmrt_batcher_make(BmrtBatcher *b, BmrtSplit part, const uint32_t *order, int64_t first,
                              int64_t count, BmrtMessage *message);
-/* The column of this name in the current batch, or NULL. */
-const void *bmrt_batcher_column(const BmrtBatcher *b, const char *name, BmrtDtype dtype);
+/* The current batch's column that an entry's input names; NULL when there is none of its dtype and
+ * size. */
+const void *bmrt_batcher_column(const BmrtBatcher *b, const BmrtValue *value);
 void bmrt_batcher_free(BmrtBatcher *b);
 
-/* Values for an entry's symbols when its arrays have `rows` rows: the first dim of an input must be
- * one symbol (the rows), and the entry must have no other. symbols has room for one. */
+/* The entry's symbols when its inputs have `rows` rows: at most one symbol, and the first dim of
+ * every input must come out as `rows`. symbols has room for one. */
 BmrtStatus bmrt_rows_symbols(const BmrtEntry *entry, int64_t rows, int64_t *symbols,
                              BmrtMessage *message);
 

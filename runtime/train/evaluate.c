@@ -157,6 +157,9 @@ static BmrtStatus finish_metrics(Evaluation *e, int64_t rows, double *values, vo
                                  const void **inputs) {
     const BmrtEntry *finish = &e->s->model->entries[e->eval->finish_entry];
     BmrtStatus status = bind_finish(e, finish, inputs);
+    if (finish->symbol_count > 1) /* only the number of rows is known here */
+        return bmrt_report_text(e->s, BMRT_MISMATCH, "`%s` wants more sizes than its rows",
+                                finish->name);
     for (uint32_t i = 0; i < e->entry->output_count; i++) {
         const BmrtDtype dtype = e->entry->outputs[i].dtype;
         Partial *p = &e->partial[i];

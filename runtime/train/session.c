@@ -53,10 +53,11 @@ BmrtStatus bmrt_bind_columns(BmrtSession *s, const BmrtEntry *entry, const BmrtB
                              const void **inputs) {
     for (uint32_t i = 0; i < entry->input_count; i++) {
         const BmrtValue *v = &entry->inputs[i];
-        inputs[i] = bmrt_batcher_column(batch, v->name, v->dtype);
+        inputs[i] = bmrt_batcher_column(batch, v);
         if (!inputs[i])
-            return bmrt_report_text(s, BMRT_MISMATCH, "`%s` wants a column `%s` of type %s",
-                                    entry->name, v->name, bmrt_dtype_name(v->dtype));
+            return bmrt_report_text(s, BMRT_MISMATCH,
+                                    "`%s` wants a column `%s` of another type or size", entry->name,
+                                    v->name);
     }
     return BMRT_OK;
 }

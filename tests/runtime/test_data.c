@@ -555,10 +555,19 @@ START_TEST(batches_gather_rows) {
             ck_assert_int_eq(bmrt_batcher_make(&b, BMRT_SPLIT_TRAIN, ordered ? order : NULL, 30, 19,
                                                &fault.message),
                              BMRT_OK);
-            const float *by = bmrt_batcher_column(&b, "y", BMRT_F32);
-            const void *bx = bmrt_batcher_column(&b, "x", entry < 0 ? BMRT_U8 : BMRT_F32);
-            ck_assert(bx && by && !bmrt_batcher_column(&b, "z", BMRT_F32));
-            ck_assert_ptr_null(bmrt_batcher_column(&b, "y", BMRT_I32));
+            BmrtValue wx = fake.entries[FAKE_ROWS].inputs[0],
+                      wy = fake.entries[FAKE_ROWS].inputs[1];
+            if (entry >= 0) wx = fake.entries[FAKE_ROWS].outputs[0];
+            const float *by = bmrt_batcher_column(&b, &wy);
+            const void *bx = bmrt_batcher_column(&b, &wx);
+            ck_assert(bx && by);
+            wy.dtype = BMRT_I32;
+            ck_assert_ptr_null(bmrt_batcher_column(&b, &wy));
+            wx.rank = 1;
+            ck_assert_ptr_null(bmrt_batcher_column(&b, &wx));
+            wx.rank = 2;
+            wx.name = "z";
+            ck_assert_ptr_null(bmrt_batcher_column(&b, &wx));
             for (uint32_t i = 0; i < 19; i++) {
                 const uint32_t row = ordered ? order[i] : 30 + i;
                 ck_assert(by[i] == y[row]);
