@@ -171,7 +171,8 @@ static void run_roots(Sema *s) {
     for (uint32_t i = 0; i < file->count; i++)
         if (file->kids[i]->kind == NODE_DATA) data_declare(s, file->kids[i]);
     for (uint32_t i = 0; i < s->data.len; i++)
-        if (!s->data.data[i]->poisoned) data_rows(s, s->data.data[i]);
+        if (s->options->roots & (SEMA_TRAIN | SEMA_TEST)) data_entries(s, s->data.data[i]);
+        else data_rows(s, s->data.data[i]);
     for (uint32_t i = 0; i < file->count; i++)
         if (file->kids[i]->kind == NODE_LET)
             binding_value(s, scope_find(s->user, file->kids[i]->name), file->kids[i]->name_span);
