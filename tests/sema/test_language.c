@@ -105,7 +105,7 @@ static const Case CASES[] = {
     {"{ y[b] = v[i[b]] + x[b, 0]\n return y }", 2, {31, 14}},
     {"{ y[b, j] = exp(0 * x[b, j]) + f32(j)\n return y }", 6, {1, 2, 3, 1, 2, 3}},
     {"{ m[t, u] = f32(u <= t) where t < 2, u < 3\n return m }", 6, {1, 0, 0, 1, 1, 0}},
-    {"{ y[b] = 2 * sum[j](x[b, j] * 3 * v[j]) where b < 2\n return y }", 2, {840, 1920}},
+    {"{ y[b] = 2 * sum[j](x[b, j] * 3 * v[j]) where b < B\n return y }", 2, {840, 1920}},
     {"{ o[b, c] = x[b, 0] * x[c, 1]\n return o }", 4, {2, 5, 8, 20}},
     {"{ y[j] = relu(v[j] - 15)\n return y }", 3, {0, 5, 15}},
     {"{ y[b] = sum[j](x[b, j]) * sum[j](v[j])\n return y }", 2, {360, 900}},
