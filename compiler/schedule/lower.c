@@ -324,7 +324,8 @@ void lower_group(Sched *s, uint32_t number) {
         lower_constants(&l);
     else if (core == OP_SCATTER_ADD)
         lower_scatter(&l);
-    else if (core != OP_CONTRACT || !lower_tiles(&l))
+    else if (!node_is_none(g->transposed) ? !pack_matrix(&l)
+                                          : core != OP_CONTRACT || !lower_tiles(&l))
         lower_loops(&l);
     for (uint32_t i = 0; i < l.scalars.len; i++) s->scalar[l.scalars.data[i].id] = EXPR_NONE;
     work_estimate(s, g, l.k);

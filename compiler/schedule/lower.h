@@ -135,6 +135,7 @@ ExprId lower_elementwise(Lower *l, NodeId n, const Index *at);
 uint32_t pack_axes(const Sched *s, const Group *pack, uint32_t *order); /* node axis of each axis */
 ExprId pack_load(Lower *l, const Group *pack, const Index *at);
 void pack_store(Lower *l, const Group *pack, const Index *at);
+bool pack_matrix(Lower *l); /* the whole kernel; false: the operand is no matrix */
 
 /* ---- whole kernels */
 void lower_loops(Lower *l);        /* vectorise.c: a loop nest over the domain */

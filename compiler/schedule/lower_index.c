@@ -87,7 +87,7 @@ void lower_scatter(Lower *l) {
     ExprId axis[RANK_MAX], source[RANK_MAX];
     if (by_rows(l->s, y)) {
         skip = fixed = 0;
-        l->k->grain = ROW_GRAIN;
+        l->k->grain = threads_grain(l->s, y->dims[0]);
     } else if (y->attr[y->nattr - 1] != (int64_t)last &&
                dim_bound(l->s->dims, y->dims[last]) >= 2 * (int64_t)l->lanes) {
         skip = last;

@@ -114,7 +114,11 @@ static void lanes_block(Lower *l, const Reduce *r, RegId lanes, VarId v, ExprId 
         l_return(l, place);
     }
     if (full.id == to.id) return;
-    VarId rest = l_new_var(l, "k");
+    if (l->k->exprs.data[full.id].kind == EXPR_CONST) {
+        lanes_step(l, r, lanes, v, full, l_sub(l, to, full));
+        return;
+    }
+    VarId rest = l_new_var(l, "k"); /* none or once */
     l_enter_for(l, rest, full, to, SUM_LANES);
     lanes_step(l, r, lanes, v, l_var(l, rest), l_sub(l, to, l_var(l, rest)));
     l_return(l, place);
@@ -122,8 +126,9 @@ static void lanes_block(Lower *l, const Reduce *r, RegId lanes, VarId v, ExprId 
 
 /* ------------------------------------------------------------------ lanes in 16 accumulators */
 
-static void copies_step(Lower *l, const Reduce *r, RegId lanes, ExprId k) {
-    ExprId value = reduce_operand(l, r, k, EXPR_NONE);
+static void copies_step(Lower *l, const Reduce *r, RegId lanes, ExprId k, ExprId pred) {
+    ExprId value = reduce_operand(l, r, k, pred);
+    if (!expr_is_none(pred)) value = l_select(l, r->dtype, pred, value, r->start);
     l_set(l, lanes, l_op(l, r->op, r->dtype, l_reg(l, lanes), value));
 }
 
@@ -138,16 +143,15 @@ static void copies_block(Lower *l, const Reduce *r, RegId lanes, VarId u, ExprId
         VarId k = l_new_var(l, "k");
         l_enter_for(l, k, from, full, SUM_LANES);
         l_enter_unroll(l, u, SUM_LANES);
-        copies_step(l, r, lanes, l_add(l, l_var(l, k), l_var(l, u)));
+        copies_step(l, r, lanes, l_add(l, l_var(l, k), l_var(l, u)), EXPR_NONE);
         l_return(l, place);
     }
     if (full.id == to.id) return;
-    /* Copy u runs once when there is an element for it, else not at all. */
-    VarId rest = l_new_var(l, "k");
+    VarId rest = l_new_var(l, "k"); /* none or once */
+    l_enter_for(l, rest, full, to, SUM_LANES);
     l_enter_unroll(l, u, SUM_LANES);
-    ExprId at = l_add(l, full, l_var(l, u));
-    l_enter_for(l, rest, at, l_min(l, l_add(l, at, l_int(l, 1)), to), 1);
-    copies_step(l, r, lanes, l_var(l, rest));
+    ExprId k = l_add(l, l_var(l, rest), l_var(l, u));
+    copies_step(l, r, lanes, k, l_op(l, OP_LESS, DTYPE_BOOL, k, to));
     l_return(l, place);
 }
 

@@ -1,6 +1,8 @@
 /* Copies of operands with one axis moved last: where an element stands in them. */
 #include "compiler/schedule/lower.h"
 
+enum { PACK_BLOCK = 16 };
+
 uint32_t pack_axes(const Sched *s, const Group *pack, uint32_t *order) {
     uint32_t rank = node_of(s, pack->transposed)->rank, next = 0;
     for (uint32_t i = 0; i < rank; i++)
@@ -27,6 +29,38 @@ static void pack_note(Lower *l, const Group *pack, const Index *at, uint32_t pos
     bool rows = !expr_is_none(l->row) && at->axis[order[0]].id == l->row.id &&
                 dim_same(node_of(l->s, pack->transposed)->dims[order[0]], l->extent);
     access_note(l, position, rows ? ACCESS_ROWS : ACCESS_ANY);
+}
+
+/* A matrix is copied in blocks of PACK_BLOCK result rows: the lines a column of the operand touches
+ * are used for all rows of the block before they leave the cache. */
+bool pack_matrix(Lower *l) {
+    const Group *pack = l->group;
+    const GNode *x = node_of(l->s, pack->transposed);
+    uint32_t order[RANK_MAX];
+    if (x->rank != 2) return false;
+    pack_axes(l->s, pack, order);
+    Expr lo = {.kind = EXPR_LO, .dtype = DTYPE_I64}, hi = {.kind = EXPR_HI, .dtype = DTYPE_I64};
+    ExprId first = loop_expr(l->p, l->k, &lo), end = loop_expr(l->p, l->k, &hi);
+    ExprId columns = l_dim(l, x->dims[order[1]]);
+    l->k->parallel = true;
+    l->k->extent = l->extent = x->dims[order[0]];
+    l->k->grain = threads_grain(l->s, l->extent);
+    lower_scalars(l);
+    VarId block = l_new_var(l, "b"), column = l_new_var(l, "j"), row = l_new_var(l, "i");
+    VarId lane = l_new_var(l, "l");
+    l_enter_for(l, block, first, end, PACK_BLOCK);
+    l_enter_for(l, column, l_int(l, 0), columns, l->lanes);
+    ExprId stop = l_min(l, l_add(l, l_var(l, block), l_int(l, PACK_BLOCK)), end);
+    l_enter_for(l, row, l_var(l, block), stop, 1);
+    bool whole = dim_is_const(l->s->dims, x->dims[order[1]]) &&
+                 dim_value(l->s->dims, x->dims[order[1]]) % l->lanes == 0;
+    l_enter_vector(l, lane, l->lanes, whole ? EXPR_NONE : l_sub(l, columns, l_var(l, column)));
+    Index at = {.pred = EXPR_NONE};
+    at.axis[order[0]] = l->row = l_var(l, row);
+    at.axis[order[1]] = l_add(l, l_var(l, column), l_var(l, lane));
+    memo_clear(l);
+    pack_store(l, pack, &at);
+    return true;
 }
 
 ExprId pack_load(Lower *l, const Group *pack, const Index *at) {

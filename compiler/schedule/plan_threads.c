@@ -20,6 +20,13 @@ static double work_of(const Sched *s, const Group *g) {
     return work;
 }
 
+/* One grain an extent, so that all kernels over it share the partition: a row tile, or a whole vector
+ * where that still leaves enough pieces for every thread count in use. */
+int64_t threads_grain(const Sched *s, DimId extent) {
+    bool even = dim_is_const(s->dims, extent) && dim_value(s->dims, extent) % 64 == 0;
+    return even ? 2 * ROW_GRAIN : ROW_GRAIN;
+}
+
 void threads_choose(const Sched *s, const Group *g, const DimId *dims, uint32_t rank, int32_t *axis,
                     int64_t *grain) {
     *axis = -1;
@@ -27,7 +34,7 @@ void threads_choose(const Sched *s, const Group *g, const DimId *dims, uint32_t 
     if (rank == 0) return;
     if (dim_bound(s->dims, dims[0]) >= PARALLEL_MIN_ROWS) {
         *axis = 0;
-        *grain = ROW_GRAIN;
+        *grain = threads_grain(s, dims[0]);
         return;
     }
     if (work_of(s, g) < PARALLEL_MIN_WORK) return;

@@ -124,6 +124,7 @@ void lower_group(Sched *s, uint32_t number);
 /* ---- plan_threads.c */
 void threads_choose(const Sched *s, const Group *g, const DimId *dims, uint32_t rank, int32_t *axis,
                     int64_t *grain);
+int64_t threads_grain(const Sched *s, DimId extent); /* of rows */
 void plan_threads(Sched *s);
 /* ---- plan_memory.c */
 bool plan_memory(Sched *s);

@@ -45,7 +45,7 @@ static bool group_flat(Sched *s, const Group *g, uint32_t number) {
 static bool core_takes_vector(const Sched *s, const Group *g) {
     if (node_is_none(g->core)) return false;
     const GNode *n = node_of(s, g->core);
-    if (op_info(n->op)->cls != CLASS_REDUCE) return false;
+    if (op_info(n->op)->cls != CLASS_REDUCE || n->op == OP_ARGMAX) return false;
     return n->attr[n->nattr - 1] == (int64_t)node_of(s, n->args[0])->rank - 1;
 }
 
@@ -109,6 +109,11 @@ static void vector_axis(Lower *l, Nest *n, uint32_t i, ExprId from, ExprId to) {
     LowerPlace place = l_place(l);
     ExprId width = l_int(l, l->lanes);
     ExprId full = l_add(l, from, l_mul(l, l_div(l, l_sub(l, to, from), width), width));
+    /* Threads get whole vectors of an axis of whole vectors. */
+    bool whole = n->parallel == (int32_t)i && l->k->grain % l->lanes == 0 &&
+                 dim_is_const(l->s->dims, n->dims[i]) &&
+                 dim_value(l->s->dims, n->dims[i]) % l->lanes == 0;
+    if (whole) full = to;
     if (full.id != from.id) {
         VarId v = l_new_var(l, "j");
         l_enter_for(l, v, from, full, l->lanes);
