@@ -13,8 +13,13 @@ static bool is_commutative(Op op) {
     return false;
 }
 
+static bool is_unordered(const Graph *g, const GNode *n) {
+    (void)g;
+    return is_commutative(n->op) && n->args[0].id > n->args[1].id;
+}
+
 static NodeId visit(Rewrite *r, const GNode *n) {
-    if (!is_commutative(n->op) || n->args[0].id <= n->args[1].id) return rewrite_copy(r, n);
+    if (!is_unordered(r->to, n)) return rewrite_copy(r, n);
     NodeId args[3] = {n->args[1], n->args[0]};
     if (n->nargs == 3) args[2] = n->args[2];
     GNode ordered = *n;
@@ -23,5 +28,5 @@ static NodeId visit(Rewrite *r, const GNode *n) {
 }
 
 Graph *opt_cse(const Graph *g) {
-    return rewrite_graph(g, visit, NULL);
+    return rewrite_where(g, is_unordered, visit, NULL);
 }

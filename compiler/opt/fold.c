@@ -88,28 +88,35 @@ static bool is_foldable(const Graph *g, const GNode *n) {
     return true;
 }
 
+static bool is_constant_number(const Graph *g, const GNode *n) {
+    if (!op_is_elementwise(n->op)) return false;
+    for (uint32_t i = 0; i < n->nargs; i++)
+        if (!is_one_number(graph_node(g, n->args[i]))) return false;
+    return true;
+}
+
+static bool applies(const Graph *g, const GNode *n) {
+    for (uint32_t i = 0; i < n->nargs; i++)
+        if (graph_node(g, n->args[i])->op != OP_CONST) return false;
+    return n->nargs > 0 && !must_stay(g, n) && (is_constant_number(g, n) || is_foldable(g, n));
+}
+
 static NodeId visit(Rewrite *r, const GNode *n) {
-    bool constant = n->nargs > 0, numbers = op_is_elementwise(n->op);
-    for (uint32_t i = 0; i < n->nargs; i++) {
-        const GNode *x = graph_node(r->to, n->args[i]);
-        constant = constant && x->op == OP_CONST;
-        numbers = numbers && is_one_number(x);
+    if (!applies(r->to, n)) return rewrite_copy(r, n);
+    if (is_constant_number(r->to, n)) {
+        NodeId folded = fold_number(r, n);
+        return node_is_none(folded) ? rewrite_copy(r, n) : folded;
     }
-    if (constant && must_stay(r->to, n)) constant = false;
-    NodeId folded = NODE_NONE;
     Shape shape = {.rank = n->rank};
     for (uint32_t i = 0; i < n->rank; i++) shape.dims[i] = n->dims[i];
-    if (constant && numbers)
-        folded = fold_number(r, n);
-    else if (constant && is_foldable(r->to, n))
-        folded = evaluate(r, rewrite_copy(r, n), &shape, n->span);
-    return node_is_none(folded) ? rewrite_copy(r, n) : folded;
+    NodeId whole = rewrite_copy(r, n), folded = evaluate(r, whole, &shape, n->span);
+    return node_is_none(folded) ? whole : folded;
 }
 
 Graph *opt_fold(const Graph *g) {
     const Graph *now = g;
     for (int round = 0; round < ROUNDS_MAX; round++) {
-        Graph *next = rewrite_graph(now, visit, NULL);
+        Graph *next = rewrite_where(now, applies, visit, NULL);
         if (next == now) break;
         now = opt_simplify(next);
     }

@@ -22,16 +22,6 @@ static bool same_node(const GNode *a, const GNode *b) {
     return a->nattr == 0 || memcmp(a->attr, b->attr, a->nattr * sizeof *a->attr) == 0;
 }
 
-static bool is_identity(const Rewrite *r, const bool *live) {
-    uint32_t size = graph_size(r->from);
-    if (graph_size(r->to) != size) return false;
-    for (uint32_t i = 0; i < size; i++)
-        if (!live[i] || r->map[i].id != i ||
-            !same_node(graph_node(r->from, (NodeId){i}), graph_node(r->to, (NodeId){i})))
-            return false;
-    return true;
-}
-
 static void carry_roots(Rewrite *r) {
     for (uint32_t i = 0; i < r->from->outputs.len; i++) {
         const GraphOutput *out = &r->from->outputs.data[i];
@@ -44,26 +34,63 @@ static void carry_roots(Rewrite *r) {
     if (!node_is_none(r->from->guard)) r->to->guard = r->map[r->from->guard.id];
 }
 
-Graph *rewrite_graph(const Graph *from, NodeId (*visit)(Rewrite *, const GNode *), void *user) {
-    Arena *arena = from->ctx->arena;
-    uint32_t size = graph_size(from), most_args = 0;
-    Rewrite r = {.from = from, .to = graph_like(from), .visit = visit, .user = user};
-    bool *live = ARENA_ARRAY(arena, bool, size);
-    r.map = ARENA_ARRAY(arena, NodeId, size);
-    graph_live(from, live);
-    for (uint32_t i = 0; i < size; i++)
-        if (graph_node(from, (NodeId){i})->nargs > most_args)
-            most_args = graph_node(from, (NodeId){i})->nargs;
-    NodeId *args = ARENA_ARRAY(arena, NodeId, most_args);
-    for (uint32_t i = 0; i < size; i++) {
-        if (!live[i]) continue;
-        GNode n = *graph_node(from, (NodeId){i});
+static uint32_t most_operands(const Graph *g) {
+    uint32_t most = 0;
+    for (uint32_t i = 0; i < graph_size(g); i++)
+        if (graph_node(g, (NodeId){i})->nargs > most) most = graph_node(g, (NodeId){i})->nargs;
+    return most;
+}
+
+static void walk(Rewrite *r, const bool *live, RewriteVisit visit) {
+    NodeId *args = ARENA_ARRAY(r->from->ctx->arena, NodeId, most_operands(r->from));
+    r->same = true;
+    for (uint32_t i = 0; i < graph_size(r->from); i++) {
+        if (!live[i]) {
+            r->same = false;
+            continue;
+        }
+        GNode n = *graph_node(r->from, (NodeId){i});
         INVARIANT(n.op != OP_GRAD);
-        for (uint32_t k = 0; k < n.nargs; k++) args[k] = r.map[n.args[k].id];
+        for (uint32_t k = 0; k < n.nargs; k++) args[k] = r->map[n.args[k].id];
         n.args = args;
-        r.map[i] = visit ? visit(&r, &n) : rewrite_copy(&r, &n);
+        r->map[i] = visit ? visit(r, &n) : rewrite_copy(r, &n);
+        r->same = r->same && r->map[i].id == i && graph_size(r->to) == i + 1 &&
+                  same_node(graph_node(r->from, (NodeId){i}), graph_node(r->to, (NodeId){i}));
     }
-    if (is_identity(&r, live)) return (Graph *)from;
+}
+
+static Rewrite start(const Graph *from, void *user) {
+    return (Rewrite){.from = from,
+                     .to = graph_like(from),
+                     .map = ARENA_ARRAY(from->ctx->arena, NodeId, graph_size(from)),
+                     .user = user};
+}
+
+static bool *live_nodes(const Graph *g) {
+    bool *live = ARENA_ARRAY(g->ctx->arena, bool, graph_size(g));
+    graph_live(g, live);
+    return live;
+}
+
+Graph *rewrite_copy_graph(const Graph *from, RewriteVisit visit, void *user) {
+    Rewrite r = start(from, user);
+    walk(&r, live_nodes(from), visit);
     carry_roots(&r);
     return r.to;
+}
+
+Graph *rewrite_graph(const Graph *from, RewriteVisit visit, void *user) {
+    Rewrite r = start(from, user);
+    walk(&r, live_nodes(from), visit);
+    if (r.same) return (Graph *)from;
+    carry_roots(&r);
+    return r.to;
+}
+
+Graph *rewrite_where(const Graph *from, RewriteApplies applies, RewriteVisit visit, void *user) {
+    const bool *live = live_nodes(from);
+    for (uint32_t i = 0; i < graph_size(from); i++)
+        if (!live[i] || (applies && applies(from, graph_node(from, (NodeId){i}))))
+            return rewrite_graph(from, visit, user);
+    return (Graph *)from;
 }

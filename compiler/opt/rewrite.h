@@ -9,18 +9,24 @@ struct Rewrite {
     const Graph *from;
     Graph *to;
     NodeId *map; /* node of `from` -> node of `to`; set for live nodes with lower ids */
-    /* Adds what stands for `n` to `to` and returns it. n is the node with its operands already
-     * mapped. NULL: a plain copy. */
-    NodeId (*visit)(Rewrite *r, const GNode *n);
+    bool same;   /* so far the new graph equals the old one */
     void *user;
 };
 
-/* Visits the live nodes in ascending id, then carries outputs, writes and guard over. Returns
- * `from` itself when the result is the same node for node. Requires: no GRAD (its meaning would
- * change). */
-Graph *rewrite_graph(const Graph *from, NodeId (*visit)(Rewrite *, const GNode *), void *user);
+typedef NodeId (*RewriteVisit)(Rewrite *r, const GNode *n);
+typedef bool (*RewriteApplies)(const Graph *g, const GNode *n);
 
-/* graph_add of `n` as it stands. */
+/* Visits the live nodes in ascending id, then carries outputs, writes and guard over: always a new
+ * graph. Requires: no GRAD (its meaning would change). `visit` NULL: a plain copy. */
+Graph *rewrite_copy_graph(const Graph *from, RewriteVisit visit, void *user);
+/* The same, but `from` itself when the result is the same node for node. */
+Graph *rewrite_graph(const Graph *from, RewriteVisit visit, void *user);
+/* The same, and without walking when every node is live and `applies` (may be NULL: never) to none.
+ */
+Graph *rewrite_where(const Graph *from, RewriteApplies applies, RewriteVisit visit, void *user);
+
+/* What `visit` does for every live node: adds what stands for n, whose operands are already nodes
+ * of r->to, and returns it. rewrite_copy is graph_add of n as it stands. */
 NodeId rewrite_copy(Rewrite *r, const GNode *n);
 NodeId rewrite_add(Graph *g, const GNode *n);
 

@@ -9,7 +9,7 @@ static NodeId visit(Rewrite *r, const GNode *n) {
 }
 
 Graph *opt_seal(const Graph *g) {
-    Graph *sealed = rewrite_graph(g, visit, NULL);
+    Graph *sealed = rewrite_copy_graph(g, visit, NULL);
     graph_verify(sealed);
     sealed->sealed = true;
     return sealed;
