@@ -47,12 +47,18 @@ static const char LETTERS[] = "abcdefghijklmnopqrstuvwxyz";
 /* ---------------------------------------------------------------- brackets */
 
 int lexer_open(Parser *parser, char open, Span at) {
+    if (at.begin < parser->drop_until) return open;
+    if (open == '{' && parser->last_kind == '{' && !parser->skipping) {
+        Diag *diag = parser_error(parser, E_SYNTAX, at, "a block cannot start with a block");
+        diag_help(diag, "one `{` is enough; blocks belong to `if`, `repeat`, `scan` or a header");
+        return -1;
+    }
     if (parser->brackets.len >= BRACKET_DEPTH_LIMIT) {
         parser_too_deep(parser, at);
         return 0;
     }
     uint32_t token = parser->skipping ? TOKEN_NONE : parser->tokens.len;
-    Bracket bracket = {open, at.begin, token, parser->line_indent};
+    Bracket bracket = {open, at.begin, token, parser->statement_indent};
     vec_push(parser->ctx->arena, &parser->brackets, bracket);
     return open;
 }
@@ -68,6 +74,12 @@ static uint32_t matching(const Parser *parser, char open) {
 }
 
 int lexer_close(Parser *parser, char close, Span at) {
+    if (at.begin < parser->drop_until) return close;
+    if (close == '}' && parser->skipping && parser->skip_brace &&
+        open_braces(parser) == parser->skip_braces) {
+        parser->skip_brace = false;
+        return close;
+    }
     uint32_t match = matching(parser, close == ')' ? '(' : close == ']' ? '[' : '{');
     if (match == TOKEN_NONE) return close;
     const Bracket *bracket = &parser->brackets.data[match];
@@ -76,6 +88,9 @@ int lexer_close(Parser *parser, char close, Span at) {
     if (close == '}' && first_on_line && indent != bracket->indent &&
         parser->misindented == TOKEN_NONE)
         parser->misindented = bracket->offset;
+    if (close == '}' && !first_on_line && bracket->offset < parser->line_start)
+        parser->closed_early = at.begin;
+    parser->statement_indent = bracket->indent;
     parser->brackets.len = match;
     return close;
 }
@@ -150,12 +165,32 @@ static bool newline_while_skipping(Parser *parser, uint32_t next) {
     return can_end_statement(parser->last_kind) || outdented;
 }
 
+void lexer_drop_block(Parser *parser, uint32_t from, uint32_t indent) {
+    const char *text = parser->text;
+    uint32_t line = from, drop_until = 0;
+    while (line < parser->len) {
+        uint32_t end = line + (uint32_t)strcspn(text + line, "\n");
+        uint32_t depth = lexer_indent(parser, line);
+        char first = text[line + depth];
+        bool empty = first == '\n' || first == '\r' || first == '#';
+        if (!empty && depth <= indent) {
+            if (drop_until && first == '}' && depth == indent) drop_until = line + depth + 1;
+            break;
+        }
+        if (!empty) drop_until = end;
+        line = end + 1;
+    }
+    parser->drop_until = drop_until;
+}
+
 bool lexer_newline(Parser *parser, Span at) {
     uint32_t next = at.end;
     const char *text = parser->text + next;
     parser->line_start = next;
     while (parser->text[parser->line_start - 1] != '\n') parser->line_start--;
     parser->line_indent = lexer_indent(parser, parser->line_start);
+    parser->skip_brace = false;
+    if (at.begin < parser->drop_until) return false;
     if (parser->last_kind && parser->last_kind != TOKEN_NL && definition_starts(parser, next)) {
         if (parser->brackets.len) close_everything(parser, next);
         return true; /* even if the line before is not finished */
@@ -163,7 +198,8 @@ bool lexer_newline(Parser *parser, Span at) {
     if (!strncmp(text, "|>", 2) || !strncmp(text, "->", 2)) return false;
     if (parser->skipping) return newline_while_skipping(parser, next);
     if (!in_statements(parser) || !can_end_statement(parser->last_kind)) return false;
-    const char *joined = *text == '{' ? "{" : NULL;
+    bool next_line = at.begin + 1 == parser->line_start; /* no empty line or comment between */
+    const char *joined = *text == '{' && next_line && parser->last_kind != '}' ? "{" : NULL;
     if (parser->last_kind == '}' && strspn(text, LETTERS) == 4 && !strncmp(text, "else", 4))
         joined = "else";
     if (joined) parser_misplaced(parser, next, joined);
@@ -171,6 +207,7 @@ bool lexer_newline(Parser *parser, Span at) {
 }
 
 bool lexer_semicolon(Parser *parser, Span at) {
+    if (at.begin < parser->drop_until) return false;
     if (!in_statements(parser)) {
         if (parser->skipping || parser->statement_damaged) return false;
         const Bracket *open = innermost(parser);
@@ -188,6 +225,8 @@ bool lexer_semicolon(Parser *parser, Span at) {
 static int deliver(Parser *parser, int kind, Span span, uint32_t depth, uint32_t open_token) {
     Token token = {kind, span.begin, span.end, depth, open_token};
     vec_push(parser->ctx->arena, &parser->tokens, token);
+    int last = parser->last_kind;
+    if (!last || last == TOKEN_NL || last == '{') parser->statement_indent = parser->line_indent;
     parser->last_kind = kind;
     if (kind == TOKEN_NL) {
         parser->line_damaged = parser->statement_damaged;
@@ -233,6 +272,7 @@ int bmc_lex(SyntaxValue *value, Span *span, Parser *parser) {
             return kind;
         }
         if (parser->pending_at < parser->pending.len) continue;
+        if (span->begin < parser->drop_until) continue;
         if (kind == TOKEN_NL) { /* a newline may have closed brackets while skipping */
             span->end = span->begin + 1;
             depth = parser->brackets.len;
@@ -244,6 +284,8 @@ int bmc_lex(SyntaxValue *value, Span *span, Parser *parser) {
                 continue;
             }
             parser->skipping = false;
+            if (kind == TOKEN_NL && parser->text[span->begin] == '\n')
+                lexer_drop_block(parser, span->end, parser->skip_indent);
         }
         return deliver(parser, kind, *span, depth, open_token);
     }

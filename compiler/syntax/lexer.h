@@ -16,7 +16,7 @@ int lexer_number(Parser *parser, SyntaxValue *value, Span at);
 int lexer_bad_number(Parser *parser, SyntaxValue *value, Span at);
 int lexer_string(Parser *parser, SyntaxValue *value, Span at);
 int lexer_bad_string(Parser *parser, SyntaxValue *value, Span at);
-int lexer_open(Parser *parser, char open, Span at);
+int lexer_open(Parser *parser, char open, Span at); /* -1: to be ignored */
 int lexer_close(Parser *parser, char close, Span at);
 /* An operator of another language; a byte or character that starts no token. */
 int lexer_foreign(Parser *parser, const char *text, Span at);
@@ -24,6 +24,9 @@ int lexer_unknown(Parser *parser, SyntaxValue *value, Span at);
 
 /* Whether a word is reserved, and the token then, else 0. */
 int lexer_reserved(const char *word, size_t len);
+/* After a mistake in a statement that ends before `from` and stands `indent` deep: lines that are
+ * indented deeper, and a `}` as deep, are a block whose `{` was not seen; ignores them. */
+void lexer_drop_block(Parser *parser, uint32_t from, uint32_t indent);
 /* Blanks at the start of a line. */
 uint32_t lexer_indent(const Parser *parser, uint32_t line_start);
 /* Reports bytes that are no UTF-8. */

@@ -1,6 +1,7 @@
 /* Syntax errors: gathers the place, asks the rules of mistake_rules.c for the cause, and falls back
  * to naming what was expected. Then sets the lexer to skip to the end of the damaged statement. */
 #include "compiler/syntax/mistake.h"
+#include "compiler/syntax/lexer.h"
 
 #include "grammar/bmc.tab.h"
 
@@ -199,6 +200,13 @@ static Mistake gather(Parser *parser, const SyntaxExpected *expected) {
     return m;
 }
 
+uint32_t mistake_open_indent(const Mistake *m) {
+    const Parser *parser = m->parser;
+    for (uint32_t i = parser->brackets.len; i-- > 0;)
+        if (parser->brackets.data[i].token == m->open_token) return parser->brackets.data[i].indent;
+    return 0;
+}
+
 /* ---------------------------------------------------------------- saying */
 
 Span mistake_span(const Mistake *m) {
@@ -288,22 +296,27 @@ void parser_misplaced(Parser *parser, uint32_t at, const char *word) {
     Fix fix = {.diag = diag, .begin = line, .end = word_end};
     fix_edit(&fix, end, at, " ");
     vec_push(parser->ctx->arena, &parser->fixes, fix);
+    parser->statement_damaged = true; /* if the statement takes no block, that is known already */
 }
 
 /* ---------------------------------------------------------------- resuming */
 
 static void skip_statement(const Mistake *m) {
     Parser *parser = m->parser;
+    if (m->got == '}' && m->bracket) return;
     uint32_t braces = 0;
     for (uint32_t i = 0; i < parser->brackets.len; i++)
         braces += parser->brackets.data[i].open == '{';
     if (m->got == '{' && braces > 0) braces--;
-    if (m->got == TOKEN_NL || (m->got == '}' && m->bracket)) return;
-    parser->skipping = true;
-    parser->skip_braces = braces;
     uint32_t start = mistake_token(m, m->first)->begin;
     while (start > 0 && parser->text[start - 1] != '\n') start--;
-    parser->skip_indent = (uint32_t)strspn(parser->text + start, " \t");
+    /* indented, yet outside of all blocks: one was closed too early, and goes on */
+    parser->skip_indent = braces ? lexer_indent(parser, start) : 0;
+    parser->skip_braces = braces;
+    parser->skip_brace = mistake_expects(m, '{');
+    parser->skipping = m->got != TOKEN_NL;
+    if (m->got == TOKEN_NL && parser->text[mistake_token(m, m->at)->begin] == '\n')
+        lexer_drop_block(parser, mistake_token(m, m->at)->end, parser->skip_indent);
 }
 
 void parser_syntax_error(Parser *parser, const SyntaxExpected *expected) {

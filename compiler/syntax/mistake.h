@@ -45,6 +45,8 @@ uint32_t mistake_begin(const Mistake *m);      /* of the refused token */
 char mistake_next_character(const Mistake *m); /* after the refused token and blanks */
 bool token_is_connector(int kind);             /* stands between parts of a statement: `over` */
 bool token_is_definition(int kind);            /* fn, layer, optimizer, model */
+/* The indent of the statement that opened the innermost bracket. */
+uint32_t mistake_open_indent(const Mistake *m);
 /* The first token of the expression that ends before `at`, at the same bracket depth. */
 uint32_t mistake_expr_start(const Mistake *m);
 /* Offset where what goes on at `from`, `depth` brackets deep, ends: at a newline, `;`, `#` or a

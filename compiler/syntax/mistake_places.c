@@ -108,6 +108,14 @@ static bool missing_colon(Mistake *m, uint32_t name, Span span, uint32_t gap_end
     return true;
 }
 
+/* Something indented stands outside of all blocks: perhaps the block before was closed too early.
+ */
+static void label_early(const Mistake *m, Diag *diag) {
+    uint32_t at = m->parser->closed_early;
+    if (!m->block && at != TOKEN_NONE && at > 0)
+        diag_label(diag, parser_span(m->parser, at, at + 1), "does this `}` close too much?");
+}
+
 /* A reserved word where a line starts. */
 bool mistake_misplaced_word(Mistake *m) {
     if (m->at != m->first || !token_is_reserved(m->got)) return false;
@@ -131,6 +139,7 @@ bool mistake_misplaced_word(Mistake *m) {
         diag_help(diag, "%s", o->place);
     }
     if (o->top && next == '{') diag_help(diag, "or is a `}` missing above?");
+    label_early(m, diag);
     return true;
 }
 
@@ -152,7 +161,11 @@ bool mistake_setting_outside(Mistake *m) {
     Diag *diag =
         mistake_error(m, mistake_span(m), "the setting %s stands outside of a block", text);
     diag_help(diag, "settings belong in `data`, `train` and `test` blocks");
-    if (m->block) diag_help(diag, "a name in a body has no type of its own: `x = ...`");
+    uint32_t open = mistake_open_indent(m);
+    if (m->block && m->parser->line_indent <= open)
+        diag_label(diag, parser_token_span(m->parser, m->open_token), "is its `}` missing?");
+    else if (m->block)
+        diag_help(diag, "a name in a body has no type of its own: `x = ...`");
     return true;
 }
 
@@ -161,6 +174,10 @@ bool mistake_setting_outside(Mistake *m) {
 bool mistake_top_level(Mistake *m) {
     if (m->block || m->at != m->first) return false;
     char next = mistake_next_character(m);
+    if (m->got == TOKEN_NAME && m->parser->line_indent && m->parser->closed_early != TOKEN_NONE) {
+        label_early(m, mistake_error(m, mistake_span(m), "this stands outside of all blocks"));
+        return true;
+    }
     if (m->got == TOKEN_NAME && (next == '=' || next == ',')) {
         Diag *diag =
             mistake_error(m, mistake_span(m), "a name at the top of a file is given by `let`");
@@ -177,12 +194,15 @@ bool mistake_top_level(Mistake *m) {
     }
     Diag *diag = mistake_error(m, mistake_span(m), "a definition cannot start with %s",
                                mistake_text(m, m->at));
+    label_early(m, diag);
     static const char *const WORDS[] = {"let",       "use",   "fn",   "export", "layer",
                                         "optimizer", "model", "data", "train",  "test"};
     Nearest nearest = {.wanted = mistake_source(m, mistake_begin(m), mistake_token(m, m->at)->end)};
     for (size_t i = 0; i < sizeof WORDS / sizeof *WORDS; i++) nearest_offer(&nearest, WORDS[i]);
     if (nearest.best)
         diag_help(diag, "did you mean `%s`?", nearest.best);
+    else if (m->got == '{')
+        diag_help(diag, "a block starts with its kind: `data digits {`, `train {`, `test {`");
     else
         diag_help(diag,
                   "a file is made of let, use, fn, layer, model, optimizer, data, train, test");

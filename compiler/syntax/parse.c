@@ -47,6 +47,7 @@ void parser_run(Parser *parser, Context *ctx, uint32_t file, bool speculative) {
     parser->text = source->text;
     parser->len = source->len;
     parser->misindented = TOKEN_NONE;
+    parser->closed_early = TOKEN_NONE;
     parser->speculative = speculative;
     parser->line_indent = lexer_indent(parser, 0);
     if (parser->len > FILE_LIMIT_BYTES) {

@@ -35,7 +35,7 @@ typedef struct Bracket {
     char open;       /* ( [ { */
     uint32_t offset; /* in the text */
     uint32_t token;  /* its index, TOKEN_NONE when it was opened while tokens were skipped */
-    uint32_t indent; /* columns before the first character of its line */
+    uint32_t indent; /* of the statement it belongs to */
 } Bracket;
 
 /* A rewrite that may cure a mistake: offered as help only if the rewritten file parses further. */
@@ -56,6 +56,7 @@ typedef struct Parser {
     uint32_t file;
     const char *text;
     uint32_t len, offset;
+    uint32_t statement_indent;        /* of the line on which the current statement starts */
     uint32_t line_start, line_indent; /* of the line being read; a tab counts as one column */
     void *scanner;
 
@@ -68,11 +69,15 @@ typedef struct Parser {
     bool skipping;        /* after a mistake: until the statement ends */
     uint32_t skip_braces; /* `{` open around that statement */
     uint32_t skip_indent;
+    bool skip_brace;        /* a `{` is missing: a `}` on the same line would be its partner */
+    uint32_t drop_until;    /* tokens before this offset are ignored: a block without its `{` */
     bool statement_damaged; /* a lexical mistake was reported: its consequences stay silent */
     bool line_damaged;      /* the same of the statement that the last NL ended */
     bool stopped;           /* too deep or too large: only the end of file follows */
     bool speculative;       /* a trial parse: offers no fixes */
     uint32_t misindented;   /* offset of a `{` whose `}` is indented differently, TOKEN_NONE */
+
+    uint32_t closed_early; /* offset of a `}` amid a line that closed a block of several lines */
 
     NodeList items;
     VEC(Fix) fixes;

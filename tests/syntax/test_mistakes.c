@@ -1,4 +1,5 @@
 /* Syntax errors, from the text to the rendered message: one golden file per faulty program. */
+#include "compiler/syntax/parser.h"
 #include "syntax_helper.h"
 
 #define ERRORS BMC_SOURCE_DIR "/tests/syntax/errors"
@@ -51,7 +52,7 @@ START_TEST(recovery_is_exact) {
         {"fn f(x) {\n  y = g(1,\n    2 3,\n    4)\n  z 5\n}\n", 2},
         {"fn f(x) {\n  y = g(1, h(2\n  z = 3\n  w 5\n}\n", 2},
         {"}\n}\nlet a 3\n", 3},
-        {"fn f(x) { { { (\n", 2},
+        {"fn f(x) { { { (\n", 3},
     };
     for (size_t i = 0; i < sizeof CASES / sizeof *CASES; i++) {
         const char *messages;
@@ -77,6 +78,59 @@ START_TEST(poison_stands_in_the_tree) {
     ck_assert_int_eq(program->kids[3]->kids[0]->kind, NODE_POISON);
     ck_assert_int_eq(program->kids[3]->kids[1]->kind, NODE_SETTING);
     context_destroy(ctx);
+}
+END_TEST
+
+typedef struct Tally {
+    uint32_t refused, several, elsewhere;
+} Tally;
+
+static void tally(const char *text, uint32_t len, uint32_t at, Tally *t) {
+    Context *ctx = context_create();
+    uint32_t file = add_text(ctx, "t.bm", text, len);
+    syntax_parse(ctx, file);
+    uint32_t errors = diags_errors(ctx->diags);
+    if (errors) {
+        Place damaged = sources_place(ctx->sources, (Span){file, at, at});
+        Place said = sources_place(ctx->sources, diags_get(ctx->diags, 0)->span);
+        t->refused++;
+        t->several += errors > 1;
+        t->elsewhere += said.line < damaged.line || said.line > damaged.line + 1;
+    }
+    context_destroy(ctx);
+}
+
+/* One token less, or one said twice: almost always one message, on that line. (An exception is a
+ * missing `}`, found where the next definition starts.) */
+START_TEST(one_token_is_one_mistake) {
+    static const char *const FILES[] = {CORPUS "/digits.bm", CORPUS "/cell.bm", CORPUS "/blocks.bm",
+                                        CORPUS "/statements.bm"};
+    Tally t = {0};
+    for (size_t f = 0; f < sizeof FILES / sizeof *FILES; f++) {
+        FileText file = read_file(FILES[f]);
+        Context *ctx = context_create();
+        Parser parser = {0};
+        parser_run(&parser, ctx, add_text(ctx, "t.bm", file.data, file.len), false);
+        char *text = malloc(2 * file.len + 2);
+        for (uint32_t i = 0; i < parser.tokens.len; i++) {
+            Token token = parser.tokens.data[i];
+            uint32_t size = token.end - token.begin, rest = file.len - token.end;
+            if (token.end > file.len || size == 0 || file.data[token.begin] == '\n') continue;
+            memcpy(text, file.data, token.begin);
+            memcpy(text + token.begin, file.data + token.end, rest);
+            tally(text, file.len - size, token.begin, &t);
+            memcpy(text, file.data, token.end);
+            text[token.end] = ' ';
+            memcpy(text + token.end + 1, file.data + token.begin, size + rest);
+            tally(text, file.len + size + 1, token.begin, &t);
+        }
+        free(text);
+        free(file.data);
+        context_destroy(ctx);
+    }
+    ck_assert_uint_gt(t.refused, 1500);
+    ck_assert_msg(t.several * 100 <= t.refused, "%u of %u say more", t.several, t.refused);
+    ck_assert_msg(t.elsewhere * 50 <= t.refused, "%u of %u elsewhere", t.elsewhere, t.refused);
 }
 END_TEST
 
@@ -116,6 +170,7 @@ int main(void) {
     tcase_add_test(tests, golden_messages);
     tcase_add_test(tests, recovery_is_exact);
     tcase_add_test(tests, poison_stands_in_the_tree);
+    tcase_add_test(tests, one_token_is_one_mistake);
     tcase_add_test(tests, a_flood_is_stopped);
     tcase_add_test(tests, other_folder);
     suite_add_tcase(suite, tests);
