@@ -127,8 +127,8 @@ Shape graph_shape(const Graph *g, NodeId id);
 NodeId graph_add(Graph *g, Op op, DType dtype, const Shape *shape, const NodeId *args,
                  uint32_t nargs, const int64_t *attr, uint32_t nattr, Span span);
 
-/* The node that graph_add would return without adding anything, or NODE_NONE. All of dtype and shape must
- * be given. */
+/* The node that graph_add would return without adding anything, or NODE_NONE. All of dtype and
+ * shape must be given. */
 NodeId graph_find(const Graph *g, Op op, DType dtype, const Shape *shape, const NodeId *args,
                   uint32_t nargs, const int64_t *attr, uint32_t nattr);
 
