@@ -12,3 +12,5 @@ endforeach()
 add_test(NAME layers COMMAND ${CMAKE_SOURCE_DIR}/tools/check-layers)
 add_test(NAME layers_faults COMMAND sh ${CMAKE_CURRENT_SOURCE_DIR}/driver/check_layers_faults.sh
   ${CMAKE_SOURCE_DIR}/tools/check-layers)
+add_test(NAME docs/language COMMAND sh ${CMAKE_CURRENT_SOURCE_DIR}/driver/check_snippets.sh $<TARGET_FILE:bmc>
+  ${CMAKE_SOURCE_DIR}/docs/language.md)
