@@ -262,7 +262,7 @@ static bool bind_static(Sema *s, const Slotting *b, Value v) {
         if (KINDS[i].fits(s, v)) return true;
         Diag *d = sema_error(s, E_ARGUMENT, b->span, "`%s` of `%s` wants %s, got %s",
                              b->par->name->text, def_name(b->def), KINDS[i].wants,
-                             v.kind == V_NUM || v.kind == V_STR || v.kind == V_BOOL
+                             v.kind == V_NUM || v.kind == V_STR || v.kind == V_BOOL || v.kind == V_LIST
                                  ? value_string(s, v)
                                  : value_kind_name(v.kind));
         if (b->def && b->def->name) diag_note(d, "declared as %s", signature_text(s, b->def));
@@ -297,9 +297,9 @@ static bool bind_tensor(Sema *s, Slotting *b, Value v, bool *deferred) {
     DType got = tensor_dtype(s, v);
     bool fits = want == DTYPE_COUNT ? dtype_is_float(got) : got == want;
     if (!fits) {
-        const char *wants = want == DTYPE_COUNT ? "a float" : dtype_name(want);
-        Diag *d = sema_error(s, E_DTYPE, b->span, "`%s` wants `%s` as %s, got %s",
-                             def_name(b->def), par_string(s, b->par), wants, dtype_name(got));
+        Diag *d = sema_error(s, E_DTYPE, b->span, "`%s` wants `%s`%s, got %s", def_name(b->def),
+                             par_string(s, b->par), want == DTYPE_COUNT ? " of floats" : "",
+                             dtype_name(got));
         diag_caret(d, "%s", dtype_name(got));
         sema_decl_label(s, d, v, NULL);
         diag_help(d, "convert it: `%s(...)`", want == DTYPE_COUNT ? "f32" : dtype_name(want));
@@ -466,10 +466,7 @@ static bool bind_one_result(Sema *s, const Node *rtype, Value v, Scope *scope, c
     Scope *probe = scope_new(s, scope, true);
     Binding *row = scope_find(scope, ellipsis_sym(s));
     if (row) scope_set(s, probe, ellipsis_sym(s), row->value, row->span);
-    uint32_t errors = s->seen_spans.len;
     Shape shape = tensor_shape(s, v), want_shape;
-    (void)errors;
-    bool same = true;
     uint32_t fixed = 0;
     bool open = false;
     for (uint32_t i = 0; i < dims->count; i++) {
@@ -484,10 +481,11 @@ static bool bind_one_result(Sema *s, const Node *rtype, Value v, Scope *scope, c
     bool ok = eval_shape(s, dims, &want_shape);
     s->scope = saved;
     if (!ok) return false;
-    same = shape_same(&shape, &want_shape);
-    if (same) return true;
-    Diag *d = sema_error(s, E_SHAPE, span, "`%s` declares `-> %s`, that is %s, but returns %s",
-                         def_name(def), node_text(s, dims), shape_string(s, &want_shape, NULL),
+    if (shape_same(&shape, &want_shape)) return true;
+    const char *written = node_text(s, dims), *means = shape_string(s, &want_shape, NULL);
+    bool plain = strcmp(written, means) == 0;
+    Diag *d = sema_error(s, E_SHAPE, span, "`%s` declares `-> %s`%s%s, but returns %s",
+                         def_name(def), written, plain ? "" : ", that is ", plain ? "" : means,
                          shape_string(s, &shape, NULL));
     diag_label(d, rtype->span, "declared here");
     return false;

@@ -21,8 +21,9 @@ const Node *block_setting(const Node *block, const char *name) {
     return NULL;
 }
 
-void check_settings(Sema *s, const Node *block, const SettingSpec *specs, const char *what) {
+bool check_settings(Sema *s, const Node *block, const SettingSpec *specs, const char *what) {
     Text all = {.arena = s->arena};
+    bool known = true;
     for (const SettingSpec *p = specs; p->name; p++)
         text_printf(&all, "%s%s", p == specs ? "" : " ", p->name);
     for (uint32_t i = 0; i < block->count; i++) {
@@ -33,6 +34,7 @@ void check_settings(Sema *s, const Node *block, const SettingSpec *specs, const 
         for (; p->name && strcmp(p->name, entry->name->text) != 0; p++)
             nearest_offer(&near, p->name);
         if (!p->name) {
+            known = false;
             Diag *d = sema_error(s, E_SETTING, entry->name_span, "%s has no setting `%s`", what,
                                  entry->name->text);
             if (near.best) diag_help(d, "did you mean `%s`?", near.best);
@@ -46,6 +48,7 @@ void check_settings(Sema *s, const Node *block, const SettingSpec *specs, const 
         Diag *d = sema_error(s, E_BLOCK, entry->name_span, "`%s` is set twice", entry->name->text);
         diag_label(d, first->name_span, "first here");
     }
+    return known;
 }
 
 static bool setting_int(Sema *s, const Node *block, const char *name, int64_t low, int64_t *out) {
@@ -269,7 +272,8 @@ static void run_short(Sema *s, BlockRun *run, const Node *loss_setting, const No
     if (rule.kind != V_INSTANCE || rule.as.instance->def->kind != NODE_OPTIMIZER) {
         Diag *d = sema_error(s, E_BLOCK, rule_setting->span, "`optimizer` wants an optimizer such as "
                                                              "adam(), got %s",
-                             value_kind_name(rule.kind));
+                             rule.kind == V_OPTIMIZER ? "one without its settings"
+                                                      : value_kind_name(rule.kind));
         if (rule.kind == V_OPTIMIZER)
             diag_help(d, "with its settings: `%s()`", rule.as.fn->def->name->text);
         return;
@@ -521,8 +525,13 @@ void make_train(Sema *s, const Node *node) {
     DataBlock *d;
     int32_t split = BMRT_SPLIT_TRAIN;
     s->scope = s->user;
-    check_settings(s, node, TRAIN_SETTINGS, "a train block");
-    if (!setting_data(s, node, &d, &split) || !check_train(s, node, d)) return;
+    bool known = check_settings(s, node, TRAIN_SETTINGS, "a train block");
+    if (!setting_data(s, node, &d, &split)) return;
+    /* a misspelt setting explains what is missing */
+    if (!known && (!block_setting(node, "loss") || !block_setting(node, "optimizer")) &&
+        !find_step(node))
+        return;
+    if (!check_train(s, node, d)) return;
     if (!train_settings(s, node, d, &t)) return;
     t.data = d ? d->index : -1;
     BlockRun run = {.node = node, .root = node->name ? node->name->text : "train", .data = d,

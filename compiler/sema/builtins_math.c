@@ -98,14 +98,18 @@ static Value select_value(Sema *s, const BuiltinCall *c) {
 static bool leaks(Sema *s, const BuiltinCall *c, const Shape *shape) {
     if (!s->rows || shape->rank) return false;
     const char *name = c->builtin->name;
+    const Node *call = c->node;
     for (const Frame *f = s->frame; f && f->def; f = f->up)
-        if (f->def->kind == NODE_FN && span_in_prelude(s, f->def->span)) name = f->def->name->text;
+        if (f->def->kind == NODE_FN && span_in_prelude(s, f->def->span)) {
+            name = f->def->name->text;
+            call = f->call;
+        }
     Diag *d = sema_error(s, E_LEAK, c->span, "`%s` of one row of a scalar field is the value itself",
                          name);
     diag_note(d, "expressions in a data block run row by row; statistics must say which rows they "
                  "see");
-    diag_help(d, "`fit(%s(...))` is computed once over the train split and saved with the weights",
-              name);
+    diag_help(d, "`fit(%s)` is computed once over the train split and saved with the weights",
+              call ? node_text(s, call) : name);
     return true;
 }
 

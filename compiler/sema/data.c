@@ -170,9 +170,14 @@ static bool split_part(Sema *s, const Node *arg, BmrtSplitRule *rule) {
     if (value_is_poison(v)) return false;
     const char *name = arg->name ? arg->name->text : "";
     int64_t i;
-    if (strcmp(name, "seed") == 0 && value_is_int(v, &i) && i >= 0) {
-        rule->seed = (uint64_t)i;
-        return true;
+    if (strcmp(name, "seed") == 0) {
+        if (value_is_int(v, &i) && i >= 0) {
+            rule->seed = (uint64_t)i;
+            return true;
+        }
+        sema_error(s, E_DATA, arg->span, "`seed` wants a whole number from 0 up, got %s",
+                   value_string(s, v));
+        return false;
     }
     for (int k = BMRT_SPLIT_TRAIN; k < BMRT_SPLIT_COUNT; k++) {
         if (strcmp(name, SPLIT_NAMES[k]) != 0) continue;
@@ -288,6 +293,15 @@ static bool column_outputs(Sema *s, DataBlock *d, Scope *scope, Graph *g) {
     return true;
 }
 
+static Span field_span(const DataBlock *d, Sym name) {
+    for (uint32_t i = 0; i < d->node->count; i++) {
+        const Node *entry = d->node->kids[i];
+        const Node *par = entry->kind == NODE_FIELD ? node_kid(entry, 0) : NULL;
+        if (par && par->name == name) return entry->span;
+    }
+    return d->node->span;
+}
+
 static Graph *row_graph(Sema *s, DataBlock *d, bool training) {
     Build build;
     Scope *saved = s->scope, *scope = scope_new(s, s->user, true);
@@ -300,8 +314,9 @@ static Graph *row_graph(Sema *s, DataBlock *d, bool training) {
         for (uint32_t k = 0; k < f->rank; k++)
             shape.dims[k] = dim_const(s->program->dims, f->dims[k]);
         Sym name = ctx_sym(s->ctx, f->name);
-        NodeId in = g_input(build.g, name, (DType)f->dtype, &shape, d->node->span);
-        scope_set(s, scope, name, value_tensor(s, in), d->node->span);
+        Span at = field_span(d, name);
+        scope_set(s, scope, name,
+                  value_tensor(s, g_input(build.g, name, (DType)f->dtype, &shape, at)), at);
     }
     Frame f;
     frame_push(s, &f, d->node, NULL, (Span){0});

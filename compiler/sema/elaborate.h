@@ -251,6 +251,7 @@ struct Sema {
     bool no_updates; /* the step elaborated for its metrics only */
     bool rows;       /* inside a data block */
     bool generic;    /* checking a definition that no root uses: params may have run-time dims */
+    bool made_up;    /* ... and even its settings are run-time dims */
     bool doubt;      /* while generic: from here on a mistake may be none */
     uint32_t depth;
     uint64_t work;
@@ -426,7 +427,7 @@ typedef struct SettingSpec {
     bool supported;
 } SettingSpec;
 const Node *block_setting(const Node *block, const char *name);
-void check_settings(Sema *s, const Node *block, const SettingSpec *specs, const char *what);
+bool check_settings(Sema *s, const Node *block, const SettingSpec *specs, const char *what);
 DataBlock *data_find(Sema *s, Sym name);
 void data_declare(Sema *s, const Node *node);
 bool data_rows(Sema *s, DataBlock *d); /* builds row graphs; false: poisoned */

@@ -91,13 +91,7 @@ static void exec_update(Sema *s, const Node *stmt) {
             item = v.as.list.items[i];
         Binding *b = scope_find(s->scope, t->name);
         if (!b || value_is_poison(b->value)) continue;
-        if (b->value.kind != V_SLOT) {
-            Diag *d = sema_error(s, E_WRITE, t->span, "`%s` is no `param` or `state` of this body",
-                                 t->name->text);
-            diag_label(d, b->span, "`%s` is bound here", t->name->text);
-            diag_help(d, "name a new value with `=`");
-            continue;
-        }
+        if (b->value.kind != V_SLOT) continue; /* the resolver said so */
         write_slot(s, (uint32_t)b->value.as.slot, item, t->span);
     }
 }

@@ -375,7 +375,8 @@ static Value compare_nodes(Sema *s, const char *op, NodeId a, NodeId b, Span spa
     return value_tensor(s, g_binary(g, OP_OR, less, g_binary(g, OP_EQUAL, a, b, span), span));
 }
 
-static bool check_operand_dtype(Sema *s, const Node *e, const BinaryOp *op, DType t) {
+/* `bools`: only what a bool operand may do; a number beside it has not got its dtype yet. */
+static bool check_operand_dtype(Sema *s, const Node *e, const BinaryOp *op, DType t, bool bools) {
     if (op->logical && t != DTYPE_BOOL) {
         sema_error(s, E_DTYPE, e->span, "`%s` wants bools, got %s", op->text, dtype_name(t));
         return false;
@@ -385,7 +386,7 @@ static bool check_operand_dtype(Sema *s, const Node *e, const BinaryOp *op, DTyp
         diag_help(d, "write `f32(...)` or `i32(...)` around the bool");
         return false;
     }
-    if (op->op == OP_POW && !dtype_is_float(t)) {
+    if (!bools && op->op == OP_POW && !dtype_is_float(t)) {
         sema_error(s, E_DTYPE, e->span, "`^` with this exponent wants floats, got %s",
                    dtype_name(t));
         return false;
@@ -398,8 +399,10 @@ static Value tensor_binary(Sema *s, const Node *e, const BinaryOp *op, Value a, 
     if (op->op == OP_POW && a.kind == V_TENSOR && value_is_int(b, &n) && n >= -4 && n <= 4 &&
         tensor_dtype(s, a) != DTYPE_BOOL && (n >= 0 || dtype_is_float(tensor_dtype(s, a))))
         return small_power(s, a, n, e->span);
+    if (a.kind == V_TENSOR && !check_operand_dtype(s, e, op, tensor_dtype(s, a), true)) return POISON;
+    if (b.kind == V_TENSOR && !check_operand_dtype(s, e, op, tensor_dtype(s, b), true)) return POISON;
     if (!unify_dtype(s, e->span, op->text, &a, &b)) return POISON;
-    if (!check_operand_dtype(s, e, op, tensor_dtype(s, a))) return POISON;
+    if (!check_operand_dtype(s, e, op, tensor_dtype(s, a), false)) return POISON;
     if (!broadcast_pair(s, e->span, op->text, &a, &b)) return POISON;
     NodeId x = tensor_node(s, a, e->span), y = tensor_node(s, b, e->span);
     if (node_is_none(x) || node_is_none(y)) return POISON;

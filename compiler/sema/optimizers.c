@@ -61,7 +61,8 @@ static bool version_read(Sema *s, uint32_t slot, const bool *mark, uint32_t size
     if (found == 1) return true;
     if (found == 0) {
         Diag *d = sema_error(s, E_NOGRAD, span, "the loss does not depend on `%s`", path);
-        diag_label(d, s->program->slots.data[slot].span, "`%s` is declared here", path);
+        Span declared = s->program->slots.data[slot].span;
+        if (!span_in_prelude(s, declared)) diag_label(d, declared, "`%s` is declared here", path);
         diag_help(d, "minimize over the part of the model that the loss uses");
         return false;
     }
@@ -74,7 +75,7 @@ static Value bundle_gradient(Sema *s, NodeId y, Value x, Span span) {
     Bundle *of, *out = ARENA_NEW(s->arena, Bundle);
     if (!value_as_bundle(s, x, &of, span)) return POISON;
     if (of->count == 0) {
-        Diag *d = sema_error(s, E_NOGRAD, span, "%s has no parameters here",
+        Diag *d = sema_error(s, E_NOGRAD, span, "`%s` has no parameters here",
                              x.kind == V_INSTANCE ? x.as.instance->path : "this");
         diag_help(d, "compute the loss from the model first");
         return POISON;
@@ -98,6 +99,8 @@ static Value bundle_gradient(Sema *s, NodeId y, Value x, Span span) {
 }
 
 static const char *argument_text(Sema *s, const Node *call, uint32_t i, const char *otherwise) {
+    if (call && call->kind == NODE_MINIMIZE)
+        return node_text(s, i == 0 ? node_kid(call, 0) : node_kid(node_kid(call, 1), 0));
     if (!call || call->kind != NODE_CALL || call->count < i + 2) return otherwise;
     return node_text(s, node_kid(call->kids[i + 1], 0));
 }
@@ -241,12 +244,14 @@ void exec_minimize(Sema *s, const Node *stmt) {
         if (value_is_poison(loss) || value_is_poison(model) || value_is_poison(rule)) continue;
         if (rule.kind != V_INSTANCE || rule.as.instance->def->kind != NODE_OPTIMIZER) {
             Diag *d = sema_error(s, E_KIND, node_kid(target, 1)->span,
-                                 "`with` wants an optimizer, got %s", value_kind_name(rule.kind));
+                                 "`with` wants an optimizer, got %s",
+                                 rule.kind == V_OPTIMIZER ? "one without its settings"
+                                                          : value_kind_name(rule.kind));
             if (rule.kind == V_OPTIMIZER)
                 diag_help(d, "with its settings: `%s()`", rule.as.fn->def->name->text);
             continue;
         }
-        Value g = gradient(s, loss, model, NULL, node_kid(target, 0)->span);
+        Value g = gradient(s, loss, model, stmt, node_kid(target, 0)->span);
         if (value_is_poison(g)) continue;
         Value values[2] = {model, g};
         const Node *nodes[2] = {node_kid(target, 0), what};

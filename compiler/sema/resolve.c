@@ -188,9 +188,8 @@ static void visit_slot(Resolver *r, const Node *n) {
     if (r->def && r->def->kind == NODE_FN) {
         Diag *d = sema_error(r->s, E_PURITY, n->span, "a `fn` cannot own %s",
                              n->kind == NODE_PARAM ? "parameters" : "state");
-        diag_label(d, r->def->span.begin ? (Span){r->def->span.file, r->def->span.begin,
-                                                  r->def->span.begin + 2}
-                                         : r->def->name_span,
+        Span fn = {r->def->span.file, r->def->span.begin, r->def->span.begin + 2};
+        diag_label(d, r->def->flags & NODE_FLAG_EXPORT ? r->def->name_span : fn,
                    "this is a function: calling it twice would have to mean the same weights, or "
                    "different ones");
         diag_help(d, "make it a layer, settings first: `layer %s(...)(x[...])`",
@@ -199,6 +198,52 @@ static void visit_slot(Resolver *r, const Node *n) {
     visit(r, node_kid(par, 0));
     visit(r, node_kid(n, 1));
     declare(r, par->name, par->name_span);
+}
+
+static const Node *slot_of(const Node *n, Sym name) {
+    if (!n) return NULL;
+    if ((n->kind == NODE_PARAM || n->kind == NODE_STATE) && node_kid(n, 0) &&
+        node_kid(n, 0)->name == name)
+        return n;
+    for (uint32_t i = 0; i < n->count; i++) {
+        const Node *found = slot_of(n->kids[i], name);
+        if (found) return found;
+    }
+    return NULL;
+}
+
+static bool is_parameter(const Node *def, Sym name) {
+    const Node *list = node_kid(def, 1);
+    for (uint32_t i = 0; list && i < list->count; i++)
+        if (list->kids[i]->name == name) return true;
+    return false;
+}
+
+/* `:=` writes states; in an optimizer also its arguments. */
+static void visit_update(Resolver *r, const Node *n) {
+    const Node *targets = node_kid(n, 0);
+    visit_kids(r, n);
+    for (uint32_t i = 0; targets && r->def && i < targets->count; i++) {
+        const Node *t = targets->kids[i];
+        if (t->kind != NODE_NAME) continue;
+        bool rule = r->def->kind == NODE_OPTIMIZER;
+        const Node *slot = slot_of(r->def, t->name);
+        if ((slot && (slot->kind == NODE_STATE || rule)) || (rule && is_parameter(r->def, t->name)))
+            continue;
+        if (slot) {
+            Diag *d = sema_error(r->s, E_WRITE, t->span, "only an optimizer may write the param `%s`",
+                                 t->name->text);
+            diag_label(d, slot->span, "declared here");
+            diag_help(d, "declare it `state` if the layer itself changes it");
+            continue;
+        }
+        Binding *b = scope_find(r->scope, t->name);
+        if (!b) continue;
+        Diag *d = sema_error(r->s, E_WRITE, t->span, "`%s` is no `state` of this body",
+                             t->name->text);
+        if (!span_in_prelude(r->s, b->span)) diag_label(d, b->span, "`%s` is bound here", t->name->text);
+        diag_help(d, "name a new value with `=`");
+    }
 }
 
 /* ------------------------------------------------------------------ definitions */
@@ -273,6 +318,34 @@ static void check_states(Resolver *r, const Node *n, const Node *body) {
     for (uint32_t i = 0; i < n->count; i++) check_states(r, n->kids[i], body);
 }
 
+static uint32_t mentions(const Node *n, Sym name) {
+    if (!n) return 0;
+    uint32_t count = n->kind == NODE_NAME && n->name == name;
+    for (uint32_t i = 0; i < n->count; i++) count += mentions(n->kids[i], name);
+    return count;
+}
+
+/* A dim that is bound once, never used, and spelt almost like a `let` is likely a mistake. */
+static void check_new_dims(Resolver *r, const Node *def, const Node *list) {
+    for (uint32_t i = 0; list && i < list->count; i++) {
+        const Node *dims = node_kid(list->kids[i], 0);
+        for (uint32_t k = 0; dims && k < dims->count; k++) {
+            const Node *e = dims->kids[k];
+            if (e->kind != NODE_NAME || e->name->len < 3 || scope_find(r->s->user, e->name) ||
+                mentions(def, e->name) != 1)
+                continue;
+            Nearest near = {.wanted = e->name->text};
+            for (uint32_t b = 0; b < r->s->user->names.len; b++)
+                if (r->s->user->names.data[b].def->kind == NODE_LET)
+                    nearest_offer(&near, r->s->user->names.data[b].name->text);
+            if (!near.best) continue;
+            Diag *d = ctx_warning(r->s->ctx, W_NEW_DIM, e->span, "new dim `%s`; did you mean `%s`?",
+                                  e->name->text, near.best);
+            diag_help(d, "a name in the brackets of a parameter that is not in scope binds a new dim");
+        }
+    }
+}
+
 static void visit_definition(Resolver *r, const Node *n) {
     bool model = n->kind == NODE_MODEL;
     Scope *outer = open_scope(r);
@@ -282,6 +355,8 @@ static void visit_definition(Resolver *r, const Node *n) {
     for (uint32_t i = 0; result && i < result->count; i++)
         declare_dims(r, node_kid(result->kids[i], 0));
     visit(r, body);
+    check_new_dims(r, n, node_kid(n, 0));
+    if (!model) check_new_dims(r, n, node_kid(n, 1));
     if (n->kind != NODE_FN) check_states(r, body, body);
     r->scope = outer;
 }
@@ -365,7 +440,7 @@ static const Visitor VISITORS[NODE_KIND_COUNT] = {
     [NODE_LAMBDA] = visit_lambda,    [NODE_MEMBER] = visit_member,
     [NODE_SCAN] = visit_scan,        [NODE_ASSIGN] = visit_assign,
     [NODE_BLOCK] = visit_block,      [NODE_REPEAT] = visit_repeat,
-    [NODE_PARAM] = visit_slot,       [NODE_STATE] = visit_slot,
+    [NODE_UPDATE] = visit_update,    [NODE_PARAM] = visit_slot,       [NODE_STATE] = visit_slot,
     [NODE_FN] = visit_definition,    [NODE_LAYER] = visit_definition,
     [NODE_MODEL] = visit_definition, [NODE_OPTIMIZER] = visit_definition,
     [NODE_DATA] = visit_data,        [NODE_TRAIN] = visit_train,

@@ -139,6 +139,7 @@ static void check_generic(Sema *s, const Node *def) {
     f.root = "check";
     s->generic = s->training = true;
     s->doubt = false;
+    s->made_up = two;
     const Node *list = node_kid(def, two ? 1 : 0);
     bool ok = true;
     if (two) ok = generic_inputs(s, build.g, node_kid(def, 0), probe, &settings);
