@@ -135,11 +135,11 @@ static void users_collect(Sched *s) {
 /* ------------------------------------------------------------------ who reads a node, and how */
 
 typedef struct Demand {
-    bool need;    /* must be stored */
-    bool address; /* the reader needs an address */
-    bool outside; /* read by another kernel, or at another position */
-    bool repeats; /* read several times an element */
-    bool all;     /* read even where it is not chosen (pad, concat) */
+    bool need;     /* must be stored */
+    bool address;  /* the reader needs an address */
+    bool outside;  /* read by another kernel, or at another position */
+    bool repeats;  /* read several times an element */
+    bool all;      /* read even where it is not chosen (pad, concat) */
     bool unrolled; /* read behind a contract, whose kernel has a copy per register of its tile */
     uint32_t reader;
 } Demand;
@@ -204,9 +204,9 @@ static void demand_of_user(const Sched *s, NodeId id, NodeId user, Demand *d) {
     }
 }
 
-/* A value of no core that several kernels need is stored by the first core kernel that uses it, when
- * all other readers come later: raises its level to that core's. Not where a tile would unroll much
- * code (random numbers): that has a kernel of its own. */
+/* A value of no core that several kernels need is stored by the first core kernel that uses it,
+ * when all other readers come later: raises its level to that core's. Not where a tile would unroll
+ * much code (random numbers): that has a kernel of its own. */
 static void adopt(Sched *s, NodeId id) {
     NodePlan *p = plan_of(s, id);
     uint32_t first = NONE;
@@ -234,8 +234,7 @@ static bool store_pure(const GNode *n, const NodePlan *p, const Demand *d) {
     if (n->op == OP_CONST || n->op == OP_SIZE || n->op == OP_CLOCK) return false;
     if (op_info(n->op)->cls == CLASS_VIEW) return d->address && !is_addressable_view(n);
     if (d->address) return true;
-    if (n->rank == 0 && n->op != OP_RANDOM)
-        return p->cost > COST_SCALAR && (shared || d->repeats);
+    if (n->rank == 0 && n->op != OP_RANDOM) return p->cost > COST_SCALAR && (shared || d->repeats);
     if (d->unrolled && p->cost >= COST_UNROLLED) return true;
     return (shared && p->cost >= COST_EXPENSIVE) || (d->repeats && p->cost > 2) ||
            (d->all && p->cost >= COST_EXPENSIVE);

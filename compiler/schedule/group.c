@@ -125,8 +125,8 @@ void group_nodes(Sched *s) {
     for (uint32_t i = 0; i < s->size; i++) {
         NodePlan *p = &s->plan[i];
         if (!p->live) continue;
-        bool wait = !p->core && p->stored && plan_in_region(p) &&
-                    s->core_group[p->level / 2] == NONE;
+        bool wait =
+            !p->core && p->stored && plan_in_region(p) && s->core_group[p->level / 2] == NONE;
         if (wait) {
             p->dep = dep_stamp(p->level, 0);
             vec_push(s->arena, &waiting, ((NodeId){i}));

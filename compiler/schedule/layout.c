@@ -1,9 +1,9 @@
 /* Layout: operands of contractions in the order the vector loop wants them.
  *
- * The vector runs over the result's last label. Where the operand that carries it has another stride
- * than 1 along it (x @ w.T, the backward pass of a dense layer), the operand is copied once with that
- * axis last, by a kernel of its own. The copy costs a pass over the operand, the contraction reads
- * it once a row tile. Copies of one operand are shared. */
+ * The vector runs over the result's last label. Where the operand that carries it has another
+ * stride than 1 along it (x @ w.T, the backward pass of a dense layer), the operand is copied once
+ * with that axis last, by a kernel of its own. The copy costs a pass over the operand, the
+ * contraction reads it once a row tile. Copies of one operand are shared. */
 #include "compiler/schedule/sched.h"
 
 enum { PACK_MIN_ROWS = 16 };
@@ -26,8 +26,8 @@ static bool unit_stride(const Sched *s, NodeId id, uint32_t axis) {
             if (n->attr[2 * axis + 1] != 1) return false;
         } else if (n->op == OP_RESHAPE) {
             const GNode *x = node_of(s, n->args[0]);
-            bool last = axis + 1 == n->rank && x->rank > 0 &&
-                        dim_same(x->dims[x->rank - 1], n->dims[axis]);
+            bool last =
+                axis + 1 == n->rank && x->rank > 0 && dim_same(x->dims[x->rank - 1], n->dims[axis]);
             if (!last) return axis + 1 == n->rank && plan_of(s, n->args[0])->stored;
             axis = x->rank - 1;
         } else {

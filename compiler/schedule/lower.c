@@ -6,7 +6,8 @@
  * axis, or anywhere): plan_threads.c decides from these notes where barriers stand. */
 #include "compiler/schedule/lower.h"
 
-/* ------------------------------------------------------------------ memo: (node, position) -> value */
+/* ------------------------------------------------------------------ memo: (node, position) ->
+ * value */
 
 typedef struct MemoEntry {
     uint32_t generation;
@@ -162,15 +163,15 @@ ExprId lower_GRAD(Lower *l, NodeId n, const Index *at) {
 }
 
 static const LowerRule rules[OP_COUNT] = {
-#define RULE_LEAF(name) lower_##name,
-#define RULE_UNARY(name) lower_elementwise,
-#define RULE_BINARY(name) lower_elementwise,
-#define RULE_TERNARY(name) lower_elementwise,
-#define RULE_VIEW(name) lower_##name,
-#define RULE_REDUCE(name) lower_##name,
-#define RULE_CONTRACT(name) lower_##name,
-#define RULE_INDEX(name) lower_##name,
-#define RULE_GRAD(name) lower_##name,
+#define RULE_LEAF(name)                  lower_##name,
+#define RULE_UNARY(name)                 lower_elementwise,
+#define RULE_BINARY(name)                lower_elementwise,
+#define RULE_TERNARY(name)               lower_elementwise,
+#define RULE_VIEW(name)                  lower_##name,
+#define RULE_REDUCE(name)                lower_##name,
+#define RULE_CONTRACT(name)              lower_##name,
+#define RULE_INDEX(name)                 lower_##name,
+#define RULE_GRAD(name)                  lower_##name,
 #define OP(name, text, arity, cls, diff) RULE_##cls(name)
 #include "compiler/graph/ops.def"
 #undef OP
@@ -196,8 +197,8 @@ ExprId lower_value(Lower *l, NodeId n, const Index *at) {
 static void store(Lower *l, const Target *t, const Index *at, ExprId value) {
     uint32_t position = loop_use(l->p, l->k, t->buffer, true);
     access_note(l, position, index_in_row(l, t->node, at) ? ACCESS_ROWS : ACCESS_ANY);
-    loop_store(l->p, l->k, l->nested ? &l->parent : NULL, position,
-               index_position(l, t->node, at), value, EXPR_NONE);
+    loop_store(l->p, l->k, l->nested ? &l->parent : NULL, position, index_position(l, t->node, at),
+               value, EXPR_NONE);
 }
 
 static ExprId target_value(Lower *l, const Target *t, const Index *at) {

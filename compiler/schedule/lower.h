@@ -7,7 +7,7 @@
 /* A position in a tensor: one I64 expression per axis, or its row-major position (flat). */
 typedef struct Index {
     bool flat;
-    bool row;    /* flat: in row `Lower.row` of the leading axis; `pos` counts within the row */
+    bool row; /* flat: in row `Lower.row` of the leading axis; `pos` counts within the row */
     ExprId pos;
     ExprId axis[RANK_MAX];
     ExprId pred; /* false: the position may lie outside, nothing must be loaded; or EXPR_NONE */
@@ -22,12 +22,12 @@ typedef struct Lower {
     Kernel *k;
     Group *group;
     uint32_t number;
-    bool nested;   /* statements go to `parent`; else to the kernel's top level */
+    bool nested; /* statements go to `parent`; else to the kernel's top level */
     StmtId parent;
-    ExprId row;    /* the position on the parallel axis 0, or EXPR_NONE */
-    DimId extent;  /* of the parallel axis */
-    bool vector;   /* a VECTOR loop is open */
-    uint32_t lanes; /* f32 lanes of a machine vector */
+    ExprId row;           /* the position on the parallel axis 0, or EXPR_NONE */
+    DimId extent;         /* of the parallel axis */
+    bool vector;          /* a VECTOR loop is open */
+    uint32_t lanes;       /* f32 lanes of a machine vector */
     VarId open[OPEN_MAX]; /* UNROLL and VECTOR variables around here */
     uint32_t open_count;
     Memo *memo;
@@ -112,11 +112,11 @@ bool lower_is_inline(const Lower *l, NodeId n); /* evaluated here, not loaded */
 #define RULE_UNARY(name)
 #define RULE_BINARY(name)
 #define RULE_TERNARY(name)
-#define RULE_VIEW(name) RULE_LEAF(name)
-#define RULE_REDUCE(name) RULE_LEAF(name)
-#define RULE_CONTRACT(name) RULE_LEAF(name)
-#define RULE_INDEX(name) RULE_LEAF(name)
-#define RULE_GRAD(name) RULE_LEAF(name)
+#define RULE_VIEW(name)                  RULE_LEAF(name)
+#define RULE_REDUCE(name)                RULE_LEAF(name)
+#define RULE_CONTRACT(name)              RULE_LEAF(name)
+#define RULE_INDEX(name)                 RULE_LEAF(name)
+#define RULE_GRAD(name)                  RULE_LEAF(name)
 #define OP(name, text, arity, cls, diff) RULE_##cls(name)
 #include "compiler/graph/ops.def"
 #undef OP
@@ -138,9 +138,9 @@ void pack_store(Lower *l, const Group *pack, const Index *at);
 bool pack_matrix(Lower *l); /* the whole kernel; false: the operand is no matrix */
 
 /* ---- whole kernels */
-void lower_loops(Lower *l);        /* vectorise.c: a loop nest over the domain */
-void lower_constants(Lower *l);    /* lower_leaf.c: a CONST of many words */
-void lower_scatter(Lower *l);      /* lower_index.c */
-bool lower_tiles(Lower *l);        /* tile.c: contract; false: not of a shape it takes */
+void lower_loops(Lower *l);     /* vectorise.c: a loop nest over the domain */
+void lower_constants(Lower *l); /* lower_leaf.c: a CONST of many words */
+void lower_scatter(Lower *l);   /* lower_index.c */
+bool lower_tiles(Lower *l);     /* tile.c: contract; false: not of a shape it takes */
 
 #endif

@@ -1,6 +1,6 @@
-/* contract, one element at a time: one fma chain over k ascending, restarted from +0 every 4,096 and
- * the partial sums added in ascending order. The value rule works in any loop nest; tile.c has the
- * register tiles for the shapes that matter. */
+/* contract, one element at a time: one fma chain over k ascending, restarted from +0 every 4,096
+ * and the partial sums added in ascending order. The value rule works in any loop nest; tile.c has
+ * the register tiles for the shapes that matter. */
 #include "compiler/schedule/lower_contract.h"
 
 Contract contract_of(const Sched *s, NodeId id) {

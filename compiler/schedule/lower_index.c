@@ -1,4 +1,5 @@
-/* gather and scatter_add: positions read from memory. Out of range: clamped, and the sticky flag. */
+/* gather and scatter_add: positions read from memory. Out of range: clamped, and the sticky flag.
+ */
 #include "compiler/schedule/lower.h"
 
 /* The value of one index operand as a position on an axis of `size`; flags when it lies outside. An

@@ -38,9 +38,8 @@ ExprId lower_CLOCK(Lower *l, NodeId n, const Index *at) {
     const GNode *x = node_of(l->s, n);
     (void)at;
     bool wide = x->dtype != DTYPE_F32;
-    Expr e = {.kind = EXPR_CLOCK,
-              .dtype = wide ? DTYPE_F64 : DTYPE_F32,
-              .imm = (uint64_t)x->attr[0]};
+    Expr e = {
+        .kind = EXPR_CLOCK, .dtype = wide ? DTYPE_F64 : DTYPE_F32, .imm = (uint64_t)x->attr[0]};
     return l_cast(l, x->dtype, loop_expr(l->p, l->k, &e));
 }
 

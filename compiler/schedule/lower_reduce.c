@@ -11,11 +11,11 @@ typedef struct Reduce {
     NodeId node;
     const GNode *x; /* the operand */
     Op op;
-    DType dtype;   /* of the accumulator */
-    ExprId start;  /* of an accumulator */
-    ExprId size;   /* reduced elements */
-    bool blocks;   /* may exceed one block */
-    bool whole;    /* the operand is read at flat positions: out * size + k */
+    DType dtype;  /* of the accumulator */
+    ExprId start; /* of an accumulator */
+    ExprId size;  /* reduced elements */
+    bool blocks;  /* may exceed one block */
+    bool whole;   /* the operand is read at flat positions: out * size + k */
     const Index *at;
 } Reduce;
 
@@ -80,8 +80,8 @@ static Reduce reduce_begin(Lower *l, NodeId id, const Index *at, Op op) {
     r.dtype = op == OP_ADD ? accumulator(n->dtype) : r.x->dtype;
     r.start = op == OP_ADD ? l_bits(l, r.dtype, 0) : extreme(l, r.dtype, op == OP_MAX);
     r.size = l_dim(l, size);
-    r.blocks = op == OP_ADD &&
-               (!dim_is_const(l->s->dims, size) || dim_value(l->s->dims, size) > K_CHUNK);
+    r.blocks =
+        op == OP_ADD && (!dim_is_const(l->s->dims, size) || dim_value(l->s->dims, size) > K_CHUNK);
     r.whole = reads_whole(l, n, r.x);
     return r;
 }
@@ -247,9 +247,9 @@ ExprId lower_ARGMAX(Lower *l, NodeId n, const Index *at) {
     }
     l_set(l, take, larger);
     l_set(l, best, l_select(l, r.dtype, l_reg(l, take), x, y));
-    l_set(l, where,
-          l_select(l, DTYPE_I32, l_reg(l, take), l_cast(l, DTYPE_I32, l_var(l, k)),
-                   l_reg(l, where)));
+    l_set(
+        l, where,
+        l_select(l, DTYPE_I32, l_reg(l, take), l_cast(l, DTYPE_I32, l_var(l, k)), l_reg(l, where)));
     l_return(l, place);
     return l_reg(l, where);
 }

@@ -89,8 +89,7 @@ static ExprId pad_axis(Lower *l, const GNode *y, const GNode *x, uint32_t i, Exp
     DimId low = {(uint32_t)y->attr[3 * i]}, high = {(uint32_t)y->attr[3 * i + 1]};
     int64_t pitch = y->attr[3 * i + 2] + 1;
     ExprId pos = l_sub(l, at, l_dim(l, low)), zero = l_int(l, 0), size = l_dim(l, x->dims[i]);
-    if (!dim_equals(l->s->dims, low, 0))
-        *inside = l_and(l, *inside, less(l, l_int(l, -1), pos));
+    if (!dim_equals(l->s->dims, low, 0)) *inside = l_and(l, *inside, less(l, l_int(l, -1), pos));
     if (pitch == 1) {
         if (!dim_equals(l->s->dims, high, 0)) *inside = l_and(l, *inside, less(l, pos, size));
         return pos;
@@ -123,8 +122,8 @@ ExprId lower_CONCAT(Lower *l, NodeId n, const Index *at) {
     for (uint32_t k = y->nargs; k-- > 0;) {
         Index to = index_like(at);
         DimId first = dim_sub(l->s->dims, end, node_of(l->s, y->args[k])->dims[along]);
-        ExprId above = k == 0 ? EXPR_NONE
-                              : less(l, l_sub(l, l_dim(l, first), l_int(l, 1)), axis[along]);
+        ExprId above =
+            k == 0 ? EXPR_NONE : less(l, l_sub(l, l_dim(l, first), l_int(l, 1)), axis[along]);
         ExprId below = k + 1 == y->nargs ? EXPR_NONE : less(l, axis[along], l_dim(l, end));
         for (uint32_t i = 0; i < y->rank; i++) to.axis[i] = axis[i];
         to.axis[along] = l_sub(l, axis[along], l_dim(l, first));
@@ -136,8 +135,8 @@ ExprId lower_CONCAT(Lower *l, NodeId n, const Index *at) {
     return result;
 }
 
-/* Result axes: the operand's, windowed ones counting windows, then the taps. Margins would make taps
- * that do not exist; schedule.c refuses them. */
+/* Result axes: the operand's, windowed ones counting windows, then the taps. Margins would make
+ * taps that do not exist; schedule.c refuses them. */
 ExprId lower_WINDOW(Lower *l, NodeId n, const Index *at) {
     const GNode *y = node_of(l->s, n), *x = node_of(l->s, y->args[0]);
     Index to = index_like(at);

@@ -1,9 +1,9 @@
 /* The arena: every buffer gets an offset, buffers that never live at the same time share bytes.
  *
  * Time is counted in phases, the stretches between barriers: within one, threads run at their own
- * pace, so two buffers of one phase never share. Placement is greedy by size, largest first, each at
- * the lowest free offset (after Pisarchyk & Lee, arXiv 2001.03288). Sizes are taken with every symbol
- * at its bound. Cost: O(buffers^2). loop_verify_memory checks the result independently. */
+ * pace, so two buffers of one phase never share. Placement is greedy by size, largest first, each
+ * at the lowest free offset (after Pisarchyk & Lee, arXiv 2001.03288). Sizes are taken with every
+ * symbol at its bound. Cost: O(buffers^2). loop_verify_memory checks the result independently. */
 #include "compiler/schedule/sched.h"
 #include <stdlib.h>
 
@@ -18,7 +18,7 @@ typedef struct Piece {
 typedef struct Memory {
     Sched *s;
     VEC(Piece) pieces;
-    uint32_t *piece_of;              /* per buffer, or NONE */
+    uint32_t *piece_of;                 /* per buffer, or NONE */
     uint32_t *phase_first, *phase_last; /* positions in the order */
     uint32_t phases;
 } Memory;
@@ -108,8 +108,8 @@ static int64_t live_most(Memory *m) {
 }
 
 static bool too_large(Sched *s) {
-    ctx_error(s->ctx, E_LIMIT, s->entry->span,
-              "entry `%s` needs more memory than can be addressed", s->entry->name);
+    ctx_error(s->ctx, E_LIMIT, s->entry->span, "entry `%s` needs more memory than can be addressed",
+              s->entry->name);
     return false;
 }
 

@@ -1,7 +1,7 @@
 /* Which thread does what, and where threads must meet.
  *
- * All row-wise kernels over one extent share one partition of the rows, so a thread that wrote row i
- * is the one that reads it: forward and backward of a batch need no barrier between kernels. A
+ * All row-wise kernels over one extent share one partition of the rows, so a thread that wrote row
+ * i is the one that reads it: forward and backward of a batch need no barrier between kernels. A
  * barrier stands only where two kernels touch one buffer, at least one of them writes, and the
  * threads that touch an element may differ. Cost: O(kernels * buffers). */
 #include "compiler/schedule/sched.h"
@@ -20,8 +20,8 @@ static double work_of(const Sched *s, const Group *g) {
     return work;
 }
 
-/* One grain an extent, so that all kernels over it share the partition: a row tile, or a whole vector
- * where that still leaves enough pieces for every thread count in use. */
+/* One grain an extent, so that all kernels over it share the partition: a row tile, or a whole
+ * vector where that still leaves enough pieces for every thread count in use. */
 int64_t threads_grain(const Sched *s, DimId extent) {
     bool even = dim_is_const(s->dims, extent) && dim_value(s->dims, extent) % 64 == 0;
     return even ? 2 * ROW_GRAIN : ROW_GRAIN;
@@ -106,9 +106,9 @@ typedef VEC(uint32_t) Numbers;
 typedef struct Orderer {
     Sched *s;
     Seen *seen;
-    bool met;         /* nothing ran since the last meeting */
-    Numbers *after;   /* per group: groups that need it done before */
-    uint32_t *waits;  /* per group: groups it waits for */
+    bool met;        /* nothing ran since the last meeting */
+    Numbers *after;  /* per group: groups that need it done before */
+    uint32_t *waits; /* per group: groups it waits for */
     bool *done;
 } Orderer;
 

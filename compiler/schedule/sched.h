@@ -5,7 +5,7 @@
 #include "compiler/schedule/schedule.h"
 
 #define NONE UINT32_MAX
-enum { ROW_GRAIN = 8 }; /* rows a thread takes at once; a multiple of every row tile */
+enum { ROW_GRAIN = 8 };  /* rows a thread takes at once; a multiple of every row tile */
 enum { K_CHUNK = 4096 }; /* docs/numerics.md: contract and sum restart here */
 enum { SUM_LANES = 16 };
 
@@ -18,11 +18,11 @@ enum { SUM_LANES = 16 };
  * equal level, and fusing never makes a cycle. */
 typedef struct NodePlan {
     bool live;
-    bool stored;     /* has a buffer of its own; otherwise computed where it is used */
+    bool stored; /* has a buffer of its own; otherwise computed where it is used */
     bool core;
-    bool address;    /* a reader needs an address, not only a value (contract operands) */
-    bool flat;       /* its value at a row-major position needs no division */
-    bool forced;     /* stored so that expressions stay bounded */
+    bool address; /* a reader needs an address, not only a value (contract operands) */
+    bool flat;    /* its value at a row-major position needs no division */
+    bool forced;  /* stored so that expressions stay bounded */
     uint32_t level;
     uint32_t reader; /* level or key of the one kernel that evaluates it; 0 none; NONE many */
     uint32_t cost;   /* of evaluating one element where it is used, roughly in operations */
@@ -44,12 +44,13 @@ typedef enum Phase { PHASE_COMPUTE, PHASE_WRITE, PHASE_COPY } Phase;
 
 /* A kernel to be: at most one core, and stores over one domain. */
 typedef struct Group {
-    NodeId core;     /* or NODE_NONE */
-    NodeId like;     /* a node with the domain's dims */
-    NodeId transposed; /* layout.c: the group stores this node with `last_axis` last; or NODE_NONE */
+    NodeId core; /* or NODE_NONE */
+    NodeId like; /* a node with the domain's dims */
+    NodeId
+        transposed; /* layout.c: the group stores this node with `last_axis` last; or NODE_NONE */
     uint32_t last_axis;
     uint32_t pack_buffer; /* where it stores that */
-    uint32_t packed[2]; /* layout.c: groups that store this contract's operands so, or NONE */
+    uint32_t packed[2];   /* layout.c: groups that store this contract's operands so, or NONE */
     uint32_t level, seq;
     Phase phase;
     VEC(Target) targets;
@@ -76,7 +77,7 @@ typedef struct Sched {
     uint32_t *core_group; /* group of core c */
     VEC(Group *) groups;
     uint32_t *slot_buffer;
-    ExprId *scalar; /* lower.c: per node, in the kernel being lowered */
+    ExprId *scalar;  /* lower.c: per node, in the kernel being lowered */
     uint32_t *stamp; /* walk.c */
     uint32_t stamp_now;
 } Sched;
@@ -114,8 +115,8 @@ void groups_order(Sched *s);
 
 /* ---- walk.c: what a group reads */
 typedef void (*WalkVisit)(void *user, NodeId node, bool exact, bool leaf);
-/* Visits every node the group evaluates, operands after users; exact: at the stored position. A node
- * may be visited twice, once exact and once not. */
+/* Visits every node the group evaluates, operands after users; exact: at the stored position. A
+ * node may be visited twice, once exact and once not. */
 void walk_group(Sched *s, const Group *g, uint32_t number, WalkVisit visit, void *user);
 void walk_reads(Sched *s, Group *g, uint32_t number); /* fills reads and exact */
 

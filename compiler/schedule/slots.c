@@ -1,9 +1,9 @@
 /* Where values live, and in which order kernels run.
  *
  * Outputs are stored straight to the caller's arrays. A write goes to the slot in place when the
- * kernel that computes it may run in the write phase, after the guard: then nothing it stores may be
- * wanted before, and nobody may read the slot's old value after it. Everything else takes the long
- * way: a temporary, and a copy at the very end.
+ * kernel that computes it may run in the write phase, after the guard: then nothing it stores may
+ * be wanted before, and nobody may read the slot's old value after it. Everything else takes the
+ * long way: a temporary, and a copy at the very end.
  *
  * Postcondition: every stored node and every target has a buffer; groups stand in running order. */
 #include "compiler/schedule/sched.h"
@@ -20,14 +20,14 @@ typedef struct Slots {
     Reader *readers;
     bool *later; /* per group: may run in the write phase */
     bool *is_output;
-    uint32_t *write_of;   /* per node: index of its write, or NONE */
-    uint32_t *node_slot;  /* per slot: its READ node, or NONE */
+    uint32_t *write_of;  /* per node: index of its write, or NONE */
+    uint32_t *node_slot; /* per slot: its READ node, or NONE */
 } Slots;
 
 uint32_t buffer_create(Sched *s, const char *name, Storage storage, uint32_t number, DType dtype,
                        DimId count) {
-    LoopBuffer b = {.name = name, .storage = storage, .number = number, .dtype = dtype,
-                    .count = count};
+    LoopBuffer b = {
+        .name = name, .storage = storage, .number = number, .dtype = dtype, .count = count};
     if (storage == STORAGE_ARENA) b.number = s->out->buffers.len;
     vec_push(s->arena, &s->out->buffers, b);
     return s->out->buffers.len - 1;
@@ -64,9 +64,8 @@ static void leaves_assign(Slots *w) {
         if (!s->plan[i].live) continue;
         if (n->op == OP_INPUT) {
             uint32_t number = (uint32_t)n->attr[0];
-            s->plan[i].buffer =
-                node_buffer(s, (NodeId){i}, s->graph->inputs.data[number].name->text,
-                            STORAGE_INPUT, number);
+            s->plan[i].buffer = node_buffer(
+                s, (NodeId){i}, s->graph->inputs.data[number].name->text, STORAGE_INPUT, number);
         } else if (n->op == OP_READ) {
             s->plan[i].buffer = slot_buffer(s, (uint32_t)n->attr[0]);
             w->node_slot[n->attr[0]] = i;
@@ -199,9 +198,9 @@ static bool in_place(const Slots *w, uint32_t slot, NodeId n) {
     uint32_t old = w->node_slot[slot];
     for (uint32_t i = w->first[old]; i < w->first[old + 1]; i++) {
         const Reader *r = &w->readers[i];
-        if (r->group == p->group ? !r->exact
-                                 : w->later[r->group] && !before(s->groups.data[r->group],
-                                                                 s->groups.data[p->group]))
+        if (r->group == p->group
+                ? !r->exact
+                : w->later[r->group] && !before(s->groups.data[r->group], s->groups.data[p->group]))
             return false;
     }
     /* A copy of the old value to another slot would come too late. */
@@ -262,7 +261,10 @@ void buffers_assign(Sched *s) {
     writes_assign(&w);
     for (uint32_t i = 0; i < s->groups.len; i++) {
         Group *g = s->groups.data[i];
-        if (!node_is_none(g->transposed)) g->pack_buffer = arena_buffer(s, g->transposed);
+        if (!node_is_none(g->transposed))
+            g->pack_buffer = node_buffer(
+                s, g->transposed, arena_printf(s->arena, "transposed.%u", s->out->buffers.len),
+                STORAGE_ARENA, 0);
         for (uint32_t k = 0; k < g->targets.len; k++) {
             Target *t = &g->targets.data[k];
             if (t->buffer == NONE)

@@ -1,16 +1,16 @@
 /* The loop nest of a kernel without register tiles: one loop an axis of the domain, the last one a
  * vector. What the values need (sums, chains of products) is lowered inside, at each position.
  *
- * Precondition: the group's stores share one domain. When every value can be read at flat positions,
- * trailing axes become one, so that short last axes do not waste lanes. */
+ * Precondition: the group's stores share one domain. When every value can be read at flat
+ * positions, trailing axes become one, so that short last axes do not waste lanes. */
 #include "compiler/schedule/lower.h"
 
 typedef struct Nest {
     uint32_t rank;
     DimId dims[RANK_MAX];
-    bool flat;       /* axes 1 .. of the node are one axis here */
-    int32_t parallel;/* axis, or -1 */
-    int32_t vector;  /* axis, or -1 */
+    bool flat;                /* axes 1 .. of the node are one axis here */
+    int32_t parallel;         /* axis, or -1 */
+    int32_t vector;           /* axis, or -1 */
     uint32_t order[RANK_MAX]; /* the node's axis of each axis here */
     ExprId axis[RANK_MAX];
 } Nest;
@@ -80,8 +80,8 @@ static void nest_body(Lower *l, const Nest *n) {
     if (n->flat) {
         at.flat = true;
         at.row = n->parallel == 0;
-        at.pos = at.row ? n->axis[1]
-                        : l_add(l, l_mul(l, n->axis[0], l_dim(l, n->dims[1])), n->axis[1]);
+        at.pos =
+            at.row ? n->axis[1] : l_add(l, l_mul(l, n->axis[0], l_dim(l, n->dims[1])), n->axis[1]);
     } else {
         for (uint32_t i = 0; i < n->rank; i++) at.axis[n->order[i]] = n->axis[i];
     }

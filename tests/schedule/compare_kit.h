@@ -1,5 +1,5 @@
-/* Runs one entry twice: by the reference evaluator, and scheduled, by the loop interpreter; all outputs,
- * slots and flags must be the same bits (NaNs are one value). */
+/* Runs one entry twice: by the reference evaluator, and scheduled, by the loop interpreter; all
+ * outputs, slots and flags must be the same bits (NaNs are one value). */
 #ifndef BMC_TESTS_COMPARE_KIT_H
 #define BMC_TESTS_COMPARE_KIT_H
 
@@ -13,7 +13,7 @@ typedef struct Compare {
     const Program *program;
     const Entry *entry;
     int64_t symbols[8];
-    uint64_t seed; /* of the values */
+    uint64_t seed;      /* of the values */
     double index_limit; /* integer inputs lie in [0, index_limit) */
     /* what was made */
     Tensor *inputs, *slots;
@@ -113,14 +113,28 @@ static inline const char *compare_run(Compare *c, const ScheduleOptions *options
     }
     const void **inputs = ARENA_ARRAY(arena, const void *, g->inputs.len + 1);
     for (uint32_t i = 0; i < g->inputs.len; i++) inputs[i] = c->inputs[i].data;
-    InterpRun ref = {.symbols = c->symbols, .inputs = c->inputs, .slots = want, .seed = 42,
-                     .step = 7, .progress = 0.25, .epoch = 1.5, .iteration = 7, .arena = arena};
+    InterpRun ref = {.symbols = c->symbols,
+                     .inputs = c->inputs,
+                     .slots = want,
+                     .seed = 42,
+                     .step = 7,
+                     .progress = 0.25,
+                     .epoch = 1.5,
+                     .iteration = 7,
+                     .arena = arena};
     if (!interp_run(g, &ref)) return "the reference evaluator failed";
     void **outputs = ARENA_ARRAY(arena, void *, g->outputs.len + 1);
     for (uint32_t i = 0; i < g->outputs.len; i++)
         outputs[i] = arena_alloc(arena, tensor_bytes(&ref.outputs[i]) + 1);
-    LoopRun run = {.symbols = c->symbols, .inputs = inputs, .outputs = outputs, .slots = slots,
-                   .seed = 42, .step = 7, .progress = 0.25, .epoch = 1.5, .iteration = 7,
+    LoopRun run = {.symbols = c->symbols,
+                   .inputs = inputs,
+                   .outputs = outputs,
+                   .slots = slots,
+                   .seed = 42,
+                   .step = 7,
+                   .progress = 0.25,
+                   .epoch = 1.5,
+                   .iteration = 7,
                    .threads = threads};
     loop_interpret(p, &run);
     if (run.problem) return run.problem;

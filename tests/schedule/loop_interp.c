@@ -104,8 +104,7 @@ static uint64_t *reg_copy(Machine *m, RegId r, const VarId *instead, int64_t cop
     int64_t at = 0;
     for (uint32_t i = 0; i < reg->nvars; i++) {
         VarId v = reg->vars[i];
-        at = at * m->var_copies[v.id] +
-             (instead && instead->id == v.id ? copy : m->vars[v.id]);
+        at = at * m->var_copies[v.id] + (instead && instead->id == v.id ? copy : m->vars[v.id]);
     }
     *set = &m->reg_set[r.id][at];
     return &m->regs[r.id][at];
@@ -142,8 +141,8 @@ static uint64_t eval_load(Machine *m, const Expr *e) {
 }
 
 static uint64_t eval_random(Machine *m, const Expr *e) {
-    float f = philox_uniform(m->run->seed, e->imm, m->run->step, (uint32_t)e->imm2,
-                             eval(m, e->args[0]));
+    float f =
+        philox_uniform(m->run->seed, e->imm, m->run->step, (uint32_t)e->imm2, eval(m, e->args[0]));
     uint32_t bits;
     memcpy(&bits, &f, sizeof bits);
     return bits;
@@ -151,8 +150,7 @@ static uint64_t eval_random(Machine *m, const Expr *e) {
 
 static uint64_t eval_divide(Machine *m, const Expr *e) {
     int64_t a = (int64_t)eval(m, e->args[0]), b = (int64_t)eval(m, e->args[1]);
-    if (a < 0 || b <= 0)
-        stop(m, "index division of %lld by %lld", (long long)a, (long long)b);
+    if (a < 0 || b <= 0) stop(m, "index division of %lld by %lld", (long long)a, (long long)b);
     return (uint64_t)(e->kind == EXPR_IDIV ? a / b : a % b);
 }
 
@@ -321,7 +319,8 @@ static void buffers_open(Machine *m) {
                                                  : (char *)(uintptr_t)m->run->inputs[b->number];
         size_t bytes = (size_t)x->count * dtype_bytes(b->dtype);
         x->touch = ARENA_ARRAY(m->arena, Touch, bytes);
-        for (size_t j = 0; j < bytes && b->storage != STORAGE_OUTPUT; j++) x->touch[j].owner = i + 1;
+        for (size_t j = 0; j < bytes && b->storage != STORAGE_OUTPUT; j++)
+            x->touch[j].owner = i + 1;
     }
 }
 

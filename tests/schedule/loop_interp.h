@@ -1,9 +1,10 @@
-/* A slow interpreter of loop programs, for tests: the second opinion on the scheduler, without LLVM.
+/* A slow interpreter of loop programs, for tests: the second opinion on the scheduler, without
+ * LLVM.
  *
  * It simulates T threads, one after another between barriers, and it is strict: an access outside a
- * buffer, a read of bytes this buffer did not write (never written, or written by another buffer that
- * shares them), a register copy read before it is set, and two threads touching one element between
- * two barriers when one of them writes, each stop with a message. */
+ * buffer, a read of bytes this buffer did not write (never written, or written by another buffer
+ * that shares them), a register copy read before it is set, and two threads touching one element
+ * between two barriers when one of them writes, each stop with a message. */
 #ifndef BMC_TESTS_LOOP_INTERP_H
 #define BMC_TESTS_LOOP_INTERP_H
 
@@ -24,8 +25,8 @@ typedef struct LoopRun {
 
 void loop_interpret(const LoopProgram *p, LoopRun *run);
 
-/* One elementwise operation on words (an element's bits, zero-extended); dtype: of the result, from: of
- * the operands (of operands 1 and 2 for select). */
+/* One elementwise operation on words (an element's bits, zero-extended); dtype: of the result,
+ * from: of the operands (of operands 1 and 2 for select). */
 uint64_t scalar_apply(Arena *arena, Op op, DType dtype, DType from, const uint64_t *args);
 
 #endif

@@ -31,8 +31,8 @@ static double fmin2019(double a, double b) {
     return a < b ? a : b;
 }
 
-/* f32 results are rounded by the caller: +, -, *, / and sqrt of floats computed in double and rounded
- * once more are exact (Figueroa 1995), floor and the like are exact anyway. */
+/* f32 results are rounded by the caller: +, -, *, / and sqrt of floats computed in double and
+ * rounded once more are exact (Figueroa 1995), floor and the like are exact anyway. */
 static double float_apply(Op op, const double *x) {
     switch (op) {
     case OP_NEG: return -x[0];
@@ -56,9 +56,8 @@ static uint64_t float_op(Arena *arena, Op op, DType t, const uint64_t *args) {
     for (int i = 0; i < op_info(op)->arity; i++) x[i] = to_double(t, args[i]);
     DType compute = t == DTYPE_F64 ? DTYPE_F64 : DTYPE_F32;
     if (op == OP_FMA)
-        return from_double(t, t == DTYPE_F64
-                                  ? fma(x[0], x[1], x[2])
-                                  : (double)fmaf((float)x[0], (float)x[1], (float)x[2]));
+        return from_double(t, t == DTYPE_F64 ? fma(x[0], x[1], x[2])
+                                             : (double)fmaf((float)x[0], (float)x[1], (float)x[2]));
     if (op == OP_MOD) {
         float a = (float)x[0], b = (float)x[1];
         return from_double(t, t == DTYPE_F64 ? fma(-floor(x[0] / x[1]), x[1], x[0])

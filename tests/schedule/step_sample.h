@@ -33,8 +33,8 @@ typedef struct StepBuild {
 
 static inline void step_slot(StepSample *s, Context *ctx, const char *path, SlotKind kind,
                              DType dtype, uint32_t rank, int64_t a, int64_t b) {
-    Slot slot = {.path = ctx_sym(ctx, path), .kind = kind, .dtype = dtype, .rank = rank,
-                 .dims = {a, b}};
+    Slot slot = {
+        .path = ctx_sym(ctx, path), .kind = kind, .dtype = dtype, .rank = rank, .dims = {a, b}};
     vec_push(ctx->arena, &s->program.slots, slot);
 }
 
@@ -74,8 +74,8 @@ static inline NodeId step_mean(StepBuild *b, NodeId rows) {
 
 /* -mean(log_softmax(z)[y]) */
 static inline NodeId step_loss(StepBuild *b, NodeId z, NodeId y) {
-    NodeId top = g_unary(b->g, OP_STOP, g_reduce(b->g, OP_REDUCE_MAX, z, (uint32_t[]){1}, 1, nowhere),
-                         nowhere);
+    NodeId top = g_unary(b->g, OP_STOP,
+                         g_reduce(b->g, OP_REDUCE_MAX, z, (uint32_t[]){1}, 1, nowhere), nowhere);
     NodeId shifted = step_op(b, OP_SUB, z, step_column(b, top, z));
     NodeId sum = g_reduce(b->g, OP_SUM, g_unary(b->g, OP_EXP, shifted, nowhere), (uint32_t[]){1}, 1,
                           nowhere);
@@ -100,8 +100,10 @@ static inline void step_adam(StepBuild *b, uint32_t first, NodeId g) {
                         step_op(b, OP_MUL, step_full(b, g, 1 - beta1), g));
     NodeId v1 = step_op(b, OP_ADD, step_op(b, OP_MUL, step_full(b, v, beta2), v),
                         step_op(b, OP_MUL, step_full(b, g, 1 - beta2), step_op(b, OP_MUL, g, g)));
-    NodeId c1 = step_op(b, OP_SUB, step_full(b, t, 1), step_op(b, OP_POW, step_full(b, t, beta1), t1));
-    NodeId c2 = step_op(b, OP_SUB, step_full(b, t, 1), step_op(b, OP_POW, step_full(b, t, beta2), t1));
+    NodeId c1 =
+        step_op(b, OP_SUB, step_full(b, t, 1), step_op(b, OP_POW, step_full(b, t, beta1), t1));
+    NodeId c2 =
+        step_op(b, OP_SUB, step_full(b, t, 1), step_op(b, OP_POW, step_full(b, t, beta2), t1));
     NodeId top = step_op(b, OP_DIV, m1, step_splat(b, c1, m1));
     NodeId root = g_unary(b->g, OP_SQRT, step_op(b, OP_DIV, v1, step_splat(b, c2, v1)), nowhere);
     NodeId step = step_op(b, OP_DIV, step_op(b, OP_MUL, step_full(b, top, 1e-3), top),

@@ -16,14 +16,16 @@ static Case *case_open(uint32_t slots) {
     Context *ctx = context_create();
     Case *c = ARENA_NEW(ctx->arena, Case);
     for (uint32_t i = 0; i < 4; i++)
-        c->slots[i] = (Slot){.path = ctx_sym(ctx, path[i]), .dtype = DTYPE_F32,
-                             .rank = i == 3 ? 0 : 2, .dims = {24, 24}};
+        c->slots[i] = (Slot){.path = ctx_sym(ctx, path[i]),
+                             .dtype = DTYPE_F32,
+                             .rank = i == 3 ? 0 : 2,
+                             .dims = {24, 24}};
     c->k.ctx = ctx;
     c->k.dims = dims_create(ctx->arena);
     c->k.g = graph_create(ctx, c->k.dims, c->slots, slots);
     c->b = dim_symbol(c->k.dims, ctx_sym(ctx, "B"), 40);
-    c->program = (Program){.ctx = ctx, .stem = "ops", .source = "", .dims = c->k.dims,
-                           .init_entry = -1};
+    c->program =
+        (Program){.ctx = ctx, .stem = "ops", .source = "", .dims = c->k.dims, .init_entry = -1};
     return c;
 }
 
@@ -31,8 +33,8 @@ static void case_check(Case *c, int64_t batch) {
     graph_verify(c->k.g);
     c->k.g->sealed = true;
     c->entry = (Entry){.name = "entry", .kind = BMRT_ENTRY_STEP, .graph = c->k.g};
-    Compare x = {.ctx = c->k.ctx, .program = &c->program, .entry = &c->entry, .seed = 5,
-                 .index_limit = 6};
+    Compare x = {
+        .ctx = c->k.ctx, .program = &c->program, .entry = &c->entry, .seed = 5, .index_limit = 6};
     x.symbols[0] = batch;
     compare_inputs(&x);
     const char *problem = compare_all(&x);
@@ -73,11 +75,21 @@ typedef struct ReduceCase {
     uint32_t axes[3];
 } ReduceCase;
 static const ReduceCase reduce_cases[] = {
-    {1, 1, {-1}, {0}},           {1, 1, {9001}, {0}},        {1, 1, {5}, {0}},
-    {2, 1, {-1, 37}, {1}},       {2, 1, {-1, 37}, {0}},      {2, 2, {-1, 37}, {0, 1}},
-    {2, 1, {3, 5000}, {1}},      {2, 1, {5000, 3}, {0}},     {3, 1, {-1, 6, 18}, {1}},
-    {3, 2, {-1, 6, 18}, {1, 2}}, {3, 2, {-1, 6, 18}, {0, 2}}, {3, 2, {7, 6, 18}, {0, 1}},
-    {4, 2, {3, 4, 5, 17}, {1, 2}}, {3, 3, {4, -1, 9}, {0, 1, 2}}, {2, 1, {1, 20}, {0}},
+    {1, 1, {-1}, {0}},
+    {1, 1, {9001}, {0}},
+    {1, 1, {5}, {0}},
+    {2, 1, {-1, 37}, {1}},
+    {2, 1, {-1, 37}, {0}},
+    {2, 2, {-1, 37}, {0, 1}},
+    {2, 1, {3, 5000}, {1}},
+    {2, 1, {5000, 3}, {0}},
+    {3, 1, {-1, 6, 18}, {1}},
+    {3, 2, {-1, 6, 18}, {1, 2}},
+    {3, 2, {-1, 6, 18}, {0, 2}},
+    {3, 2, {7, 6, 18}, {0, 1}},
+    {4, 2, {3, 4, 5, 17}, {1, 2}},
+    {3, 3, {4, -1, 9}, {0, 1, 2}},
+    {2, 1, {1, 20}, {0}},
 };
 enum { REDUCE_CASES = sizeof reduce_cases / sizeof reduce_cases[0] };
 
@@ -108,14 +120,28 @@ typedef struct ContractCase {
     int64_t size[6];    /* of a, b, c ... ; -1: the symbol */
 } ContractCase;
 static const ContractCase contract_cases[] = {
-    {"ab,bc->ac", {-1, 33, 48}}, {"ab,cb->ac", {-1, 20, 40}}, {"ba,bc->ac", {24, -1, 50}},
-    {"ba,cb->ac", {30, -1, 17}}, {"ab,b->a", {-1, 12}},       {"b,bc->c", {0, 9, 35}},
-    {"a,b->ab", {-1, 21}},       {"ab,ab->a", {-1, 19}},      {"ab,ab->", {5, 9}},
-    {"abc,acd->abd", {3, 10, 7, 20}}, {"abc,adc->abd", {3, -1, 7, 20}},
-    {"abcd,cde->abe", {3, 9, 4, 5, 18}}, {"abc,cbd->ad", {-1, 3, 4, 33}},
-    {"ab,bc->ca", {-1, 33, 48}}, {"ab,bc->ac", {2, 4100, 20}}, {"ba,bc->ac", {3, 9000, 5}},
-    {"abc,abd->cd", {70, 65, 4, 6}}, {"ab,ac->abc", {9, 5, 20}}, {"ab,cd->acbd", {3, 4, 2, 18}},
-    {"ab,bc->ac", {1, 30, 200}}, {"ab,bc->ac", {17, 8, 3}},  {"abc,cd->abd", {6, -1, 12, 32}},
+    {"ab,bc->ac", {-1, 33, 48}},
+    {"ab,cb->ac", {-1, 20, 40}},
+    {"ba,bc->ac", {24, -1, 50}},
+    {"ba,cb->ac", {30, -1, 17}},
+    {"ab,b->a", {-1, 12}},
+    {"b,bc->c", {0, 9, 35}},
+    {"a,b->ab", {-1, 21}},
+    {"ab,ab->a", {-1, 19}},
+    {"ab,ab->", {5, 9}},
+    {"abc,acd->abd", {3, 10, 7, 20}},
+    {"abc,adc->abd", {3, -1, 7, 20}},
+    {"abcd,cde->abe", {3, 9, 4, 5, 18}},
+    {"abc,cbd->ad", {-1, 3, 4, 33}},
+    {"ab,bc->ca", {-1, 33, 48}},
+    {"ab,bc->ac", {2, 4100, 20}},
+    {"ba,bc->ac", {3, 9000, 5}},
+    {"abc,abd->cd", {70, 65, 4, 6}},
+    {"ab,ac->abc", {9, 5, 20}},
+    {"ab,cd->acbd", {3, 4, 2, 18}},
+    {"ab,bc->ac", {1, 30, 200}},
+    {"ab,bc->ac", {17, 8, 3}},
+    {"abc,cd->abd", {6, -1, 12, 32}},
     {"ab,ac->bc", {0, 20, 20}},
 };
 enum { CONTRACT_CASES = sizeof contract_cases / sizeof contract_cases[0] };
@@ -175,8 +201,9 @@ START_TEST(views) {
     kit_output(&c->k, "unit", g_reshape(g, e, &unit, nowhere));
     NodeId p = g_permute(g, e, (uint32_t[]){2, 0, 1}, nowhere);
     kit_output(&c->k, "permute", op1(c, OP_NEG, p));
-    Shape mixed = {.rank = 2, .dims = {dim_mul(c->k.dims, c->b, dim_const(c->k.dims, 8)),
-                                       dim_const(c->k.dims, 6)}};
+    Shape mixed = {
+        .rank = 2,
+        .dims = {dim_mul(c->k.dims, c->b, dim_const(c->k.dims, 8)), dim_const(c->k.dims, 6)}};
     kit_output(&c->k, "mixed", op1(c, OP_ABS, g_reshape(g, p, &mixed, nowhere)));
     NodeId slice = g_slice(g, e, (DimId[]){zero, one, two}, (DimId[]){c->b, three, three},
                            (int64_t[]){1, 2, 2}, nowhere);
@@ -203,7 +230,8 @@ END_TEST
 START_TEST(windows) {
     Case *c = case_open(0);
     Graph *g = c->k.g;
-    NodeId x = input(c, "x", DTYPE_F32, DIMS(-1, 13, 5)), w = input(c, "w", DTYPE_F32, DIMS(5, 3, 18));
+    NodeId x = input(c, "x", DTYPE_F32, DIMS(-1, 13, 5)),
+           w = input(c, "w", DTYPE_F32, DIMS(5, 3, 18));
     int64_t attr[] = {1, 3, 2, 2, 0, 0};
     NodeId win = graph_add(g, OP_WINDOW, DTYPE_COUNT, NULL, &x, 1, attr, 6, nowhere);
     kit_output(&c->k, "max", g_reduce(g, OP_REDUCE_MAX, win, (uint32_t[]){3}, 1, nowhere));
@@ -232,8 +260,9 @@ START_TEST(leaves) {
     kit_output(&c->k, "size", g_size(g, DTYPE_F64, dim_mul(c->k.dims, c->b, c->b), nowhere));
     for (int64_t i = 0; i < 3; i++) {
         char name[8] = {'c', (char)('0' + i), 0};
-        kit_output(&c->k, name, graph_add(g, OP_CLOCK, i == 2 ? DTYPE_I32 : DTYPE_F32, NULL, NULL, 0,
-                                          &i, 1, nowhere));
+        kit_output(
+            &c->k, name,
+            graph_add(g, OP_CLOCK, i == 2 ? DTYPE_I32 : DTYPE_F32, NULL, NULL, 0, &i, 1, nowhere));
     }
     case_check(c, 7);
     case_close(c);
@@ -248,7 +277,8 @@ START_TEST(indexing) {
     NodeId z = input(c, "z", DTYPE_F32, DIMS(-1, 9)), u = input(c, "u", DTYPE_F32, DIMS(-1, 3, 48));
     Shape b = DIMS(-1);
     NodeId rows = g_iota(g, DTYPE_I64, &b, 0, nowhere);
-    kit_output(&c->k, "embed", op1(c, OP_NEG, g_gather(g, table, &ids, (uint32_t[]){0}, 1, nowhere)));
+    kit_output(&c->k, "embed",
+               op1(c, OP_NEG, g_gather(g, table, &ids, (uint32_t[]){0}, 1, nowhere)));
     kit_output(&c->k, "columns", g_gather(g, table, &y, (uint32_t[]){1}, 1, nowhere));
     NodeId at[2] = {rows, y};
     NodeId hit = g_gather(g, z, at, (uint32_t[]){0, 1}, 2, nowhere);
@@ -318,7 +348,8 @@ START_TEST(writes) {
             graph_write(g, 0, op2(c, OP_SUB, w, op2(c, OP_MUL, v1, scale)));
         }
         break;
-    case 5: /* a product of the old value with itself, written over it; another slot reads the old */
+    case 5: /* a product of the old value with itself, written over it; another slot reads the old
+             */
         graph_write(g, 0, kit_matmul(&c->k, w, w));
         graph_write(g, 1, kit_matmul(&c->k, w, v));
         break;

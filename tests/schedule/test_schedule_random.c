@@ -6,8 +6,8 @@
 
 static void check_sample(Sample *s, Context *ctx, const char *what, uint64_t seed) {
     Graph *g = s->graph;
-    Program program = {.ctx = ctx, .stem = "random", .source = "", .dims = g->dims,
-                       .init_entry = -1};
+    Program program = {
+        .ctx = ctx, .stem = "random", .source = "", .dims = g->dims, .init_entry = -1};
     g->sealed = true;
     Entry entry = {.name = "entry", .kind = BMRT_ENTRY_EXPORT, .graph = g};
     Compare c = {.ctx = ctx, .program = &program, .entry = &entry, .seed = seed};

@@ -1,5 +1,5 @@
-/* Training steps: scheduled, they give the reference evaluator's bits, for every option, thread count
- * and batch size, full and short. */
+/* Training steps: scheduled, they give the reference evaluator's bits, for every option, thread
+ * count and batch size, full and short. */
 #include "compare_kit.h"
 #include "step_sample.h"
 
@@ -7,7 +7,10 @@ static void check_step(const StepSpec *spec, const int64_t *batches, uint32_t co
     for (uint32_t i = 0; i < count; i++) {
         Context *ctx = context_create();
         StepSample *s = step_sample(ctx, spec);
-        Compare c = {.ctx = ctx, .program = &s->program, .entry = &s->entry, .seed = 11 + i,
+        Compare c = {.ctx = ctx,
+                     .program = &s->program,
+                     .entry = &s->entry,
+                     .seed = 11 + i,
                      .index_limit = (double)spec->width[spec->layers]};
         c.symbols[0] = batches[i];
         compare_inputs(&c);
@@ -24,8 +27,8 @@ START_TEST(small_layers) {
 END_TEST
 
 START_TEST(dropout_and_tiles) {
-    StepSpec spec = {.batch = 24, .width = {33, 64, 48, 10}, .layers = 3, .dropout = true,
-                     .dtype = DTYPE_F32};
+    StepSpec spec = {
+        .batch = 24, .width = {33, 64, 48, 10}, .layers = 3, .dropout = true, .dtype = DTYPE_F32};
     check_step(&spec, (const int64_t[]){24, 5}, 2);
 }
 END_TEST
