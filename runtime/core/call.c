@@ -62,6 +62,7 @@ static BmrtStatus index_error(BmrtHandle *h, const BmrtValue *v, const int64_t *
     if (v->rank > 0) (void)bmrt_dim_value(&v->dims[0], symbols, &rows);
     const int64_t row_elements = count / rows;
     h->bad_row = at / row_elements;
+    h->bad_input = v->name;
     bmrt_fail(&h->message, BMRT_NUMERIC, "row %lld of `%s`", (long long)(at / row_elements),
               v->name);
     if (row_elements > 1)

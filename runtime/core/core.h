@@ -31,6 +31,7 @@ struct BmrtHandle {
     int64_t iteration, steps, steps_per_epoch;
     uint32_t flags;
     int64_t bad_row; /* of the input whose index was refused last; -1: none */
+    const char *bad_input;
     BmrtMessage message;
 };
 

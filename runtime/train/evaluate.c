@@ -123,7 +123,8 @@ static BmrtStatus run_batch(Evaluation *e, const BmrtRows *split, int64_t first,
     status = bmrt_rows_symbols(e->entry, count, &symbol, &message);
     if (status != BMRT_OK) return bmrt_report(s, status, &message);
     status = bmrt_call(s->handle, (uint32_t)e->eval->eval_entry, &symbol, e->inputs, e->outputs);
-    if (status != BMRT_OK) return bmrt_report_batch(s, status, split->part, order, first);
+    if (status != BMRT_OK)
+        return bmrt_report_batch(s, status, e->batch.data, split->part, order, first);
     if (e->eval->finish_entry < 0) return BMRT_OK;
     for (uint32_t i = 0; i < e->entry->output_count; i++) {
         const BmrtDtype dtype = e->entry->outputs[i].dtype;

@@ -214,7 +214,8 @@ static BmrtStatus run_step(Loop *l) {
     status = bmrt_bind_columns(s, l->step, &l->batch, l->inputs);
     if (status != BMRT_OK) return status;
     status = bmrt_step(s->handle, (uint32_t)l->train->step_entry, &count, l->inputs, l->outputs);
-    if (status != BMRT_OK) return bmrt_report_batch(s, status, l->rows->part, order, first);
+    if (status != BMRT_OK)
+        return bmrt_report_batch(s, status, l->data, l->rows->part, order, first);
     for (uint32_t m = 0; m < l->metric_count; m++) {
         const uint32_t output = l->metric_output[m];
         l->at->sums[m] +=

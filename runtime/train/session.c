@@ -62,16 +62,21 @@ BmrtStatus bmrt_bind_columns(BmrtSession *s, const BmrtEntry *entry, const BmrtB
     return BMRT_OK;
 }
 
-BmrtStatus bmrt_report_batch(BmrtSession *s, BmrtStatus status, BmrtSplit part,
-                             const uint32_t *order, int64_t first) {
+BmrtStatus bmrt_report_batch(BmrtSession *s, BmrtStatus status, const BmrtDataset *data,
+                             BmrtSplit part, const uint32_t *order, int64_t first) {
     static const char *const names[BMRT_SPLIT_COUNT] = {"data", "train", "valid", "test"};
     const int64_t bad = s->handle->bad_row;
     bmrt_report_handle(s, status);
-    if (bad >= 0)
-        snprintf(s->report->note, sizeof s->report->note,
-                 "row %lld of this batch is row %lld of the %s files, counted from 0; nothing was "
-                 "written",
-                 (long long)bad, order ? (long long)order[bad] : (long long)(first + bad),
-                 names[part]);
+    if (bad < 0) return status;
+    snprintf(
+        s->report->note, sizeof s->report->note,
+        "row %lld of this batch is row %lld of the %s files, counted from 0; nothing was written",
+        (long long)bad, order ? (long long)order[bad] : (long long)(first + bad), names[part]);
+    for (uint32_t f = 0; f < data->recipe->field_count; f++) {
+        const BmrtField *field = &data->recipe->fields[f];
+        if (strcmp(field->name, s->handle->bad_input) != 0) continue;
+        s->report->line = field->line;
+        s->report->column = field->column;
+    }
     return status;
 }

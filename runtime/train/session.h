@@ -38,9 +38,9 @@ double bmrt_scalar(BmrtDtype dtype, const void *data);
 /* Binds an entry's inputs by name to the batch's columns. */
 BmrtStatus bmrt_bind_columns(BmrtSession *s, const BmrtEntry *entry, const BmrtBatcher *batch,
                              const void **inputs);
-/* After a refused index: says which row of the data it was. */
-BmrtStatus bmrt_report_batch(BmrtSession *s, BmrtStatus status, BmrtSplit part,
-                             const uint32_t *order, int64_t first);
+/* After a refused index: says which row of the data it was, and points to the field. */
+BmrtStatus bmrt_report_batch(BmrtSession *s, BmrtStatus status, const BmrtDataset *data,
+                             BmrtSplit part, const uint32_t *order, int64_t first);
 
 /* loop.c: one train block, from wherever `position` stands (position.c). */
 struct BmrtPosition;

@@ -141,7 +141,8 @@ static void run_predict(BmrtFrame *f, int32_t thread, int32_t threads) {
 
 static void run_check(BmrtFrame *f, int32_t thread, int32_t threads) {
     (void)threads;
-    if (thread == 0) *(double *)f->outputs[0] = (double)f->step;
+    const double counters[] = {(double)f->step, f->progress, f->epoch, f->iteration};
+    if (thread == 0) memcpy(f->outputs[0], counters, sizeof counters);
 }
 
 /* ------------------------------------------------------------------ descriptor */
@@ -150,6 +151,7 @@ static const uint32_t symbol0[] = {0};
 static const BmrtTerm term_rows[] = {{1, 1, symbol0}}, term_features[] = {{FAKE_FEATURES, 0, NULL}};
 static const BmrtTerm term_small[] = {{FAKE_FEATURES + 2, 0, NULL}};
 static const BmrtDim dim_rows_features[] = {{1, term_rows}, {1, term_features}};
+static const BmrtDim dim_features[] = {{1, term_features}};
 static const BmrtDim dim_rows[] = {{1, term_rows}};
 static const BmrtValue raw[] = {{"x", BMRT_U8, 2, dim_rows_features, 0},
                                 {"y", BMRT_F32, 1, dim_rows, 0}};
@@ -160,7 +162,7 @@ static const BmrtValue partial[] = {{"sum", BMRT_F32, 0, NULL, 0}, {"top", BMRT_
 static const BmrtValue metrics[] = {{"mse", BMRT_F32, 0, NULL, 0}, {"worst", BMRT_F32, 0, NULL, 0}};
 static const BmrtValue predicted[] = {{"out", BMRT_F32, 1, dim_rows, 0}};
 static const BmrtValue label[] = {{"label", BMRT_I32, 1, dim_rows, FAKE_CLASSES}};
-static const BmrtValue counter[] = {{"step", BMRT_F64, 0, NULL, 0}};
+static const BmrtValue counter[] = {{"counters", BMRT_F64, 1, dim_features, 0}};
 static const char *const names[] = {"B"};
 static const int64_t bounds[] = {8};
 static const BmrtBuffer step_buffers[] = {{4, {1, term_rows}, 0, 1, 0},

@@ -109,19 +109,49 @@ END_TEST
 START_TEST(an_index_out_of_range_is_named) {
     BmrtHandle *h = open_fake(2);
     int32_t labels[20];
-    double calls = 0;
+    double counters[4] = {0};
     const void *inputs[] = {labels};
-    void *outputs[] = {&calls};
+    void *outputs[] = {counters};
     const int64_t rows = 20;
     for (int i = 0; i < 20; i++) labels[i] = i % FAKE_CLASSES;
     ck_assert_int_eq(bmrt_call(h, FAKE_CHECK, &rows, inputs, outputs), BMRT_OK);
-    ck_assert(calls == 1);
+    ck_assert(counters[0] == 1);
     labels[17] = 12;
     ck_assert_int_eq(bmrt_call(h, FAKE_CHECK, &rows, inputs, outputs), BMRT_NUMERIC);
     ck_assert_str_eq(bmrt_error(h), "row 17 of `label` is 12, but must lie in 0 … 9");
     labels[3] = -1;
     ck_assert_int_eq(bmrt_call(h, FAKE_CHECK, &rows, inputs, outputs), BMRT_NUMERIC);
     ck_assert_str_eq(bmrt_error(h), "row 3 of `label` is -1, but must lie in 0 … 9");
+    bmrt_close(h);
+}
+END_TEST
+
+/* step of the n-th call, progress, epoch, iteration: docs/runtime.md */
+START_TEST(counters_and_schedule) {
+    static const struct {
+        int64_t iteration, steps, epoch_steps;
+        double progress, epoch;
+    } cases[] = {{0, 0, 0, 0, 0},    {7, 0, 0, 0, 0},     {7, 20, 3, 0.35, 2},
+                 {6, 20, 3, 0.3, 2}, {5, 20, 3, 0.25, 1}, {20, 20, 3, 1, 6}};
+    BmrtHandle *h = open_fake(2);
+    const int64_t rows = 1;
+    const int32_t label = 0;
+    double counters[4];
+    const void *inputs[] = {&label};
+    void *outputs[] = {counters};
+    for (unsigned i = 0; i < sizeof cases / sizeof *cases; i++) {
+        bmrt_set_iteration(h, cases[i].iteration);
+        ck_assert_int_eq(bmrt_set_schedule(h, cases[i].steps, cases[i].epoch_steps), BMRT_OK);
+        ck_assert_int_eq(bmrt_call(h, FAKE_CHECK, &rows, inputs, outputs), BMRT_OK);
+        ck_assert(counters[0] == i + 1);
+        ck_assert(counters[1] == cases[i].progress);
+        ck_assert(counters[2] == cases[i].epoch);
+        ck_assert(counters[3] == (double)cases[i].iteration);
+    }
+    bmrt_set_iteration(h, 9); /* a step draws with one more than the steps done */
+    ck_assert_int_eq(bmrt_step(h, FAKE_CHECK, &rows, inputs, outputs), BMRT_OK);
+    ck_assert(counters[0] == 10 && counters[3] == 9);
+    ck_assert_int_eq(bmrt_iteration(h), 10);
     bmrt_close(h);
 }
 END_TEST
@@ -224,6 +254,7 @@ int main(void) {
     tcase_add_test(t, larger_batches_are_planned_again);
     tcase_add_test(t, impossible_sizes_are_refused);
     tcase_add_test(t, an_index_out_of_range_is_named);
+    tcase_add_test(t, counters_and_schedule);
     tcase_add_test(t, a_loss_that_is_not_finite_writes_nothing);
     tcase_add_test(t, tensors_are_read_and_written_by_path);
     tcase_add_test(t, a_wrong_descriptor_is_refused);

@@ -104,6 +104,48 @@ START_TEST(a_run_learns_and_tells) {
 }
 END_TEST
 
+/* By hand, as docs/runtime.md says: partial sums of batches of 8 in f32, added in f64, rounded
+ * once. */
+START_TEST(metrics_are_of_the_whole_split) {
+    Log log;
+    size_t bytes;
+    char path[1200];
+    float w[FAKE_FEATURES], b, worst = 0;
+    BmrtHandle *h;
+    BmrtTrainOptions o = options(&log);
+    expect_ok(&o);
+    ck_assert_int_eq(bmrt_open(&h, &fake.model, save, 0, 1), BMRT_OK);
+    bmrt_get(h, "line.w", w, sizeof w);
+    bmrt_get(h, "line.b", &b, sizeof b);
+    bmrt_close(h);
+    snprintf(path, sizeof path, "%s/test-x.idx", folder);
+    uint8_t *x = fake_read(path, &bytes);
+    snprintf(path, sizeof path, "%s/test-y.idx", folder);
+    uint8_t *y = fake_read(path, &bytes);
+    double total = 0;
+    for (int first = 0; first < TEST_ROWS; first += 8) {
+        float sum = 0;
+        for (int i = first; i < TEST_ROWS && i < first + 8; i++) {
+            const uint8_t *p = y + 8 + 4 * i;
+            const uint32_t bits =
+                (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
+            float value, e;
+            memcpy(&value, &bits, 4);
+            e = b - value;
+            for (int j = 0; j < FAKE_FEATURES; j++)
+                e += w[j] * ((float)x[12 + i * FAKE_FEATURES + j] / 255);
+            sum += e * e;
+            if (fabsf(e) > worst) worst = fabsf(e);
+        }
+        total += (double)sum;
+    }
+    ck_assert(log.test_mse == (double)((float)total / (float)TEST_ROWS));
+    ck_assert(log.test_worst == (double)worst);
+    free(x);
+    free(y);
+}
+END_TEST
+
 START_TEST(threads_change_nothing_and_the_seed_everything) {
     Log first, log;
     BmrtTrainOptions o = options(&first);
@@ -446,6 +488,7 @@ int main(void) {
     tcase_set_timeout(t, 240);
     tcase_add_checked_fixture(t, setup, NULL);
     tcase_add_test(t, a_run_learns_and_tells);
+    tcase_add_test(t, metrics_are_of_the_whole_split);
     tcase_add_test(t, threads_change_nothing_and_the_seed_everything);
     tcase_add_loop_test(t, a_stopped_run_resumes_bit_for_bit, 0, 3);
     tcase_add_test(t, resuming_another_run_is_refused);
