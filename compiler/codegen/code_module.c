@@ -1,55 +1,59 @@
-/* codegen_module: from loop programs to one LLVM module, and from that to text, files and objects.
- */
-#include "compiler/codegen/codegen_internal.h"
-#include <llvm-c/Analysis.h>
-#include <time.h>
-
-double time_now_us(void) {
-    struct timespec t;
-    timespec_get(&t, TIME_UTC);
-    return (double)t.tv_sec * 1e6 + (double)t.tv_nsec * 1e-3;
-}
-
-/* ------------------------------------------------------------------ attributes */
-
-void attribute_add(CodeModule *m, LLVMValueRef function, unsigned index, const char *name) {
-    unsigned kind = LLVMGetEnumAttributeKindForName(name, strlen(name));
-    if (kind == 0) BUG("LLVM has no attribute %s", name);
-    LLVMAddAttributeAtIndex(function, index, LLVMCreateEnumAttribute(m->llvm, kind, 0));
-}
-
-static void attribute_text(CodeModule *m, LLVMValueRef function, const char *name,
-                           const char *value) {
-    LLVMAttributeRef a = LLVMCreateStringAttribute(m->llvm, name, (unsigned)strlen(name), value,
-                                                   (unsigned)strlen(value));
-    LLVMAddAttributeAtIndex(function, LLVMAttributeFunctionIndex, a);
-}
-
-void function_attributes(CodeModule *m, LLVMValueRef function) {
-    attribute_add(m, function, LLVMAttributeFunctionIndex, "nounwind");
-    attribute_text(m, function, "target-cpu", m->target.cpu);
-    if (m->target.features[0]) attribute_text(m, function, "target-features", m->target.features);
-    attribute_text(m, function, "prefer-vector-width",
-                   m->target.vector_bytes == 64 ? "512" : "256");
-}
+/* codegen_module: from loop programs to LLVM modules. */
+#include "compiler/codegen/api_functions.h"
+#include "compiler/codegen/code_part.h"
 
 /* ------------------------------------------------------------------ making the module */
 
-static uint64_t key_hash(const Text *key) {
-    return hash64(key->data, key->len);
+/* Work of code generation: unrolled copies times the expressions they reach, roughly. */
+static uint64_t list_weight(const Kernel *k, const StmtId *ids, uint32_t count, uint64_t copies) {
+    uint64_t weight = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        const Stmt *s = &k->stmts.data[ids[i].id];
+        bool unrolled = s->kind == STMT_FOR && s->loop == LOOP_UNROLL;
+        weight += copies;
+        if (s->kind == STMT_FOR)
+            weight += list_weight(k, s->body.data, s->body.len, copies * (unrolled ? s->count : 1));
+    }
+    return weight;
+}
+
+static CodePart *part_lightest(CodeModule *m) {
+    CodePart *best = &m->parts[0];
+    for (uint32_t i = 1; i < m->part_count; i++)
+        if (m->parts[i].weight < best->weight) best = &m->parts[i];
+    return best;
+}
+
+/* Kernels of other parts are hidden functions that part 0 declares. */
+static SharedKernel kernel_place(CodeModule *m, const LoopProgram *p, Kernel *k,
+                                 const KernelSignature *signature) {
+    Arena *arena = m->ctx->arena;
+    const char *name = arena_printf(arena, "k%u.%s", m->kernel_names++, k->name);
+    CodePart *part = part_lightest(m);
+    part->weight += 20 + k->exprs.len + list_weight(k, k->body.data, k->body.len, 1);
+    SharedKernel made = {.function = kernel_emit(m, part, p, k, signature, name),
+                         .type = kernel_type(m->llvm, k, signature, arena)};
+    if (part == &m->parts[0]) {
+        LLVMSetLinkage(made.function, LLVMInternalLinkage);
+        return made;
+    }
+    LLVMSetVisibility(made.function, LLVMHiddenVisibility);
+    made.function = LLVMAddFunction(m->module, name, made.type);
+    LLVMSetVisibility(made.function, LLVMHiddenVisibility);
+    return made;
 }
 
 SharedKernel kernel_function(CodeModule *m, const LoopProgram *p, Kernel *k,
                              const KernelSignature *signature) {
     Text key = {.arena = m->ctx->arena};
     kernel_canonical(p, k, signature, &key);
-    uint64_t hash = key_hash(&key);
+    uint64_t hash = hash64(key.data, key.len);
     for (uint32_t i = 0; i < m->kernels.len; i++) {
         const SharedKernel *s = &m->kernels.data[i];
         if (s->hash == hash && s->key_len == key.len && memcmp(s->key, key.data, key.len) == 0)
             return *s;
     }
-    SharedKernel made = kernel_emit(m, p, k, signature);
+    SharedKernel made = kernel_place(m, p, k, signature);
     made.hash = hash;
     made.key = key.data;
     made.key_len = key.len;
@@ -79,25 +83,8 @@ static bool slots_layout(CodeModule *m) {
     return true;
 }
 
-static void zeros_emit(CodeModule *m) {
-    LLVMTypeRef type = LLVMArrayType2(LLVMInt64TypeInContext(m->llvm), 8);
-    m->zeros = LLVMAddGlobal(m->module, type, "zeros");
-    LLVMSetInitializer(m->zeros, LLVMConstNull(type));
-    LLVMSetLinkage(m->zeros, LLVMPrivateLinkage);
-    LLVMSetGlobalConstant(m->zeros, 1);
-    LLVMSetAlignment(m->zeros, 64);
-}
-
-static void module_check(CodeModule *m) {
-    char *message = NULL;
-    if (LLVMVerifyModule(m->module, LLVMReturnStatusAction, &message))
-        BUG("LLVM refuses the module: %s", message);
-    LLVMDisposeMessage(message);
-}
-
 static void module_emit(CodeModule *m) {
     Arena *arena = m->ctx->arena;
-    zeros_emit(m);
     m->symbols = ARENA_ARRAY(arena, EntrySymbols, m->entry_count);
     m->entry_functions = ARENA_ARRAY(arena, LLVMValueRef, m->entry_count);
     for (uint32_t i = 0; i < m->entry_count; i++) {
@@ -106,42 +93,65 @@ static void module_emit(CodeModule *m) {
     }
     descriptor_emit(m);
     wrappers_emit(m);
-    if (m->debug_verify) module_check(m);
+    for (uint32_t i = 0; m->debug_verify && i < m->part_count; i++) part_verify(&m->parts[i]);
 }
 
-CodeModule *codegen_module(Context *ctx, const Program *program, LoopProgram *const *entries,
-                           uint32_t entry_count, const CodegenOptions *options) {
-    double start = time_now_us();
+static CodeModule *module_make(Context *ctx, const Program *program, LoopProgram *const *entries,
+                               uint32_t entry_count, const Target *target, uint32_t parts,
+                               bool verify) {
     CodeModule *m = ARENA_NEW(ctx->arena, CodeModule);
     m->ctx = ctx;
     m->program = program;
     m->entries = entries;
     m->entry_count = entry_count;
-    m->debug_verify = options->debug_verify;
-    if (!target_resolve(ctx, options, &m->target) || !slots_layout(m)) return NULL;
-    m->machine = target_machine(ctx, &m->target);
-    if (!m->machine) return NULL;
-    m->llvm = LLVMContextCreate();
-    m->module = LLVMModuleCreateWithNameInContext(program->stem, m->llvm);
-    LLVMSetTarget(m->module, m->target.triple);
-    LLVMTargetDataRef layout = LLVMCreateTargetDataLayout(m->machine);
-    LLVMSetModuleDataLayout(m->module, layout);
-    LLVMDisposeTargetData(layout);
+    m->target = *target;
+    m->part_count = parts;
+    m->debug_verify = verify;
+    if (!slots_layout(m)) return NULL;
+    for (uint32_t i = 0; i < parts; i++) part_open(&m->parts[i], target, program->stem);
+    m->llvm = m->parts[0].llvm;
+    m->module = m->parts[0].module;
     module_emit(m);
-    if (m->failed) {
-        codegen_destroy(m);
+    if (!m->failed) return m;
+    codegen_destroy(m);
+    return NULL;
+}
+
+CodeModule *codegen_module(Context *ctx, const Program *program, LoopProgram *const *entries,
+                           uint32_t entry_count, const CodegenOptions *options) {
+    double start = time_now_us();
+    Target target;
+    if (!target_resolve(ctx, options, &target)) return NULL;
+    if (is_c_keyword(program->stem)) {
+        Diag *d = ctx_error(ctx, E_EXPORT_NAME, (Span){0},
+                            "`%s` is a keyword of C, so no function can begin with it as a type",
+                            program->stem);
+        diag_help(d, "give the model file, or the file after `-o`, another name");
         return NULL;
     }
-    m->us[TIME_EMIT] = time_now_us() - start;
+    uint32_t kernels = 0;
+    for (uint32_t i = 0; i < entry_count; i++) kernels += entries[i]->kernels.len;
+    uint32_t parts = 1 + kernels / KERNELS_PER_PART;
+    if (parts > PARTS_MAX) parts = PARTS_MAX;
+    CodeModule *m =
+        module_make(ctx, program, entries, entry_count, &target, parts, options->debug_verify);
+    if (m) m->us[TIME_EMIT] = time_now_us() - start;
     return m;
+}
+
+CodeModule *module_whole(CodeModule *m) {
+    if (m->part_count == 1) return m;
+    if (!m->whole)
+        m->whole = module_make(m->ctx, m->program, m->entries, m->entry_count, &m->target, 1,
+                               m->debug_verify);
+    INVARIANT(m->whole);
+    return m->whole;
 }
 
 void codegen_destroy(CodeModule *m) {
     if (!m) return;
-    if (m->object) LLVMDisposeMemoryBuffer(m->object);
-    LLVMDisposeModule(m->module);
-    LLVMContextDispose(m->llvm);
-    LLVMDisposeTargetMachine(m->machine);
+    if (m->whole) codegen_destroy(m->whole);
+    for (uint32_t i = 0; i < m->part_count; i++) part_close(&m->parts[i]);
 }
 
 void codegen_times(const CodeModule *m, double us[4]) {

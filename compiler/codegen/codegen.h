@@ -25,7 +25,7 @@ CodeModule *codegen_module(Context *ctx, const Program *program, LoopProgram *co
                            uint32_t entry_count, const CodegenOptions *options);
 void codegen_destroy(CodeModule *m);
 
-/* Makes the object file now; what needs it would make it when first asked. */
+/* Makes the objects now; what needs them would make them when first asked. */
 void codegen_object(CodeModule *m);
 
 typedef enum CodeFile { CODE_LLVM, CODE_ASSEMBLY, CODE_OBJECT } CodeFile;

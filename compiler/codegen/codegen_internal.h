@@ -14,13 +14,14 @@ typedef struct Target {
 } Target;
 /* Fills *out; reports E_TARGET_MACHINE and returns false when it cannot be compiled for. */
 bool target_resolve(Context *ctx, const CodegenOptions *options, Target *out);
-LLVMTargetMachineRef target_machine(Context *ctx, const Target *t);
+/* NULL when LLVM has no such target (bmc is linked without it). */
+LLVMTargetMachineRef target_machine(const Target *t);
 
 typedef struct SharedKernel { /* one function for all kernels of equal structure */
     uint64_t hash;
     const char *key;
     size_t key_len;
-    LLVMValueRef function;
+    LLVMValueRef function; /* as part 0 knows it */
     LLVMTypeRef type;
 } SharedKernel;
 
@@ -33,6 +34,21 @@ void graph_symbols(const Program *p, const Graph *g, EntrySymbols *out);
 /* Position of table symbol `symbol` in the frame; BUG when the entry does not have it. */
 uint32_t entry_symbol_index(const EntrySymbols *s, uint32_t symbol);
 
+/* Code is made in parts, each an LLVM module of its own context, so that threads can turn them into
+ * objects side by side. Part 0 holds the entries and the descriptor, kernels go where there is
+ * least. What is in which part follows from the program alone, never from the machine bmc runs on.
+ */
+enum { PARTS_MAX = 4, KERNELS_PER_PART = 5 };
+typedef struct CodePart {
+    LLVMContextRef llvm;
+    LLVMModuleRef module;
+    LLVMTargetMachineRef machine;
+    LLVMValueRef zeros;         /* 64 bytes that a load whose predicate is false may read */
+    LLVMMemoryBufferRef object; /* made once, for JIT and library alike */
+    const char *problem;        /* LLVM's message when it could not be made */
+    uint64_t weight;            /* of the kernels in it */
+} CodePart;
+
 struct CodeModule {
     Context *ctx;
     const Program *program;
@@ -40,11 +56,11 @@ struct CodeModule {
     uint32_t entry_count;
     Target target;
     bool debug_verify;
-    LLVMContextRef llvm;
+    CodePart parts[PARTS_MAX];
+    uint32_t part_count;
+    CodeModule *whole;   /* the same in one part, for text and object files; made when asked for */
+    LLVMContextRef llvm; /* of part 0 */
     LLVMModuleRef module;
-    LLVMTargetMachineRef machine;
-    LLVMMemoryBufferRef object; /* made once, for JIT and file alike */
-    LLVMValueRef zeros;         /* 64 bytes that a load whose predicate is false may read */
     VEC(SharedKernel) kernels;
     uint32_t kernel_names;
     EntrySymbols *symbols; /* per entry */
@@ -60,8 +76,8 @@ enum { TIME_EMIT, TIME_OPTIMISE, TIME_OBJECT, TIME_JIT };
 double time_now_us(void);
 
 /* nounwind, target-cpu, target-features, vector width: on every function. */
-void function_attributes(CodeModule *m, LLVMValueRef function);
-void attribute_add(CodeModule *m, LLVMValueRef function, unsigned index, const char *name);
+void function_attributes(const Target *target, LLVMValueRef function);
+void attribute_add(LLVMValueRef function, unsigned index, const char *name);
 
 /* ---- the signature of a kernel function:
  * (ptr buffers..., i64 symbols..., i64 keys..., i64 lo, i64 hi, ptr frame) */
@@ -74,8 +90,10 @@ typedef struct KernelSignature {
 SharedKernel kernel_function(CodeModule *m, const LoopProgram *p, Kernel *k,
                              const KernelSignature *signature);
 LLVMValueRef entry_function(CodeModule *m, uint32_t number);
-SharedKernel kernel_emit(CodeModule *m, const LoopProgram *p, Kernel *k,
-                         const KernelSignature *signature);
+/* Emits the kernel into a part; returns its function there. */
+LLVMValueRef kernel_emit(CodeModule *m, CodePart *part, const LoopProgram *p, Kernel *k,
+                         const KernelSignature *signature, const char *name);
+LLVMTypeRef kernel_type(LLVMContextRef c, const Kernel *k, const KernelSignature *s, Arena *arena);
 void descriptor_emit(CodeModule *m);
 LLVMValueRef recipe_data(CodeModule *m); /* arrays of BmrtData, BmrtTrain, BmrtTest; NULL: none */
 LLVMValueRef recipe_train(CodeModule *m);

@@ -78,7 +78,7 @@ typedef struct ExprFacts {
 } ExprFacts;
 
 typedef struct Emit {
-    CodeModule *m;
+    CodePart *part;
     const LoopProgram *p;
     Kernel *k;
     Arena *arena;

@@ -222,7 +222,7 @@ LLVMValueRef entry_function(CodeModule *m, uint32_t number) {
         arena_printf(m->ctx->arena, "%s.entry.%s", m->program->stem, c->p->entry->name);
     c->function = LLVMAddFunction(m->module, name, type);
     LLVMSetLinkage(c->function, LLVMInternalLinkage);
-    function_attributes(m, c->function);
+    function_attributes(&m->target, c->function);
     c->b = LLVMCreateBuilderInContext(c->c);
     LLVMPositionBuilderAtEnd(c->b, block_new(c, "entry"));
     c->finish = block_new(c, "finish");

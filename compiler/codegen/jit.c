@@ -1,7 +1,7 @@
 /* Runs a module in this process: the very object file the AOT path writes, loaded by ORC's LLJIT.
  * Its linking layer on x86-64 ELF is JITLink, whose memory is writable while it is filled and
  * executable afterwards, never both (tests/codegen checks /proc/self/maps). */
-#include "compiler/codegen/object_file.h"
+#include "compiler/codegen/code_part.h"
 #include <llvm-c/LLJIT.h>
 
 struct CodeJit {
@@ -41,19 +41,23 @@ static void runtime_names_define(LLVMOrcLLJITRef lljit, CodeModule *m) {
     check_error(LLVMOrcJITDylibDefine(LLVMOrcLLJITGetMainJITDylib(lljit), unit), "ORC");
 }
 
+static void part_load(LLVMOrcLLJITRef lljit, const CodePart *part, const char *name) {
+    LLVMMemoryBufferRef copy = LLVMCreateMemoryBufferWithMemoryRangeCopy(
+        LLVMGetBufferStart(part->object), LLVMGetBufferSize(part->object), name);
+    check_error(LLVMOrcLLJITAddObjectFile(lljit, LLVMOrcLLJITGetMainJITDylib(lljit), copy), "ORC");
+}
+
 CodeJit *codegen_jit(CodeModule *m) {
-    LLVMMemoryBufferRef object = module_object(m);
+    module_objects(m);
     double start = time_now_us();
-    CodeJit *jit = ARENA_NEW(m->ctx->arena, CodeJit);
+    Arena *arena = m->ctx->arena;
+    CodeJit *jit = ARENA_NEW(arena, CodeJit);
     check_error(LLVMOrcCreateLLJIT(&jit->lljit, NULL), "ORC");
     runtime_names_define(jit->lljit, m);
-    LLVMMemoryBufferRef copy = LLVMCreateMemoryBufferWithMemoryRangeCopy(
-        LLVMGetBufferStart(object), LLVMGetBufferSize(object), m->program->stem);
-    check_error(
-        LLVMOrcLLJITAddObjectFile(jit->lljit, LLVMOrcLLJITGetMainJITDylib(jit->lljit), copy),
-        "ORC");
+    for (uint32_t i = 0; i < m->part_count; i++)
+        part_load(jit->lljit, &m->parts[i], arena_printf(arena, "%s.%u", m->program->stem, i));
     LLVMOrcExecutorAddress address = 0;
-    const char *name = arena_printf(m->ctx->arena, "%s_model", m->program->stem);
+    const char *name = arena_printf(arena, "%s_model", m->program->stem);
     check_error(LLVMOrcLLJITLookup(jit->lljit, &address, name), "ORC");
     jit->model = (const BmrtModel *)(uintptr_t)address;
     m->us[TIME_JIT] = time_now_us() - start;

@@ -302,14 +302,14 @@ static void emit_list(Emit *e, const StmtId *ids, uint32_t count) {
 
 /* ------------------------------------------------------------------ the function */
 
-static LLVMTypeRef kernel_type(Emit *e, uint32_t buffers) {
+LLVMTypeRef kernel_type(LLVMContextRef c, const Kernel *k, const KernelSignature *s, Arena *arena) {
     VEC(LLVMTypeRef) types = {0};
-    LLVMTypeRef pointer = LLVMPointerTypeInContext(e->c, 0), i64 = LLVMInt64TypeInContext(e->c);
-    for (uint32_t i = 0; i < buffers; i++) vec_push(e->arena, &types, pointer);
-    uint32_t numbers = e->signature->symbols.len + e->signature->keys.len + 2;
-    for (uint32_t i = 0; i < numbers; i++) vec_push(e->arena, &types, i64);
-    vec_push(e->arena, &types, pointer);
-    return LLVMFunctionType(LLVMVoidTypeInContext(e->c), types.data, types.len, 0);
+    LLVMTypeRef pointer = LLVMPointerTypeInContext(c, 0), i64 = LLVMInt64TypeInContext(c);
+    for (uint32_t i = 0; i < k->buffers.len; i++) vec_push(arena, &types, pointer);
+    uint32_t numbers = s->symbols.len + s->keys.len + 2;
+    for (uint32_t i = 0; i < numbers; i++) vec_push(arena, &types, i64);
+    vec_push(arena, &types, pointer);
+    return LLVMFunctionType(LLVMVoidTypeInContext(c), types.data, types.len, 0);
 }
 
 static void kernel_arguments(Emit *e) {
@@ -317,8 +317,8 @@ static void kernel_arguments(Emit *e) {
     e->buffers = ARENA_ARRAY(e->arena, LLVMValueRef, buffers);
     for (uint32_t i = 0; i < buffers; i++) {
         e->buffers[i] = LLVMGetParam(e->function, at++);
-        attribute_add(e->m, e->function, at, "noalias");
-        if (!e->k->writes.data[i]) attribute_add(e->m, e->function, at, "readonly");
+        attribute_add(e->function, at, "noalias");
+        if (!e->k->writes.data[i]) attribute_add(e->function, at, "readonly");
     }
     e->symbols = ARENA_ARRAY(e->arena, LLVMValueRef, e->signature->symbols.len);
     for (uint32_t i = 0; i < e->signature->symbols.len; i++)
@@ -352,23 +352,20 @@ static void emit_body(Emit *e) {
     LLVMDisposeBuilder(e->b);
 }
 
-SharedKernel kernel_emit(CodeModule *m, const LoopProgram *p, Kernel *k,
-                         const KernelSignature *signature) {
+LLVMValueRef kernel_emit(CodeModule *m, CodePart *part, const LoopProgram *p, Kernel *k,
+                         const KernelSignature *signature, const char *name) {
     Arena *arena = m->ctx->arena;
     Emit *e = ARENA_NEW(arena, Emit);
-    e->m = m;
+    e->part = part;
     e->p = p;
     e->k = k;
     e->arena = arena;
-    e->c = m->llvm;
+    e->c = part->llvm;
     e->signature = signature;
-    LLVMTypeRef type = kernel_type(e, k->buffers.len);
-    const char *name = arena_printf(arena, "k%u.%s", m->kernel_names++, k->name);
-    e->function = LLVMAddFunction(m->module, name, type);
-    LLVMSetLinkage(e->function, LLVMInternalLinkage);
-    function_attributes(m, e->function);
-    attribute_add(m, e->function, LLVMAttributeFunctionIndex, "noinline");
+    e->function = LLVMAddFunction(part->module, name, kernel_type(part->llvm, k, signature, arena));
+    function_attributes(&m->target, e->function);
+    attribute_add(e->function, LLVMAttributeFunctionIndex, "noinline");
     kernel_arguments(e);
     emit_body(e);
-    return (SharedKernel){.function = e->function, .type = type};
+    return e->function;
 }

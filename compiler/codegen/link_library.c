@@ -28,7 +28,7 @@ typedef struct Linker {
 static const Linker linkers[] = {{"ld", false}, {"ld.lld", false}, {"cc", true}};
 
 typedef struct LinkFiles { /* all in one temporary folder beside the result */
-    const char *folder, *object, *runtime, *script, *log, *library;
+    const char *folder, *objects[PARTS_MAX], *runtime, *script, *log, *library;
 } LinkFiles;
 
 static bool link_files_write(CodeModule *m, const char *path, LinkFiles *f) {
@@ -39,23 +39,29 @@ static bool link_files_write(CodeModule *m, const char *path, LinkFiles *f) {
         ctx_error(m->ctx, E_FILE, (Span){0}, "cannot write `%s`: %s", path, strerror(errno));
         return false;
     }
-    *f = (LinkFiles){folder,
-                     arena_printf(arena, "%s/model.o", folder),
-                     arena_printf(arena, "%s/runtime.o", folder),
-                     arena_printf(arena, "%s/exports", folder),
-                     arena_printf(arena, "%s/log", folder),
-                     arena_printf(arena, "%s/library.so", folder)};
-    LLVMMemoryBufferRef object = module_object(m);
+    f->folder = folder;
+    f->runtime = arena_printf(arena, "%s/runtime.o", folder);
+    f->script = arena_printf(arena, "%s/exports", folder);
+    f->log = arena_printf(arena, "%s/log", folder);
+    f->library = arena_printf(arena, "%s/library.so", folder);
+    module_objects(m);
+    for (uint32_t i = 0; i < m->part_count; i++) {
+        LLVMMemoryBufferRef object = m->parts[i].object;
+        f->objects[i] = arena_printf(arena, "%s/model%u.o", folder, i);
+        if (!file_write(m->ctx, f->objects[i], LLVMGetBufferStart(object),
+                        LLVMGetBufferSize(object)))
+            return false;
+    }
     const char *script = arena_printf(arena, "{ global: %s_*; local: *; };\n", m->program->stem);
-    return file_write(m->ctx, f->object, LLVMGetBufferStart(object), LLVMGetBufferSize(object)) &&
-           file_write(m->ctx, f->runtime, bmrt_core_object,
+    return file_write(m->ctx, f->runtime, bmrt_core_object,
                       (size_t)(bmrt_core_object_end - bmrt_core_object)) &&
            file_write(m->ctx, f->script, script, strlen(script));
 }
 
 static void link_files_remove(const LinkFiles *f) {
     if (!f->folder) return;
-    const char *const files[] = {f->object, f->runtime, f->script, f->log, f->library};
+    const char *const files[] = {f->runtime, f->script, f->log, f->library};
+    for (uint32_t i = 0; i < PARTS_MAX && f->objects[i]; i++) unlink(f->objects[i]);
     for (size_t i = 0; i < sizeof files / sizeof files[0]; i++) unlink(files[i]);
     rmdir(f->folder);
 }
@@ -110,7 +116,7 @@ static int run_linker(CodeModule *m, const Linker *linker, const LinkFiles *f) {
     ARGUMENT(script);
     ARGUMENT("-o");
     ARGUMENT(f->library);
-    ARGUMENT(f->object);
+    for (uint32_t i = 0; i < m->part_count; i++) ARGUMENT(f->objects[i]);
     ARGUMENT(f->runtime);
 #undef ARGUMENT
     vec_push(arena, &args, (char *)NULL);

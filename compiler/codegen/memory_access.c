@@ -72,7 +72,7 @@ static LLVMValueRef scalar_load(Emit *e, const Expr *x, const Linear *index) {
     LLVMValueRef pointer = address_of(e, x->buffer, index);
     if (x->nargs == 1) return from_memory(e, t, plain_load(e, type_memory(e, t), pointer, t));
     LLVMValueRef pred = emit_value(e, x->args[1]), other = emit_value(e, x->args[2]);
-    pointer = LLVMBuildSelect(e->b, pred, pointer, e->m->zeros, "");
+    pointer = LLVMBuildSelect(e->b, pred, pointer, e->part->zeros, "");
     LLVMValueRef v = from_memory(e, t, plain_load(e, type_memory(e, t), pointer, t));
     return LLVMBuildSelect(e->b, pred, v, other, "");
 }

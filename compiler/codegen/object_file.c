@@ -1,34 +1,24 @@
-/* From the module to text, assembly and the object file. Code generation rewrites the module it is
- * given, so it gets a copy: `--emit=llvm` shows the same text before and after. */
+/* From the module to text, assembly and the object file: always of the whole program in one part.
+ * Code generation rewrites the module it is given, so it gets a copy: `--emit=llvm` shows the same
+ * text before and after. */
 #include "compiler/codegen/object_file.h"
 #include "compiler/codegen/codegen_internal.h"
 #include <errno.h>
 #include <stdio.h>
 
 static LLVMMemoryBufferRef machine_code(CodeModule *m, LLVMCodeGenFileType kind) {
-    LLVMModuleRef copy = LLVMCloneModule(m->module);
+    CodePart *part = &m->parts[0];
+    LLVMModuleRef copy = LLVMCloneModule(part->module);
     LLVMMemoryBufferRef out = NULL;
     char *message = NULL;
-    if (LLVMTargetMachineEmitToMemoryBuffer(m->machine, copy, kind, &message, &out))
+    if (LLVMTargetMachineEmitToMemoryBuffer(part->machine, copy, kind, &message, &out))
         BUG("LLVM could not generate code: %s", message);
     LLVMDisposeModule(copy);
     return out;
 }
 
-LLVMMemoryBufferRef module_object(CodeModule *m) {
-    if (!m->object) {
-        double start = time_now_us();
-        m->object = machine_code(m, LLVMObjectFile);
-        m->us[TIME_OBJECT] = time_now_us() - start;
-    }
-    return m->object;
-}
-
-void codegen_object(CodeModule *m) {
-    module_object(m);
-}
-
 bool codegen_text(CodeModule *m, CodeFile kind, Text *out) {
+    m = module_whole(m);
     if (kind == CODE_LLVM) {
         char *text = LLVMPrintModuleToString(m->module);
         text_add(out, text);
@@ -66,7 +56,9 @@ bool file_write(Context *ctx, const char *path, const char *bytes, size_t size) 
 
 bool codegen_write(CodeModule *m, CodeFile kind, const char *path) {
     if (kind == CODE_OBJECT) {
-        LLVMMemoryBufferRef object = module_object(m);
+        m = module_whole(m);
+        module_objects(m);
+        LLVMMemoryBufferRef object = m->parts[0].object;
         return file_write(m->ctx, path, LLVMGetBufferStart(object), LLVMGetBufferSize(object));
     }
     Text text = {.arena = m->ctx->arena};

@@ -115,12 +115,10 @@ bool codegen_target(Context *ctx, const CodegenOptions *options, CodeTarget *out
 
 /* The caller disposes of it. Level 0 still selects instructions properly: LLVM's fast path would
  * not even keep vectors in registers. */
-LLVMTargetMachineRef target_machine(Context *ctx, const Target *t) {
+LLVMTargetMachineRef target_machine(const Target *t) {
     LLVMTargetRef target;
     char *message = NULL;
     if (LLVMGetTargetFromTriple(t->triple, &target, &message)) {
-        ctx_error(ctx, E_TARGET_MACHINE, (Span){0}, "LLVM cannot compile for `%s`: %s", t->triple,
-                  message);
         LLVMDisposeMessage(message);
         return NULL;
     }

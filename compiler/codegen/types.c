@@ -79,7 +79,7 @@ LLVMValueRef call_intrinsic(Emit *e, const char *name, LLVMTypeRef *overloads, u
                             LLVMValueRef *args, unsigned nargs) {
     unsigned id = LLVMLookupIntrinsicID(name, strlen(name));
     if (id == 0) BUG("LLVM has no intrinsic %s", name);
-    LLVMValueRef f = LLVMGetIntrinsicDeclaration(e->m->module, id, overloads, noverloads);
+    LLVMValueRef f = LLVMGetIntrinsicDeclaration(e->part->module, id, overloads, noverloads);
     return LLVMBuildCall2(e->b, LLVMGlobalGetValueType(f), f, args, nargs, "");
 }
 

@@ -24,7 +24,7 @@ static LLVMValueRef runtime_function(Wrap *w, const char *name, LLVMTypeRef type
 static void function_open(Wrap *w, const char *name, LLVMTypeRef type) {
     w->function = LLVMAddFunction(
         w->m->module, arena_printf(w->m->ctx->arena, "%s_%s", w->m->program->stem, name), type);
-    function_attributes(w->m, w->function);
+    function_attributes(&w->m->target, w->function);
     LLVMPositionBuilderAtEnd(w->b, LLVMAppendBasicBlockInContext(w->c, w->function, "entry"));
 }
 
