@@ -69,12 +69,11 @@ static Value define_override(Sema *s, const Node *let, Value normal) {
         return POISON;
     }
     Value v = eval(s, node_kid(item, 1));
+    if (value_is_poison(v) && diags_errors(s->ctx->diags) == before)
+        sema_error(s, E_DEFINE, let->name_span, "-D %s=%s: `%s` names nothing here",
+                   let->name->text, text, text);
     if (value_is_poison(v)) return v;
-    int64_t i;
-    bool ok = v.kind == normal.kind;
-    if (ok && value_is_int(normal, &i) && !value_is_int(v, &i) && normal.kind == V_NUM)
-        ok = !value_is_int(v, &i); /* a real for an int is the block's business */
-    if (!ok) {
+    if (v.kind != normal.kind) { /* a real for an int is the block's business */
         Diag *d = sema_error(s, E_DEFINE, let->name_span, "-D %s=%s gives %s, but `%s` is %s",
                              let->name->text, text, value_kind_name(v.kind), let->name->text,
                              value_kind_name(normal.kind));
