@@ -123,6 +123,20 @@ START_TEST(an_index_out_of_range_is_named) {
     ck_assert_int_eq(bmrt_call(h, FAKE_CHECK, &rows, inputs, outputs), BMRT_NUMERIC);
     ck_assert_str_eq(bmrt_error(h), "row 3 of `label` is -1, but must lie in 0 … 9");
     bmrt_close(h);
+    /* Several a row, of another type. */
+    BmrtValue ids = fake.entries[FAKE_CHECK].inputs[0];
+    const uint8_t bytes[20] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 0, 200};
+    ids.rank = 2;
+    ids.dims = fake.entries[FAKE_STEP].inputs[0].dims; /* [B, 4] */
+    ids.dtype = BMRT_U8;
+    fake.entries[FAKE_CHECK].inputs = &ids;
+    const void *more[] = {bytes};
+    const int64_t five = 5;
+    h = open_fake(1);
+    ck_assert_int_eq(bmrt_call(h, FAKE_CHECK, &five, more, outputs), BMRT_NUMERIC);
+    ck_assert_str_eq(bmrt_error(h), "row 2 of `label`, element 2, is 200, but must lie in 0 … 9");
+    ck_assert_int_eq(h->bad_row, 2);
+    bmrt_close(h);
 }
 END_TEST
 

@@ -9,6 +9,8 @@
 #include <unistd.h>
 
 #include "fake_model.h"
+#include "runtime/core/checkpoint.h"
+#include "runtime/data/shuffle.h"
 #include "runtime/train/train.h"
 
 enum { ROWS = 50, TEST_ROWS = 21 }; /* 38 train rows: the last batch of an epoch is short */
@@ -141,6 +143,53 @@ START_TEST(metrics_are_of_the_whole_split) {
     }
     ck_assert(log.test_mse == (double)((float)total / (float)TEST_ROWS));
     ck_assert(log.test_worst == (double)worst);
+    free(x);
+    free(y);
+}
+END_TEST
+
+/* The same training without the trainer: the documented order of rows, batch by batch, ends with
+ * the same bits. */
+START_TEST(a_run_by_hand_is_the_same) {
+    Log log;
+    size_t bytes;
+    char path[1200];
+    uint32_t order[ROWS];
+    BmrtHandle *h;
+    BmrtTrainOptions o = options(&log);
+    fake.data[0].split.kind = BMRT_SPLITBY_NONE;
+    fake.train[0].valid.eval_entry = -1;
+    expect_ok(&o);
+    snprintf(path, sizeof path, "%s/train-x.idx", folder);
+    uint8_t *x = fake_read(path, &bytes);
+    snprintf(path, sizeof path, "%s/train-y.idx", folder);
+    uint8_t *y = fake_read(path, &bytes);
+    ck_assert_int_eq(bmrt_open(&h, &fake.model, NULL, fake.train[0].seed, 1), BMRT_OK);
+    bmrt_set_schedule(h, 3 * 7, 7);
+    for (uint64_t epoch = 0; epoch < 3; epoch++) {
+        for (uint32_t i = 0; i < ROWS; i++) order[i] = i;
+        bmrt_shuffle(order, ROWS, BMRT_FOR_SHUFFLE, fake.train[0].seed, epoch);
+        for (int64_t first = 0; first < ROWS; first += 8) {
+            const int64_t count = ROWS - first < 8 ? ROWS - first : 8;
+            float bx[8 * FAKE_FEATURES], by[8], loss;
+            for (int64_t i = 0; i < count; i++) {
+                const uint32_t row = order[first + i];
+                const uint8_t *p = y + 8 + 4 * row;
+                const uint32_t bits =
+                    (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
+                memcpy(&by[i], &bits, 4);
+                for (uint32_t j = 0; j < FAKE_FEATURES; j++)
+                    bx[i * FAKE_FEATURES + j] = (float)x[12 + row * FAKE_FEATURES + j] / 255;
+            }
+            const void *inputs[] = {bx, by};
+            void *outputs[] = {&loss};
+            ck_assert_int_eq(bmrt_step(h, FAKE_STEP, &count, inputs, outputs), BMRT_OK);
+        }
+    }
+    char sha[65];
+    bmrt_weights_sha256(h, sha);
+    ck_assert_str_eq(sha, log.sha);
+    bmrt_close(h);
     free(x);
     free(y);
 }
@@ -489,6 +538,7 @@ int main(void) {
     tcase_add_checked_fixture(t, setup, NULL);
     tcase_add_test(t, a_run_learns_and_tells);
     tcase_add_test(t, metrics_are_of_the_whole_split);
+    tcase_add_test(t, a_run_by_hand_is_the_same);
     tcase_add_test(t, threads_change_nothing_and_the_seed_everything);
     tcase_add_loop_test(t, a_stopped_run_resumes_bit_for_bit, 0, 3);
     tcase_add_test(t, resuming_another_run_is_refused);
