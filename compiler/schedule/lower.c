@@ -99,7 +99,8 @@ ExprId index_position(Lower *l, NodeId n, const Index *at) {
     if (at->flat && !at->row) return at->pos;
     if (at->flat) {
         DimId rest = dims_product(l->s, x->dims + 1, x->rank - 1);
-        return l_add(l, l_mul(l, l->row, l_dim(l, rest)), at->pos);
+        ExprId row_start = l_mul(l, l->row, l_dim(l, rest));
+        return l_add(l, row_start, at->pos);
     }
     ExprId pos = l_int(l, 0);
     DimId stride = dim_const(l->s->dims, 1);

@@ -37,8 +37,10 @@ static ExprId operand_value(Lower *l, const Contract *c, uint32_t which, const E
 
 /* One product more: acc = fma(a, b, acc), or for integers acc + a * b. */
 ExprId contract_step(Lower *l, const Contract *c, ExprId acc, const ExprId *label) {
-    ExprId args[3] = {l_cast(l, c->dtype, operand_value(l, c, 0, label)),
-                      l_cast(l, c->dtype, operand_value(l, c, 1, label)), acc};
+    ExprId args[3];
+    args[0] = l_cast(l, c->dtype, operand_value(l, c, 0, label));
+    args[1] = l_cast(l, c->dtype, operand_value(l, c, 1, label));
+    args[2] = acc;
     if (dtype_is_float(c->dtype)) return loop_op(l->p, l->k, OP_FMA, c->dtype, args, 3);
     return l_op(l, OP_ADD, c->dtype, acc, l_op(l, OP_MUL, c->dtype, args[0], args[1]));
 }
@@ -64,7 +66,8 @@ void contract_enter_k(Lower *l, const Contract *c, ExprId from, ExprId to, ExprI
     }
     for (uint32_t i = 0; i < c->reduced; i++) {
         VarId k = l_new_var(l, "k");
-        l_enter_for(l, k, l_int(l, 0), l_dim(l, c->size[c->outer + i]), 1);
+        ExprId first = l_int(l, 0), end = l_dim(l, c->size[c->outer + i]);
+        l_enter_for(l, k, first, end, 1);
         label[c->outer + i] = l_var(l, k);
     }
 }

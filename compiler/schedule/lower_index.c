@@ -9,10 +9,10 @@ static ExprId position(Lower *l, NodeId index, const Index *at, DimId size, Expr
     bool counts = x->op == OP_IOTA && dim_same(x->dims[x->attr[0]], size);
     if (counts && dtype_bytes(x->dtype) >= 4 && dtype_is_integer(x->dtype))
         return at->axis[x->attr[0]];
-    if (!dim_is_const(l->s->dims, size) || dim_equals(l->s->dims, size, 0))
-        *exists = l_and(l, *exists, l_op(l, OP_LESS, DTYPE_BOOL, l_int(l, 0), l_dim(l, size)));
-    ExprId i = l_cast(l, DTYPE_I64, lower_value(l, index, at));
     ExprId zero = l_int(l, 0), end = l_dim(l, size);
+    if (!dim_is_const(l->s->dims, size) || dim_equals(l->s->dims, size, 0))
+        *exists = l_and(l, *exists, l_op(l, OP_LESS, DTYPE_BOOL, zero, end));
+    ExprId i = l_cast(l, DTYPE_I64, lower_value(l, index, at));
     RegId reg = l_new_reg(l, "i", DTYPE_I64, NULL);
     l_set(l, reg, i);
     i = l_reg(l, reg);
@@ -62,7 +62,8 @@ static void zero_fill(Lower *l, const GNode *y, const Target *t, uint32_t skip, 
             continue;
         }
         VarId v = l_new_var(l, "z");
-        l_enter_for(l, v, l_int(l, 0), l_dim(l, y->dims[i]), 1);
+        ExprId from = l_int(l, 0), to = l_dim(l, y->dims[i]);
+        l_enter_for(l, v, from, to, 1);
         at.axis[i] = l_var(l, v);
     }
     loop_store(l->p, l->k, l->nested ? &l->parent : NULL, position_of,
@@ -101,7 +102,8 @@ void lower_scatter(Lower *l) {
         l->k->extent = l->extent = y->dims[skip];
         VarId v = l_new_var(l, "i");
         Expr lo = {.kind = EXPR_LO, .dtype = DTYPE_I64}, hi = {.kind = EXPR_HI, .dtype = DTYPE_I64};
-        l_enter_for(l, v, loop_expr(l->p, l->k, &lo), loop_expr(l->p, l->k, &hi), 1);
+        ExprId first = loop_expr(l->p, l->k, &lo), end = loop_expr(l->p, l->k, &hi);
+        l_enter_for(l, v, first, end, 1);
         axis[skip] = source[fixed] = l_var(l, v);
         if (skip == 0) l->row = axis[0];
     }
@@ -111,7 +113,8 @@ void lower_scatter(Lower *l) {
     for (uint32_t i = 0; i < u->rank; i++) {
         if (i == fixed) continue;
         VarId v = l_new_var(l, "s");
-        l_enter_for(l, v, l_int(l, 0), l_dim(l, u->dims[i]), 1);
+        ExprId first = l_int(l, 0), end = l_dim(l, u->dims[i]);
+        l_enter_for(l, v, first, end, 1);
         source[i] = l_var(l, v);
     }
     Index from = {.pred = EXPR_NONE}, to = {.pred = EXPR_NONE};

@@ -62,9 +62,10 @@ ExprId lower_SLICE(Lower *l, NodeId n, const Index *at) {
     Index to = index_like(at);
     ExprId axis[RANK_MAX];
     index_axes(l, n, at, axis);
-    for (uint32_t i = 0; i < y->rank; i++)
-        to.axis[i] = l_add(l, l_mul(l, axis[i], l_int(l, y->attr[2 * i + 1])),
-                           l_dim(l, (DimId){(uint32_t)y->attr[2 * i]}));
+    for (uint32_t i = 0; i < y->rank; i++) {
+        ExprId first = l_dim(l, (DimId){(uint32_t)y->attr[2 * i]});
+        to.axis[i] = l_add(l, l_mul(l, axis[i], l_int(l, y->attr[2 * i + 1])), first);
+    }
     return lower_value(l, y->args[0], &to);
 }
 
@@ -74,7 +75,8 @@ ExprId lower_REVERSE(Lower *l, NodeId n, const Index *at) {
     index_axes(l, n, at, to.axis);
     for (uint32_t i = 0; i < y->nattr; i++) {
         uint32_t a = (uint32_t)y->attr[i];
-        to.axis[a] = l_sub(l, l_sub(l, l_dim(l, y->dims[a]), l_int(l, 1)), to.axis[a]);
+        ExprId size = l_dim(l, y->dims[a]);
+        to.axis[a] = l_sub(l, l_sub(l, size, l_int(l, 1)), to.axis[a]);
     }
     return lower_value(l, y->args[0], &to);
 }
@@ -122,11 +124,11 @@ ExprId lower_CONCAT(Lower *l, NodeId n, const Index *at) {
     for (uint32_t k = y->nargs; k-- > 0;) {
         Index to = index_like(at);
         DimId first = dim_sub(l->s->dims, end, node_of(l->s, y->args[k])->dims[along]);
-        ExprId above =
-            k == 0 ? EXPR_NONE : less(l, l_sub(l, l_dim(l, first), l_int(l, 1)), axis[along]);
+        ExprId from = l_dim(l, first), before = l_sub(l, from, l_int(l, 1));
+        ExprId above = k == 0 ? EXPR_NONE : less(l, before, axis[along]);
         ExprId below = k + 1 == y->nargs ? EXPR_NONE : less(l, axis[along], l_dim(l, end));
         for (uint32_t i = 0; i < y->rank; i++) to.axis[i] = axis[i];
-        to.axis[along] = l_sub(l, axis[along], l_dim(l, first));
+        to.axis[along] = l_sub(l, axis[along], from);
         to.pred = l_and(l, at->pred, l_and(l, above, below));
         ExprId value = lower_value(l, y->args[k], &to);
         result = expr_is_none(result) ? value : l_select(l, y->dtype, below, value, result);

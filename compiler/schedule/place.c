@@ -1,5 +1,9 @@
 /* Thin builders used while lowering: expressions with fixed dtypes, and statements at the current
- * place. */
+ * place.
+ *
+ * Expressions are numbered as they are made, and dumps show the numbers: a program must not depend
+ * on the order in which a C compiler evaluates arguments. So at most one argument of a call makes
+ * new expressions, and variables and registers get theirs when they are declared. */
 #include "compiler/schedule/lower.h"
 
 ExprId l_op(Lower *l, Op op, DType dtype, ExprId a, ExprId b) {
@@ -105,12 +109,16 @@ void l_flag(Lower *l, ExprId cond, uint32_t bits) {
     loop_flag(l->p, l->k, here(l), cond, bits);
 }
 VarId l_new_var(Lower *l, const char *name) {
-    return loop_var(l->p, l->k, name);
+    VarId v = loop_var(l->p, l->k, name);
+    l_var(l, v);
+    return v;
 }
 RegId l_new_reg(Lower *l, const char *name, DType dtype, const VarId *extra) {
     VarId vars[OPEN_MAX + 1];
     uint32_t count = 0;
     for (; count < l->open_count; count++) vars[count] = l->open[count];
     if (extra) vars[count++] = *extra;
-    return loop_reg(l->p, l->k, name, dtype, vars, count);
+    RegId r = loop_reg(l->p, l->k, name, dtype, vars, count);
+    l_reg(l, r);
+    return r;
 }

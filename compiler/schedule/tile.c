@@ -92,7 +92,9 @@ static RegId block_register(Lower *l, const Tile *t, const Block *b, const char 
     if (b->rows > 1) vars[count++] = b->r;
     if (b->vectors > 1) vars[count++] = b->v;
     vars[count++] = b->lane;
-    return loop_reg(l->p, l->k, name, t->c.dtype, vars, count);
+    RegId r = loop_reg(l->p, l->k, name, t->c.dtype, vars, count);
+    l_reg(l, r);
+    return r;
 }
 
 static void block_zero(Lower *l, Tile *t, const Block *b, RegId r) {
@@ -238,7 +240,8 @@ static void outer_labels(Lower *l, Tile *t, uint32_t label) {
     for (; label + 1 < t->c.outer; label++) {
         if (label == t->row_label) continue;
         VarId o = l_new_var(l, "o");
-        l_enter_for(l, o, bound_of(l, t, label, false), bound_of(l, t, label, true), 1);
+        ExprId from = bound_of(l, t, label, false), to = bound_of(l, t, label, true);
+        l_enter_for(l, o, from, to, 1);
         t->label[label] = l_var(l, o);
         if (t->parallel == 0 && label == 0) l->row = t->label[0];
     }
