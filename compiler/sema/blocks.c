@@ -233,10 +233,8 @@ static Value reached_model(Sema *s, Span span) {
     Instance *found = NULL;
     for (uint32_t i = 0; i < s->models.len; i++) {
         Instance *m = s->models.data[i];
-        bool used = false;
-        for (uint32_t k = 0; k < s->build->memos.len; k++)
-            used |= strcmp(s->build->memos.data[k].path, m->path) == 0;
-        if (!used) continue;
+        uint32_t latest;
+        if (!ptrmap_get(&s->build->memo_index, ctx_sym(s->ctx, m->path), &latest)) continue;
         if (found) {
             Diag *d = sema_error(s, E_BLOCK, span, "the loss uses the models `%s` and `%s`: which "
                                                    "shall be trained?",

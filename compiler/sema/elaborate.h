@@ -189,25 +189,35 @@ struct Instance {
     int64_t own_params, own_bytes; /* of the application that runs */
 };
 
+typedef struct PtrMap { /* Node* or Sym -> number */
+    const void **keys;
+    uint32_t *values;
+    uint32_t len, cap;
+} PtrMap;
+
 /* What one graph under construction knows. */
 typedef struct Memo {
-    const char *path;
+    Sym path;
     bool training;
     Value *args;
     uint32_t arg_count;
     Value result;
     uint32_t touch_from, touch_to; /* into Build.touches */
     NodeId *after;                 /* versions of those slots when it ended */
+    int32_t before;                /* the memo before, of the same path, or -1 */
 } Memo;
 typedef struct SlotVersion {
     uint32_t slot;
     NodeId node;
+    int32_t before; /* the version of that slot before this one, or -1 */
 } SlotVersion;
 typedef struct Build {
     Graph *g;
     VEC(NodeId) version; /* per slot; NODE_NONE: not read yet */
+    VEC(int32_t) latest; /* per slot: into history, or -1 */
     VEC(uint32_t) touches;
     VEC(Memo) memos;
+    PtrMap memo_index; /* path (Sym) -> 1 + the latest memo */
     VEC(NodeId) objectives; /* losses that were minimised */
     VEC(SlotVersion) history;
     struct Build *outer;
@@ -229,12 +239,6 @@ struct DataBlock {
     bool poisoned;
     bool building;
 };
-
-typedef struct PtrMap { /* Node* -> number */
-    const void **keys;
-    uint32_t *values;
-    uint32_t len, cap;
-} PtrMap;
 
 struct Sema {
     Context *ctx;
@@ -260,14 +264,15 @@ struct Sema {
     VEC(SlotInfo) slot_info;
     VEC(DataBlock *) data;
     VEC(Instance *) models;
-    VEC(const char *) used_paths; /* instance paths and who made them */
-    VEC(const Node *) used_makers;
-    VEC(Instance *) used_instances;
+    VEC(Instance *) used_instances; /* by path; the latest application's */
     double nested_flops;
     VEC(Span) seen_spans;
     VEC(Code) seen_codes;
     PtrMap sites;      /* CALL/PIPE/NAME node -> ordinal in its definition */
     PtrMap numbered;   /* definitions whose sites are numbered */
+    PtrMap slot_index;  /* path (Sym) -> slot */
+    PtrMap path_index;  /* path (Sym) -> used_instances */
+    PtrMap layer_index; /* path (Sym) -> row of program->layers */
     PtrMap reached;    /* LAYER/MODEL/FN definitions that were elaborated */
     VEC(Value) metric_values;
     VEC(Sym) metric_names;
@@ -294,6 +299,7 @@ Value eval(Sema *s, const Node *e);
 Value eval_name(Sema *s, const Node *e);
 Value binding_value(Sema *s, Binding *b, Span span);
 Value read_slot(Sema *s, uint32_t slot, Span span);
+void slot_version(Sema *s, uint32_t slot, NodeId node); /* from now on its value is `node` */
 Value eval_dims(Sema *s, const Node *dims);                /* [a, b] */
 Value eval_index(Sema *s, const Node *e);                  /* a[...] */
 Value eval_member(Sema *s, const Node *e);

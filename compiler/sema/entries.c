@@ -127,7 +127,7 @@ static Value initial_value(Sema *s, const Slot *slot, const SlotInfo *info, cons
     sizes.as.list.count = shape->rank;
     for (uint32_t i = 0; i < shape->rank; i++)
         sizes.as.list.items[i] = value_dim(s, shape->dims[i]);
-    Value v = call_one(s, info->init, sizes, info->init_node, span);
+    Value v = call_one(s, info->init, sizes, NULL, span);
     v = to_tensor(s, v, slot->dtype, span);
     if (value_is_poison(v)) return v;
     Shape got = tensor_shape(s, v);
@@ -157,7 +157,7 @@ void make_init(Sema *s) {
         for (uint32_t k = 0; k < slot.rank; k++)
             shape.dims[k] = dim_const(s->program->dims, slot.dims[k]);
         Frame f;
-        frame_push(s, &f, info.decl, NULL, (Span){0});
+        frame_push(s, &f, NULL, NULL, (Span){0});
         f.base = true;
         f.owner = NULL;
         f.root = slot.path->text;

@@ -193,7 +193,7 @@ Value call_value(Sema *s, Value f, const Args *args, const Node *call, Span span
 }
 
 Value call_one(Sema *s, Value f, Value arg, const Node *call, Span span) {
-    const Node *node = call && call->kind != NODE_PIPE ? call : node_kid(call, 0);
+    const Node *node = !call || call->kind != NODE_PIPE ? call : node_kid(call, 0);
     Sym none = NULL;
     Args args = {.values = &arg, .nodes = &node, .names = &none, .count = 1};
     if (f.kind == V_FN && two_lists(f.as.fn->def) && !f.as.fn->settings &&

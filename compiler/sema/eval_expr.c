@@ -1,16 +1,18 @@
 /* Expressions: one evaluator per kind of tree node, in a table. */
 #include "compiler/sema/elaborate.h"
 
-enum { DEPTH_MAX = 700 };
-static const uint64_t WORK_MAX = 4000000;
+enum { DEPTH_MAX = 700, WORK_MAX = 600000, MEMORY_MAX = 160 << 20 };
 
 bool enter(Sema *s, Span span) {
-    if (++s->work > WORK_MAX) {
+    bool large = arena_used_bytes(s->arena) > MEMORY_MAX;
+    if (++s->work > WORK_MAX || large) {
         if (!s->work_reported) {
             s->work_reported = true;
-            Diag *d = sema_error(s, E_LIMIT, span, "the program takes too long to elaborate");
-            diag_note(d, "stopped after %llu evaluations", (unsigned long long)WORK_MAX);
-            diag_help(d, "look for a `repeat` with a very large count");
+            Diag *d = sema_error(s, E_LIMIT, span, "the program takes too %s to elaborate",
+                                 large ? "much memory" : "long");
+            if (large) diag_note(d, "stopped at %d MiB", MEMORY_MAX >> 20);
+            else diag_note(d, "stopped after %d evaluations", WORK_MAX);
+            diag_help(d, "look for a `repeat` with a large count");
         }
         return false;
     }
@@ -27,18 +29,25 @@ void leave(Sema *s) {
     s->depth--;
 }
 
+void slot_version(Sema *s, uint32_t slot, NodeId node) {
+    Build *b = s->build;
+    SlotVersion made = {.slot = slot, .node = node, .before = b->latest.data[slot]};
+    b->latest.data[slot] = (int32_t)b->history.len;
+    b->version.data[slot] = node;
+    vec_push(s->arena, &b->history, made);
+}
+
 Value read_slot(Sema *s, uint32_t slot, Span span) {
     Build *b = s->build;
     if (!b) {
         sema_error(s, E_STATIC, span, "a parameter where only values known at compile time can be");
         return POISON;
     }
-    while (b->version.len < s->program->slots.len) vec_push(s->arena, &b->version, NODE_NONE);
-    if (node_is_none(b->version.data[slot])) {
-        SlotVersion first = {.slot = slot, .node = g_read(b->g, slot, span)};
-        b->version.data[slot] = first.node;
-        vec_push(s->arena, &b->history, first);
+    while (b->version.len < s->program->slots.len) {
+        vec_push(s->arena, &b->version, NODE_NONE);
+        vec_push(s->arena, &b->latest, -1);
     }
+    if (node_is_none(b->version.data[slot])) slot_version(s, slot, g_read(b->g, slot, span));
     vec_push(s->arena, &b->touches, slot);
     Value v = value_tensor(s, b->version.data[slot]);
     v.as.tensor.slot = (int32_t)slot;

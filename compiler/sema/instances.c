@@ -20,13 +20,13 @@ void build_end(Sema *s, Build *b) {
 }
 
 int32_t slot_find(Sema *s, Sym path) {
-    for (uint32_t i = 0; i < s->program->slots.len; i++)
-        if (s->program->slots.data[i].path == path) return (int32_t)i;
-    return -1;
+    uint32_t i;
+    return ptrmap_get(&s->slot_index, path, &i) ? (int32_t)i : -1;
 }
 
 uint32_t slot_add(Sema *s, const Slot *slot, const SlotInfo *info) {
     Program *p = s->program;
+    ptrmap_put(s, &s->slot_index, slot->path, p->slots.len);
     vec_push(s->arena, &p->slots, *slot);
     vec_push(s->arena, &s->slot_info, *info);
     for (Build *b = s->build; b; b = b->outer) {
@@ -197,10 +197,7 @@ bool write_slot(Sema *s, uint32_t index, Value v, Span span) {
     if (value_is_poison(v)) return false;
     read_slot(s, index, span); /* fills the version table */
     /* later reads are new leaves: no gradient flows through a write */
-    NodeId leaf = g_unary(s->build->g, OP_STOP, v.as.tensor.node, span);
-    s->build->version.data[index] = leaf;
-    SlotVersion made = {.slot = index, .node = leaf};
-    vec_push(s->arena, &s->build->history, made);
+    slot_version(s, index, g_unary(s->build->g, OP_STOP, v.as.tensor.node, span));
     graph_write(s->build->g, index, v.as.tensor.node);
     return true;
 }
@@ -282,20 +279,20 @@ Value model_instance(Sema *s, const Node *def, Scope *env) {
 }
 
 static bool claim_path(Sema *s, Instance *inst) {
-    for (uint32_t i = 0; i < s->used_paths.len; i++) {
-        if (strcmp(s->used_paths.data[i], inst->path) != 0) continue;
-        s->used_instances.data[i] = inst;
-        if (s->used_makers.data[i] == inst->creator) return true;
-        Diag *d = sema_error(s, E_DUPLICATE, inst->span, "two instances have the path `%s`",
-                             inst->path);
-        if (s->used_makers.data[i]) diag_label(d, s->used_makers.data[i]->span, "the other one");
-        diag_help(d, "bind one of them to another name");
-        return false;
+    Sym path = ctx_sym(s->ctx, inst->path);
+    uint32_t at;
+    if (!ptrmap_get(&s->path_index, path, &at)) {
+        ptrmap_put(s, &s->path_index, path, s->used_instances.len);
+        vec_push(s->arena, &s->used_instances, inst);
+        return true;
     }
-    vec_push(s->arena, &s->used_paths, inst->path);
-    vec_push(s->arena, &s->used_makers, inst->creator);
-    vec_push(s->arena, &s->used_instances, inst);
-    return true;
+    const Instance *old = s->used_instances.data[at];
+    s->used_instances.data[at] = inst;
+    if (old->creator == inst->creator) return true;
+    Diag *d = sema_error(s, E_DUPLICATE, inst->span, "two instances have the path `%s`", inst->path);
+    if (old->creator) diag_label(d, old->creator->span, "the other one");
+    diag_help(d, "bind one of them to another name");
+    return false;
 }
 
 /* ------------------------------------------------------------------ applying */
@@ -307,12 +304,13 @@ static bool memo_valid(const Build *b, const Memo *m) {
     return true;
 }
 
-static const Memo *memo_find(Sema *s, const char *path, const Value *args, uint32_t count,
+static const Memo *memo_find(Sema *s, Sym path, const Value *args, uint32_t count,
                              uint32_t *evaluations) {
+    uint32_t latest = 0;
     *evaluations = 0;
-    for (uint32_t i = 0; i < s->build->memos.len; i++) {
+    ptrmap_get(&s->build->memo_index, path, &latest);
+    for (int32_t i = (int32_t)latest - 1; i >= 0; i = s->build->memos.data[i].before) {
         const Memo *m = &s->build->memos.data[i];
-        if (strcmp(m->path, path) != 0) continue;
         (*evaluations)++;
         if (m->training != s->training || m->arg_count != count) continue;
         bool same = true;
@@ -322,14 +320,18 @@ static const Memo *memo_find(Sema *s, const char *path, const Value *args, uint3
     return NULL;
 }
 
-static void memo_store(Sema *s, const char *path, Value *args, uint32_t count, Value result,
+static void memo_store(Sema *s, Sym path, Value *args, uint32_t count, Value result,
                        uint32_t from) {
     Build *b = s->build;
+    uint32_t latest = 0;
+    ptrmap_get(&b->memo_index, path, &latest);
     Memo m = {.path = path, .training = s->training, .args = args, .arg_count = count,
-              .result = result, .touch_from = from, .touch_to = b->touches.len};
+              .result = result, .touch_from = from, .touch_to = b->touches.len,
+              .before = (int32_t)latest - 1};
     m.after = ARENA_ARRAY(s->arena, NodeId, m.touch_to - from);
     for (uint32_t i = from; i < m.touch_to; i++)
         m.after[i - from] = b->version.data[b->touches.data[i]];
+    ptrmap_put(s, &b->memo_index, path, b->memos.len + 1);
     vec_push(s->arena, &b->memos, m);
 }
 
@@ -389,7 +391,8 @@ Value instance_apply(Sema *s, Instance *inst, const Args *args, const Node *call
     for (uint32_t i = 0; i < list->count; i++)
         values[i] = scope_find_here(scope, list->kids[i]->name)->value;
     uint32_t evaluations;
-    const Memo *m = memo_find(s, inst->path, values, list->count, &evaluations);
+    Sym path = ctx_sym(s->ctx, inst->path);
+    const Memo *m = memo_find(s, path, values, list->count, &evaluations);
     if (m) {
         uint32_t from = m->touch_from, to = m->touch_to;
         Value result = m->result;
@@ -407,7 +410,7 @@ Value instance_apply(Sema *s, Instance *inst, const Args *args, const Node *call
     double total = layer_row(s, inst, v, first_node, row);
     s->nested_flops = nested + total;
     if (v.kind == V_TENSOR) v.decl = NULL;
-    memo_store(s, inst->path, values, list->count, v, from);
+    memo_store(s, path, values, list->count, v, from);
     return v;
 }
 
@@ -417,9 +420,9 @@ Value instance_member(Sema *s, Instance *inst, Sym name, const Node *e) {
     for (int attempt = 0; attempt < 2; attempt++) {
         int32_t slot = slot_find(s, ctx_sym(s->ctx, path));
         if (slot >= 0) return read_slot(s, (uint32_t)slot, e->span);
-        for (uint32_t i = 0; i < s->used_paths.len; i++)
-            if (strcmp(s->used_paths.data[i], path) == 0)
-                return (Value){.kind = V_INSTANCE, .as.instance = s->used_instances.data[i]};
+        uint32_t at;
+        if (ptrmap_get(&s->path_index, ctx_sym(s->ctx, path), &at))
+            return (Value){.kind = V_INSTANCE, .as.instance = s->used_instances.data[at]};
         if (attempt == 0 && (!inst->model || !model_discover(s, inst))) break;
     }
     if (diags_errors(s->ctx->diags)) return POISON; /* what would have made it may have failed */

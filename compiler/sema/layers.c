@@ -4,8 +4,10 @@
 
 uint32_t layer_reserve(Sema *s, Instance *inst) {
     Program *p = s->program;
-    for (uint32_t i = 0; i < p->layers.len; i++)
-        if (strcmp(p->layers.data[i].path, inst->path) == 0) return UINT32_MAX;
+    uint32_t known;
+    Sym path = ctx_sym(s->ctx, inst->path);
+    if (ptrmap_get(&s->layer_index, path, &known)) return UINT32_MAX;
+    ptrmap_put(s, &s->layer_index, path, p->layers.len);
     LayerInfo info = {.path = inst->path, .span = inst->span};
     info.what = inst->creator ? node_text(s, inst->creator) : inst->def->name->text;
     vec_push(s->arena, &p->layers, info);

@@ -20,6 +20,8 @@ static const BinaryOp *binary_op(const char *text) {
     BUG("unknown operator %s", text);
 }
 
+enum { LIST_MAX = 1 << 16 };
+
 static Span span_of(const Node *e) {
     return e ? e->span : (Span){0};
 }
@@ -339,7 +341,14 @@ static Value static_binary(Sema *s, const Node *e, const BinaryOp *op, Value a, 
     if (a.kind == V_NUM && b.kind == V_NUM) return static_arithmetic(s, e, op->text, a, b);
     if (a.kind == V_DIM || b.kind == V_DIM) return dim_arithmetic(s, e, op->text, a, b, handled);
     if (op->op == OP_ADD && a.kind == V_LIST && b.kind == V_LIST && !s->rows) {
-        Value v = value_list(s, a.as.list.items, a.as.list.count + b.as.list.count);
+        if (a.as.list.count + b.as.list.count > LIST_MAX) {
+            sema_error(s, E_LIMIT, e->span, "a list of more than %d elements", LIST_MAX);
+            return POISON;
+        }
+        Value v = value_list(s, NULL, 0);
+        v.as.list.count = a.as.list.count + b.as.list.count;
+        v.as.list.items = ARENA_ARRAY(s->arena, Value, v.as.list.count);
+        memcpy(v.as.list.items, a.as.list.items, a.as.list.count * sizeof(Value));
         for (uint32_t i = 0; i < b.as.list.count; i++)
             v.as.list.items[a.as.list.count + i] = b.as.list.items[i];
         return v;

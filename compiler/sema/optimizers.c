@@ -50,9 +50,9 @@ static bool *reachable(Sema *s, NodeId from) {
 static bool version_read(Sema *s, uint32_t slot, const bool *mark, uint32_t size, NodeId *out,
                          Span span) {
     uint32_t found = 0;
-    for (uint32_t i = 0; i < s->build->history.len; i++) {
+    for (int32_t i = s->build->latest.data[slot]; i >= 0; i = s->build->history.data[i].before) {
         SlotVersion v = s->build->history.data[i];
-        if (v.slot != slot || v.node.id >= size || !mark[v.node.id]) continue;
+        if (v.node.id >= size || !mark[v.node.id]) continue;
         if (found && node_same(*out, v.node)) continue;
         *out = v.node;
         found++;
@@ -136,7 +136,8 @@ Value gradient(Sema *s, Value y, Value x, const Node *call, Span span) {
 
 /* ------------------------------------------------------------------ rules */
 
-static const BundleItem *item_at(const Bundle *b, const char *path) {
+static const BundleItem *item_at(const Bundle *b, const char *path, uint32_t likely) {
+    if (likely < b->count && strcmp(b->items[likely].path, path) == 0) return &b->items[likely];
     for (uint32_t i = 0; i < b->count; i++)
         if (strcmp(b->items[i].path, path) == 0) return &b->items[i];
     return NULL;
@@ -188,7 +189,7 @@ static Value rule_over(Sema *s, Instance *rule, const Args *args, const Node *ca
             if (v.kind != V_BUNDLE && v.kind != V_INSTANCE) continue;
             Bundle *b = target;
             if (a > 0 && !value_as_bundle(s, v, &b, span)) return POISON;
-            const BundleItem *part = item_at(b, item->path);
+            const BundleItem *part = item_at(b, item->path, i);
             if (!part || b->count != target->count) {
                 sema_error(s, E_KIND, span, "the parameters do not fit: only one side has `%s`",
                            item->path);

@@ -50,7 +50,8 @@ static void unknown_name(Resolver *r, const Node *n) {
     Nearest near = {.wanted = n->name->text};
     Span where = {0};
     uint32_t best = UINT32_MAX;
-    for (Scope *scope = r->scope; scope; scope = scope->parent)
+    bool many = diags_errors(r->s->ctx->diags) >= 50; /* more are counted, not shown */
+    for (Scope *scope = many ? NULL : r->scope; scope; scope = scope->parent)
         for (uint32_t i = 0; i < scope->names.len; i++) {
             nearest_offer(&near, scope->names.data[i].name->text);
             if (near.best && near.distance < best) {
@@ -59,7 +60,7 @@ static void unknown_name(Resolver *r, const Node *n) {
             }
         }
     const char *before = near.best;
-    builtin_each(offer_builtin, &near);
+    if (!many) builtin_each(offer_builtin, &near);
     if (near.best != before) where = (Span){0};
     Diag *d = sema_error(r->s, E_NAME, n->span, "unknown name `%s`", n->name->text);
     if (!near.best) return;

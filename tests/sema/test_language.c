@@ -234,12 +234,40 @@ START_TEST(two_models_and_a_bound_optimizer) {
 }
 END_TEST
 
+static bool draws_from(const Graph *g, const char *site) {
+    for (uint32_t i = 0; i < graph_size(g); i++) {
+        const GNode *n = graph_node(g, (NodeId){i});
+        if (n->op == OP_RANDOM && (uint64_t)n->attr[0] == hash64(site, strlen(site))) return true;
+    }
+    return false;
+}
+START_TEST(sites_of_draws) { /* docs/numerics.md, random numbers */
+    Machine m = machine_open("layer noise()(x[B]) -> [B] {\n"
+                             "  repeat 2 as i { x = x + uniform(shape(x)) }\n  return x\n}\n"
+                             "model net(x[B]) -> [B] {\n  param w[2, 3] init glorot\n"
+                             "  y = x |> noise |> dropout(0.5)\n"
+                             "  repeat 2 { y = y |> dropout(0.1) }\n  return y\n}\n"
+                             "train { step(x[B]) {\n  metric a = mean(net(x)) + mean(net(2 * x))\n"
+                             "  metric b = random([])\n} }\n",
+                             NULL, 0);
+    static const char *const sites[] = {
+        "net.noise1#0/1@0/1", "net.noise1#0/1@1/1", "net.noise1#1/1@1/1", "net.dropout1#0/2/1",
+        "net.dropout2.0#0/2/1", "net.dropout2.1#1/2/1", "train#0/5"};
+    const Graph *g = machine_entry(&m, "step")->graph;
+    for (size_t i = 0; i < sizeof sites / sizeof *sites; i++)
+        ck_assert_msg(draws_from(g, sites[i]), "no draw at %s", sites[i]);
+    ck_assert(draws_from(machine_entry(&m, "init")->graph, "net.w#0/0/3/1"));
+    machine_close(&m);
+}
+END_TEST
+
 int main(void) {
     Suite *suite = suite_create("language");
     TCase *tc = tcase_create("language");
     tcase_add_test(tc, expressions);
     tcase_add_test(tc, defines_recompute_later_lets);
     tcase_add_test(tc, paths);
+    tcase_add_test(tc, sites_of_draws);
     tcase_add_test(tc, two_models_and_a_bound_optimizer);
     tcase_set_timeout(tc, 60);
     suite_add_tcase(suite, tc);
