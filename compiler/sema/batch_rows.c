@@ -137,7 +137,11 @@ static NodeId copy_led(Batching *b, const GNode *n, NodeId id) {
 bool batch_rows(Sema *s, const Graph *row, const NodeId *inputs, DimId lead, NodeId *outputs,
                 Span span) {
     uint32_t size = graph_size(row);
-    Batching b = {.s = s, .row = row, .g = sema_graph(s), .lead = lead, .span = span,
+    Batching b = {.s = s,
+                  .row = row,
+                  .g = sema_graph(s),
+                  .lead = lead,
+                  .span = span,
                   .copy = ARENA_ARRAY(s->arena, NodeId, size),
                   .batched = ARENA_ARRAY(s->arena, bool, size)};
     bool *live = ARENA_ARRAY(s->arena, bool, size);
@@ -161,8 +165,8 @@ bool batch_rows(Sema *s, const Graph *row, const NodeId *inputs, DimId lead, Nod
             Shape shape = graph_shape(row, id);
             NodeId args[64];
             for (uint32_t k = 0; k < n->nargs && k < 64; k++) args[k] = b.copy[n->args[k].id];
-            b.copy[i] = graph_add(b.g, n->op, n->dtype, &shape, args, n->nargs, n->attr, n->nattr,
-                                  n->span);
+            b.copy[i] =
+                graph_add(b.g, n->op, n->dtype, &shape, args, n->nargs, n->attr, n->nattr, n->span);
         }
     }
     for (uint32_t i = 0; i < row->outputs.len && !b.failed; i++)

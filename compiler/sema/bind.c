@@ -74,8 +74,8 @@ static bool check_dim(Sema *s, const Slotting *b, Value want, DimId got, const N
     const char *written = node_text(s, elem);
     const char *why = strcmp(written, text_str(&tw)) == 0
                           ? arena_printf(s->arena, " (%s is not %s)", text_str(&tg), written)
-                          : arena_printf(s->arena, " with %s = %s (not %s)", written,
-                                         text_str(&tw), text_str(&tg));
+                          : arena_printf(s->arena, " with %s = %s (not %s)", written, text_str(&tw),
+                                         text_str(&tg));
     return wrong_shape(s, b, E_SHAPE, why);
 }
 
@@ -92,8 +92,7 @@ static Value row_value(Sema *s, const Shape *shape, uint32_t from, uint32_t coun
     Value row = value_list(s, NULL, 0);
     row.as.list.items = ARENA_ARRAY(s->arena, Value, count);
     row.as.list.count = count;
-    for (uint32_t i = 0; i < count; i++)
-        row.as.list.items[i] = value_dim(s, shape->dims[from + i]);
+    for (uint32_t i = 0; i < count; i++) row.as.list.items[i] = value_dim(s, shape->dims[from + i]);
     return row;
 }
 
@@ -132,8 +131,10 @@ static bool match_dims(Sema *s, const Slotting *b, const Node *dims, const Shape
     uint32_t fixed = 0, axis = 0;
     bool row = false;
     for (uint32_t i = 0; i < dims->count; i++) {
-        if (dims->kids[i]->kind == NODE_ELLIPSIS) row = true;
-        else fixed++;
+        if (dims->kids[i]->kind == NODE_ELLIPSIS)
+            row = true;
+        else
+            fixed++;
     }
     if (shape->rank < fixed || (!row && shape->rank != fixed))
         return wrong_shape(s, b, E_RANK,
@@ -260,11 +261,12 @@ static bool bind_static(Sema *s, const Slotting *b, Value v) {
     for (size_t i = 0; i < sizeof KINDS / sizeof *KINDS; i++) {
         if (strcmp(KINDS[i].name, type->name->text) != 0) continue;
         if (KINDS[i].fits(s, v)) return true;
-        Diag *d = sema_error(s, E_ARGUMENT, b->span, "`%s` of `%s` wants %s, got %s",
-                             b->par->name->text, def_name(b->def), KINDS[i].wants,
-                             v.kind == V_NUM || v.kind == V_STR || v.kind == V_BOOL || v.kind == V_LIST
-                                 ? value_string(s, v)
-                                 : value_kind_name(v.kind));
+        Diag *d =
+            sema_error(s, E_ARGUMENT, b->span, "`%s` of `%s` wants %s, got %s", b->par->name->text,
+                       def_name(b->def), KINDS[i].wants,
+                       v.kind == V_NUM || v.kind == V_STR || v.kind == V_BOOL || v.kind == V_LIST
+                           ? value_string(s, v)
+                           : value_kind_name(v.kind));
         if (b->def && b->def->name) diag_note(d, "declared as %s", signature_text(s, b->def));
         return false;
     }
@@ -351,8 +353,8 @@ static void unknown_argument(Sema *s, const Node *list, Sym name, const Node *de
         nearest_offer(&near, list->kids[i]->name->text);
         text_printf(&all, "%s%s", i ? " " : "", list->kids[i]->name->text);
     }
-    Diag *d = sema_error(s, E_ARGUMENT, span, "`%s` has no parameter `%s`", def_name(def),
-                         name->text);
+    Diag *d =
+        sema_error(s, E_ARGUMENT, span, "`%s` has no parameter `%s`", def_name(def), name->text);
     if (near.best) diag_help(d, "did you mean `%s`?", near.best);
     diag_help(d, "parameters here: %s", text_str(&all));
 }
@@ -377,9 +379,9 @@ static bool match_arguments(Sema *s, const Node *list, const Args *args, int32_t
             next++;
         }
         if (i >= list->count) {
-            Diag *d = sema_error(s, E_ARGUMENT, at, "`%s` takes %u argument%s, got %u",
-                                 def_name(def), list->count, list->count == 1 ? "" : "s",
-                                 args->count);
+            Diag *d =
+                sema_error(s, E_ARGUMENT, at, "`%s` takes %u argument%s, got %u", def_name(def),
+                           list->count, list->count == 1 ? "" : "s", args->count);
             if (def && def->name) diag_note(d, "declared as %s", signature_text(s, def));
             return false;
         }
@@ -471,8 +473,10 @@ static bool bind_one_result(Sema *s, const Node *rtype, Value v, Scope *scope, c
     bool open = false;
     for (uint32_t i = 0; i < dims->count; i++) {
         const Node *kid = dims->kids[i];
-        if (kid->kind == NODE_ELLIPSIS) open |= !scope_find(probe, kid->name ? kid->name : ellipsis_sym(s));
-        else fixed++;
+        if (kid->kind == NODE_ELLIPSIS)
+            open |= !scope_find(probe, kid->name ? kid->name : ellipsis_sym(s));
+        else
+            fixed++;
         if (kid->kind == NODE_NAME && !known_dim(s, probe, kid->name)) open = true;
     }
     if (open) return shape.rank >= fixed; /* a free name in a result says nothing */

@@ -1,109 +1,18 @@
-/* `train` and `test` blocks: their settings, the graph of a training step, and the graphs of their
- * metrics on other splits. */
-#include "compiler/sema/elaborate.h"
+/* `train` and `test` blocks: the graph of a training step, and the graphs of their metrics on other
+ * splits. */
+#include "compiler/sema/blocks.h"
 
 static const SettingSpec TRAIN_SETTINGS[] = {
-    {"data", true},      {"epochs", true},     {"steps", true},     {"batch", true},
-    {"shuffle", true},   {"loss", true},       {"optimizer", true}, {"seed", true},
-    {"stop", true},      {"save", true},       {"shards", false},   {"clip", false},
-    {"accumulate", false}, {"precision", false}, {"devices", false}, {"freeze", false},
-    {"init", false},     {NULL, false}};
+    {"data", true},        {"epochs", true},     {"steps", true},     {"batch", true},
+    {"shuffle", true},     {"loss", true},       {"optimizer", true}, {"seed", true},
+    {"stop", true},        {"save", true},       {"shards", false},   {"clip", false},
+    {"accumulate", false}, {"precision", false}, {"devices", false},  {"freeze", false},
+    {"init", false},       {NULL, false}};
 static const SettingSpec TEST_SETTINGS[] = {{"data", true}, {"batch", true}, {NULL, false}};
 
 enum { BATCH_DEFAULT = 256, BATCH_BOUND_ALL = 1024 };
 
-/* ------------------------------------------------------------------ settings */
-
-const Node *block_setting(const Node *block, const char *name) {
-    for (uint32_t i = 0; i < block->count; i++)
-        if (block->kids[i]->kind == NODE_SETTING && strcmp(block->kids[i]->name->text, name) == 0)
-            return block->kids[i];
-    return NULL;
-}
-
-bool check_settings(Sema *s, const Node *block, const SettingSpec *specs, const char *what) {
-    Text all = {.arena = s->arena};
-    bool known = true;
-    for (const SettingSpec *p = specs; p->name; p++)
-        text_printf(&all, "%s%s", p == specs ? "" : " ", p->name);
-    for (uint32_t i = 0; i < block->count; i++) {
-        const Node *entry = block->kids[i];
-        if (entry->kind != NODE_SETTING) continue;
-        const SettingSpec *p = specs;
-        Nearest near = {.wanted = entry->name->text};
-        for (; p->name && strcmp(p->name, entry->name->text) != 0; p++)
-            nearest_offer(&near, p->name);
-        if (!p->name) {
-            known = false;
-            Diag *d = sema_error(s, E_SETTING, entry->name_span, "%s has no setting `%s`", what,
-                                 entry->name->text);
-            if (near.best) diag_help(d, "did you mean `%s`?", near.best);
-            diag_help(d, "settings here: %s", text_str(&all));
-        } else if (!p->supported) {
-            sema_unsupported(s, entry->span,
-                             arena_printf(s->arena, "the setting `%s`", p->name));
-        }
-        const Node *first = block_setting(block, entry->name->text);
-        if (first == entry) continue;
-        Diag *d = sema_error(s, E_BLOCK, entry->name_span, "`%s` is set twice", entry->name->text);
-        diag_label(d, first->name_span, "first here");
-    }
-    return known;
-}
-
-static bool setting_int(Sema *s, const Node *block, const char *name, int64_t low, int64_t *out) {
-    const Node *setting = block_setting(block, name);
-    if (!setting) return true;
-    if (!eval_static_int(s, node_kid(setting, 0), out,
-                         arena_printf(s->arena, "the setting `%s`", name)))
-        return false;
-    if (*out >= low) return true;
-    sema_error(s, E_BLOCK, setting->span, "`%s` must be at least %lld, got %lld", name,
-               (long long)low, (long long)*out);
-    return false;
-}
-
-static bool setting_batch(Sema *s, const Node *block, int64_t *out) {
-    const Node *setting = block_setting(block, "batch");
-    if (!setting) return true;
-    Value v = eval(s, node_kid(setting, 0));
-    if (v.kind == V_ALL) {
-        *out = 0;
-        return true;
-    }
-    return !value_is_poison(v) && setting_int(s, block, "batch", 1, out);
-}
-
-/* `data: NAME` or `data: NAME.valid`. False: reported; *d NULL: the block has none. */
-static bool setting_data(Sema *s, const Node *block, DataBlock **d, int32_t *split) {
-    const Node *setting = block_setting(block, "data");
-    *d = NULL;
-    if (!setting) return true;
-    Value v = eval(s, node_kid(setting, 0));
-    if (value_is_poison(v)) return false;
-    if (v.kind != V_DATA) {
-        sema_error(s, E_BLOCK, setting->span, "`data` wants the name of a data block, got %s",
-                   value_kind_name(v.kind));
-        return false;
-    }
-    *d = v.as.data.block;
-    if (v.as.data.split >= 0) *split = v.as.data.split;
-    return data_entries(s, *d);
-}
-
 /* ------------------------------------------------------------------ one elaboration of a block */
-
-typedef struct BlockRun {
-    const Node *node;
-    const char *root;  /* "train", or the block's name */
-    DataBlock *data;   /* or NULL */
-    int64_t bound;     /* of the batch */
-    bool training, update;
-    /* results */
-    Build build;
-    uint32_t symbol;   /* the batch */
-    bool ok;
-} BlockRun;
 
 static bool mentions(const Node *node, Sym name) {
     if (!node) return false;
@@ -144,12 +53,6 @@ static void run_metrics(Sema *s, const Node *node) {
         if (node->kids[i]->kind == NODE_METRIC) exec(s, node->kids[i]);
 }
 
-static const Node *find_step(const Node *node) {
-    for (uint32_t i = 0; i < node->count; i++)
-        if (node->kids[i]->kind == NODE_STEP) return node->kids[i];
-    return NULL;
-}
-
 /* A step of its own with dims but without data: a host brings the batches. */
 static bool host_inputs(Sema *s, BlockRun *run, const Node *list, Args *args, Scope *scope) {
     Scope *probe = scope_new(s, s->user, true);
@@ -166,7 +69,8 @@ static bool host_inputs(Sema *s, BlockRun *run, const Node *list, Args *args, Sc
         for (uint32_t k = 0; k < dims->count; k++) {
             const Node *elem = dims->kids[k];
             Binding *known = elem->kind == NODE_NAME ? scope_find(probe, elem->name) : NULL;
-            if (elem->kind == NODE_NAME && (!known || (known->def && known->def->kind != NODE_LET))) {
+            if (elem->kind == NODE_NAME &&
+                (!known || (known->def && known->def->kind != NODE_LET))) {
                 bool first = i == 0 && k == 0;
                 uint32_t symbol = dim_symbol_count(s->program->dims);
                 b = dim_symbol(s->program->dims, elem->name, first ? run->bound : BATCH_DEFAULT);
@@ -236,8 +140,9 @@ static Value reached_model(Sema *s, Span span) {
         uint32_t latest;
         if (!ptrmap_get(&s->build->memo_index, ctx_sym(s->ctx, m->path), &latest)) continue;
         if (found) {
-            Diag *d = sema_error(s, E_BLOCK, span, "the loss uses the models `%s` and `%s`: which "
-                                                   "shall be trained?",
+            Diag *d = sema_error(s, E_BLOCK, span,
+                                 "the loss uses the models `%s` and `%s`: which "
+                                 "shall be trained?",
                                  found->path, m->path);
             diag_help(d, "write a `step(...)` with `minimize loss over %s with ...`", found->path);
             return POISON;
@@ -268,8 +173,9 @@ static void run_short(Sema *s, BlockRun *run, const Node *loss_setting, const No
     Value rule = eval(s, node_kid(rule_setting, 0));
     if (!run->update || value_is_poison(loss) || value_is_poison(rule)) return;
     if (rule.kind != V_INSTANCE || rule.as.instance->def->kind != NODE_OPTIMIZER) {
-        Diag *d = sema_error(s, E_BLOCK, rule_setting->span, "`optimizer` wants an optimizer such as "
-                                                             "adam(), got %s",
+        Diag *d = sema_error(s, E_BLOCK, rule_setting->span,
+                             "`optimizer` wants an optimizer such as "
+                             "adam(), got %s",
                              rule.kind == V_OPTIMIZER ? "one without its settings"
                                                       : value_kind_name(rule.kind));
         if (rule.kind == V_OPTIMIZER)
@@ -307,7 +213,8 @@ static void set_guard(Sema *s, Build *b, Span span) {
         NodeId y = b->objectives.data[i];
         if (graph_node(b->g, y)->dtype != DTYPE_F32) y = g_cast(b->g, DTYPE_F32, y, span);
         bool seen = false;
-        for (uint32_t k = 0; k < i; k++) seen |= node_same(b->objectives.data[k], b->objectives.data[i]);
+        for (uint32_t k = 0; k < i; k++)
+            seen |= node_same(b->objectives.data[k], b->objectives.data[i]);
         if (seen) continue;
         b->g->guard = node_is_none(b->g->guard) ? y : g_binary(b->g, OP_ADD, b->g->guard, y, span);
     }
@@ -350,110 +257,6 @@ static void run_block(Sema *s, BlockRun *run) {
     if (diags_errors(s->ctx->diags) != errors) run->ok = false;
 }
 
-/* ------------------------------------------------------------------ stop and save */
-
-/* `lowest = valid.loss` or `highest = valid.accuracy` among the arguments of a call. */
-static bool metric_choice(Sema *s, const Node *call, const BlockRun *run, bool has_valid,
-                          const char **metric, int *highest) {
-    const Node *chosen = NULL;
-    for (uint32_t i = 1; i < call->count; i++) {
-        const Node *arg = call->kids[i];
-        if (!arg->name) continue;
-        bool high = strcmp(arg->name->text, "highest") == 0;
-        if (!high && strcmp(arg->name->text, "lowest") != 0) continue;
-        if (chosen) {
-            sema_error(s, E_BLOCK, arg->span, "either `highest` or `lowest`, not both");
-            return false;
-        }
-        chosen = arg;
-        *highest = high;
-    }
-    const Node *e = chosen ? node_kid(chosen, 0) : NULL;
-    const Node *of = e && e->kind == NODE_MEMBER ? node_kid(e, 0) : NULL;
-    if (!of || of->kind != NODE_NAME || strcmp(of->name->text, "valid") != 0) {
-        Diag *d = sema_error(s, E_METRIC, e ? e->span : call->span,
-                             "a metric of the valid split is needed here");
-        diag_help(d, "`lowest = valid.loss` or `highest = valid.accuracy`");
-        return false;
-    }
-    if (!has_valid) {
-        Diag *d = sema_error(s, E_METRIC, e->span, "there is no valid split");
-        diag_help(d, "add `split: random(valid = 0.1, seed = 1)` to the data block");
-        return false;
-    }
-    Nearest near = {.wanted = e->name->text};
-    if (!run->ok) return false;
-    for (uint32_t i = 0; i < run->build.g->outputs.len; i++) {
-        *metric = run->build.g->outputs.data[i].name->text;
-        if (strcmp(*metric, e->name->text) == 0) return true;
-        nearest_offer(&near, *metric);
-    }
-    Diag *d = sema_error(s, E_METRIC, e->name_span, "there is no metric `%s`", e->name->text);
-    if (near.best) diag_help(d, "did you mean `%s`?", near.best);
-    return false;
-}
-
-static const char *callee_text(const Node *e) {
-    const Node *callee = e && e->kind == NODE_CALL ? node_kid(e, 0) : NULL;
-    return callee && callee->kind == NODE_NAME ? callee->name->text : "";
-}
-
-static bool positional(Sema *s, const Node *call, Value *out) {
-    const Node *arg = call->count > 1 ? call->kids[1] : NULL;
-    if (!arg || arg->name) return false;
-    *out = eval(s, node_kid(arg, 0));
-    return true;
-}
-
-static void read_stop(Sema *s, const BlockRun *run, bool has_valid, BmrtTrain *train) {
-    const Node *setting = block_setting(run->node, "stop");
-    if (!setting) return;
-    const Node *e = node_kid(setting, 0);
-    Value n = POISON;
-    if (strcmp(callee_text(e), "patience") != 0 || !positional(s, e, &n) ||
-        !value_is_int(n, &train->patience) || train->patience < 1) {
-        Diag *d = sema_error(s, E_BLOCK, setting->span, "no such way to stop");
-        diag_help(d, "`stop: patience(3, lowest = valid.loss)`");
-        return;
-    }
-    metric_choice(s, e, run, has_valid, &train->patience_metric, &train->patience_highest);
-}
-
-static bool every_part(Sema *s, const Node *arg, BmrtTrain *train) {
-    const char *name = arg->name ? arg->name->text : "";
-    int64_t *to = strcmp(name, "epochs") == 0  ? &train->save_every_epochs
-                  : strcmp(name, "steps") == 0 ? &train->save_every_steps
-                                               : NULL;
-    if (!to) return false;
-    return eval_static_int(s, node_kid(arg, 0), to, "`every`") && *to > 0;
-}
-
-static void read_save(Sema *s, const BlockRun *run, bool has_valid, BmrtTrain *train) {
-    const Node *setting = block_setting(run->node, "save");
-    if (!setting) return;
-    const Node *e = node_kid(setting, 0);
-    const char *kind = callee_text(e);
-    Value path = POISON;
-    bool call = e->kind == NODE_CALL;
-    if (call ? !positional(s, e, &path) : !(path = eval(s, e)).kind) path = POISON;
-    if (path.kind == V_STR) train->save_path = path.as.str;
-    if (path.kind == V_STR && !call) return;
-    if (path.kind == V_STR && strcmp(kind, "last") == 0) return;
-    if (path.kind == V_STR && strcmp(kind, "best") == 0) {
-        train->save = BMRT_SAVE_BEST;
-        metric_choice(s, e, run, has_valid, &train->save_metric, &train->save_highest);
-        return;
-    }
-    if (path.kind == V_STR && strcmp(kind, "every") == 0 && e->count == 3 &&
-        every_part(s, e->kids[2], train)) {
-        train->save = BMRT_SAVE_EVERY;
-        return;
-    }
-    Diag *d = sema_error(s, E_BLOCK, setting->span, "no such way to save");
-    diag_help(d, "`save: \"f.safetensors\"`, `best(\"f.safetensors\", highest = valid.accuracy)` or "
-                 "`every(\"f.safetensors\", epochs = 1)`");
-}
-
 /* ------------------------------------------------------------------ train */
 
 static bool check_train(Sema *s, const Node *node, const DataBlock *d) {
@@ -476,7 +279,9 @@ static bool check_train(Sema *s, const Node *node, const DataBlock *d) {
     }
     if (!step && (!loss || !rule)) {
         Diag *g = sema_error(s, E_BLOCK, at, "this train block lacks %s",
-                             loss ? "`optimizer`" : rule ? "`loss`" : "`loss` and `optimizer`");
+                             loss   ? "`optimizer`"
+                             : rule ? "`loss`"
+                                    : "`loss` and `optimizer`");
         diag_help(g, "`loss: cross_entropy(net(x), y)` and `optimizer: adam()`, or a `step(...)`");
         return false;
     }
@@ -517,8 +322,12 @@ static const char *prefixed(Sema *s, const Node *node, const char *name) {
 }
 
 void make_train(Sema *s, const Node *node) {
-    BmrtTrain t = {.data = -1, .batch = BATCH_DEFAULT, .shards = 1, .shuffle = 1,
-                   .name = node->name ? node->name->text : NULL, .step_entry = -1,
+    BmrtTrain t = {.data = -1,
+                   .batch = BATCH_DEFAULT,
+                   .shards = 1,
+                   .shuffle = 1,
+                   .name = node->name ? node->name->text : NULL,
+                   .step_entry = -1,
                    .valid = {.eval_entry = -1, .finish_entry = -1}};
     DataBlock *d;
     int32_t split = BMRT_SPLIT_TRAIN;
@@ -532,15 +341,19 @@ void make_train(Sema *s, const Node *node) {
     if (!check_train(s, node, d)) return;
     if (!train_settings(s, node, d, &t)) return;
     t.data = d ? d->index : -1;
-    BlockRun run = {.node = node, .root = node->name ? node->name->text : "train", .data = d,
-                    .bound = t.batch ? t.batch : BATCH_BOUND_ALL, .training = true, .update = true};
+    BlockRun run = {.node = node,
+                    .root = node->name ? node->name->text : "train",
+                    .data = d,
+                    .bound = t.batch ? t.batch : BATCH_BOUND_ALL,
+                    .training = true,
+                    .update = true};
     run_block(s, &run);
     bool valid = d && d->has[BMRT_SPLIT_VALID];
     read_stop(s, &run, valid, &t);
     read_save(s, &run, valid, &t);
     if (!run.ok || !(s->options->roots & SEMA_TRAIN)) return;
-    t.step_entry = (int32_t)entry_add(s, prefixed(s, node, "step"), BMRT_ENTRY_STEP, run.build.g,
-                                      node->span);
+    t.step_entry =
+        (int32_t)entry_add(s, prefixed(s, node, "step"), BMRT_ENTRY_STEP, run.build.g, node->span);
     if (valid) {
         BlockRun eval_run = run;
         eval_run.training = eval_run.update = false;
@@ -565,8 +378,10 @@ bool model_discover(Sema *s, Instance *inst) {
         Scope *scope = s->scope;
         s->scope = s->user;
         if (setting_data(s, node, &d, &split) && (d || find_step(node))) {
-            BlockRun run = {.node = node, .root = node->name ? node->name->text : "train",
-                            .data = d, .bound = BATCH_DEFAULT};
+            BlockRun run = {.node = node,
+                            .root = node->name ? node->name->text : "train",
+                            .data = d,
+                            .bound = BATCH_DEFAULT};
             run_block(s, &run);
             any = true;
         }
@@ -601,7 +416,9 @@ void make_test(Sema *s, const Node *node, uint32_t ordinal) {
     }
     t.data = d->index;
     t.split = (BmrtSplit)split;
-    BlockRun run = {.node = node, .root = t.name ? t.name : "test", .data = d,
+    BlockRun run = {.node = node,
+                    .root = t.name ? t.name : "test",
+                    .data = d,
                     .bound = t.batch ? t.batch : BATCH_BOUND_ALL};
     run_block(s, &run);
     if (!run.ok) return;
@@ -610,9 +427,9 @@ void make_test(Sema *s, const Node *node, uint32_t ordinal) {
         diag_help(g, "`metric accuracy = accuracy(net(x), y)`");
         return;
     }
-    const char *prefix = t.name           ? t.name
-                         : ordinal == 0   ? "test"
-                                          : arena_printf(s->arena, "test%u", ordinal + 1);
+    const char *prefix = t.name         ? t.name
+                         : ordinal == 0 ? "test"
+                                        : arena_printf(s->arena, "test%u", ordinal + 1);
     if (!(s->options->roots & SEMA_TEST)) return;
     split_metrics(s, run.build.g, run.symbol, prefix, node->span, &t.eval);
     vec_push(s->arena, &s->program->test, t);

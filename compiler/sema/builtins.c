@@ -9,28 +9,47 @@ static const Builtin *const TABLES[] = {BUILTINS_MATH, BUILTINS_SHAPE, BUILTINS_
 static Value not_yet(Sema *s, const BuiltinCall *c) {
     return sema_unsupported(s, c->span, arena_printf(s->arena, "`%s`", c->builtin->name));
 }
-static const Builtin NOT_YET[] = {
-    {"conv", NULL, not_yet, 0},         {"window_sum", NULL, not_yet, 0},
-    {"window_argmax", NULL, not_yet, 0}, {"rearrange", NULL, not_yet, 0},
-    {"einsum", NULL, not_yet, 0},       {"cumsum", NULL, not_yet, 0},
-    {"sort", NULL, not_yet, 0},         {"prod", NULL, not_yet, 0},
-    {"round", NULL, not_yet, 0},        {"put", NULL, not_yet, 0},
-    {"quantile", NULL, not_yet, 0},     {"median", NULL, not_yet, 0},
-    {"missing", NULL, not_yet, 0},      {"fill", NULL, not_yet, 0},
-    {"card", NULL, not_yet, 0},         {"standardize", NULL, not_yet, 0},
-    {"minmax", NULL, not_yet, 0},       {"csv", NULL, not_yet, 0},
-    {"windows", NULL, not_yet, 0},      {"binary", NULL, not_yet, 0},
-    {"bytes", NULL, not_yet, 0},        {"records", NULL, not_yet, 0},
-    {"tokens", NULL, not_yet, 0},       {"load", NULL, not_yet, 0},
-    {"fit", NULL, not_yet, 0},          {"checkpoint", NULL, not_yet, 0},
-    {"show", NULL, not_yet, 0},         {"infer", NULL, not_yet, 0},
-    {"conv2d", NULL, not_yet, 0},       {"maxpool", NULL, not_yet, 0},
-    {"avgpool", NULL, not_yet, 0},      {"global_avgpool", NULL, not_yet, 0},
-    {"lstm_cell", NULL, not_yet, 0},    {"lstm", NULL, not_yet, 0},
-    {"gru", NULL, not_yet, 0},          {"bilstm", NULL, not_yet, 0},
-    {"random_crop", NULL, not_yet, 0},  {"log1p", NULL, not_yet, 0},
-    {"expm1", NULL, not_yet, 0},        {"argmin", NULL, not_yet, 0},
-    {NULL, NULL, NULL, 0}};
+static const Builtin NOT_YET[] = {{"conv", NULL, not_yet, 0},
+                                  {"window_sum", NULL, not_yet, 0},
+                                  {"window_argmax", NULL, not_yet, 0},
+                                  {"rearrange", NULL, not_yet, 0},
+                                  {"einsum", NULL, not_yet, 0},
+                                  {"cumsum", NULL, not_yet, 0},
+                                  {"sort", NULL, not_yet, 0},
+                                  {"prod", NULL, not_yet, 0},
+                                  {"round", NULL, not_yet, 0},
+                                  {"put", NULL, not_yet, 0},
+                                  {"quantile", NULL, not_yet, 0},
+                                  {"median", NULL, not_yet, 0},
+                                  {"missing", NULL, not_yet, 0},
+                                  {"fill", NULL, not_yet, 0},
+                                  {"card", NULL, not_yet, 0},
+                                  {"standardize", NULL, not_yet, 0},
+                                  {"minmax", NULL, not_yet, 0},
+                                  {"csv", NULL, not_yet, 0},
+                                  {"windows", NULL, not_yet, 0},
+                                  {"binary", NULL, not_yet, 0},
+                                  {"bytes", NULL, not_yet, 0},
+                                  {"records", NULL, not_yet, 0},
+                                  {"tokens", NULL, not_yet, 0},
+                                  {"load", NULL, not_yet, 0},
+                                  {"fit", NULL, not_yet, 0},
+                                  {"checkpoint", NULL, not_yet, 0},
+                                  {"show", NULL, not_yet, 0},
+                                  {"infer", NULL, not_yet, 0},
+                                  {"conv2d", NULL, not_yet, 0},
+                                  {"maxpool", NULL, not_yet, 0},
+                                  {"avgpool", NULL, not_yet, 0},
+                                  {"global_avgpool", NULL, not_yet, 0},
+                                  {"lstm_cell", NULL, not_yet, 0},
+                                  {"lstm", NULL, not_yet, 0},
+                                  {"gru", NULL, not_yet, 0},
+                                  {"bilstm", NULL, not_yet, 0},
+                                  {"random_crop", NULL, not_yet, 0},
+                                  {"log1p", NULL, not_yet, 0},
+                                  {"expm1", NULL, not_yet, 0},
+                                  {"argmin", NULL, not_yet, 0},
+                                  {NULL, NULL, NULL, 0}};
 
 static const Builtin *find_in(const Builtin *table, const char *name) {
     for (; table->name; table++)
@@ -133,8 +152,8 @@ static bool axis_of_dim(Sema *s, Value v, const Shape *shape, Span span, uint32_
             found++;
         }
     if (found == 1) return true;
-    Diag *d = sema_error(s, E_AXIS, span, "%s of %s is `%s`", found ? "more than one axis" : "no axis",
-                         shape_string(s, shape, NULL),
+    Diag *d = sema_error(s, E_AXIS, span, "%s of %s is `%s`",
+                         found ? "more than one axis" : "no axis", shape_string(s, shape, NULL),
                          v.dim_name ? v.dim_name->text : value_string(s, v));
     diag_help(d, "give the axis by its number, e.g. `axis = -1`");
     return false;
@@ -144,8 +163,9 @@ static bool one_axis(Sema *s, Value v, const Shape *shape, Span span, uint32_t *
     int64_t i;
     if (v.dim_name || v.kind == V_DIM) return axis_of_dim(s, v, shape, span, axis);
     if (!value_is_int(v, &i)) {
-        Diag *d = sema_error(s, E_AXIS, span, "an axis is a number, a list of numbers or `all`, "
-                                              "not %s",
+        Diag *d = sema_error(s, E_AXIS, span,
+                             "an axis is a number, a list of numbers or `all`, "
+                             "not %s",
                              value_kind_name(v.kind));
         if (v.kind == V_TENSOR) diag_help(d, "element by element it is `maximum` or `minimum`");
         return false;

@@ -26,7 +26,7 @@ static Value unary(Sema *s, const BuiltinCall *c) {
     if (v.kind == V_NUM) {
         int64_t i;
         if (works_on_integers(op) && value_is_int(v, &i) && i != INT64_MIN)
-            return value_int(op == OP_ABS ? (i < 0 ? -i : i)
+            return value_int(op == OP_ABS    ? (i < 0 ? -i : i)
                              : op == OP_SIGN ? (i > 0) - (i < 0)
                                              : i);
         double x = static_unary(s, op, value_number(v));
@@ -82,7 +82,8 @@ static Value select_value(Sema *s, const BuiltinCall *c) {
                                          : value_kind_name(cond.kind));
         return POISON;
     }
-    if (!unify_dtype(s, c->span, "select", &a, &b) || !broadcast_pair(s, c->span, "select", &a, &b) ||
+    if (!unify_dtype(s, c->span, "select", &a, &b) ||
+        !broadcast_pair(s, c->span, "select", &a, &b) ||
         !broadcast_pair(s, c->span, "select", &cond, &a) ||
         !broadcast_pair(s, c->span, "select", &a, &b))
         return POISON;
@@ -104,8 +105,8 @@ static bool leaks(Sema *s, const BuiltinCall *c, const Shape *shape) {
             name = f->def->name->text;
             call = f->call;
         }
-    Diag *d = sema_error(s, E_LEAK, c->span, "`%s` of one row of a scalar field is the value itself",
-                         name);
+    Diag *d = sema_error(s, E_LEAK, c->span,
+                         "`%s` of one row of a scalar field is the value itself", name);
     diag_note(d, "expressions in a data block run row by row; statistics must say which rows they "
                  "see");
     diag_help(d, "`fit(%s)` is computed once over the train split and saved with the weights",

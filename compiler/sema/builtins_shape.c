@@ -141,8 +141,8 @@ static Value expand(Sema *s, const BuiltinCall *c) {
     int64_t at;
     if (value_is_poison(v)) return POISON;
     Shape shape = tensor_shape(s, v), to = {.rank = 0};
-    if (!value_is_int(c->args[1], &at) || shape.rank == RANK_MAX ||
-        at < -(int64_t)shape.rank - 1 || at > shape.rank) {
+    if (!value_is_int(c->args[1], &at) || shape.rank == RANK_MAX || at < -(int64_t)shape.rank - 1 ||
+        at > shape.rank) {
         sema_error(s, E_AXIS, c->span, "`expand` wants the place of the new axis in %s",
                    shape_string(s, &shape, v.decl));
         return POISON;

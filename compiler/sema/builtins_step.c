@@ -66,16 +66,14 @@ static Value clock_value(Sema *s, const BuiltinCall *c) {
     }
     Shape scalar = shape_scalar();
     int64_t which = c->builtin->op;
-    return value_tensor(s, graph_add(sema_graph(s), OP_CLOCK, DTYPE_F32, &scalar, NULL, 0, &which,
-                                     1, c->span));
+    return value_tensor(
+        s, graph_add(sema_graph(s), OP_CLOCK, DTYPE_F32, &scalar, NULL, 0, &which, 1, c->span));
 }
 
 const Builtin BUILTINS_STATIC[] = {
     {"map", "xs, f", map, 0}, {"total", "xs, f", total, 0}, {NULL, NULL, NULL, 0}};
 
-const Builtin BUILTINS_STEP[] = {{"grad", "y, x", grad, 0},
-                                 {"random", "shape", random_draw, 0},
-                                 {"progress", "", clock_value, 0},
-                                 {"epoch", "", clock_value, 1},
-                                 {"iteration", "", clock_value, 2},
-                                 {NULL, NULL, NULL, 0}};
+const Builtin BUILTINS_STEP[] = {
+    {"grad", "y, x", grad, 0},         {"random", "shape", random_draw, 0},
+    {"progress", "", clock_value, 0},  {"epoch", "", clock_value, 1},
+    {"iteration", "", clock_value, 2}, {NULL, NULL, NULL, 0}};

@@ -28,12 +28,12 @@ typedef enum ValueKind {
     V_DTYPE, /* f32 ...: also a conversion */
     V_LIST,
     V_TUPLE,
-    V_FN,       /* fn or lambda, its settings possibly bound */
-    V_BUILTIN,  /* a function of the compiler */
-    V_LAYER,    /* layer definition */
-    V_OPTIMIZER,/* optimizer definition */
-    V_INSTANCE, /* layer instance, model, or optimizer instance */
-    V_BUNDLE,   /* one tensor per parameter of a model */
+    V_FN,        /* fn or lambda, its settings possibly bound */
+    V_BUILTIN,   /* a function of the compiler */
+    V_LAYER,     /* layer definition */
+    V_OPTIMIZER, /* optimizer definition */
+    V_INSTANCE,  /* layer instance, model, or optimizer instance */
+    V_BUNDLE,    /* one tensor per parameter of a model */
     V_TENSOR,
     V_SLOT, /* only in bindings: a parameter or state; reading it gives a V_TENSOR */
     V_DATA,
@@ -161,12 +161,12 @@ enum { ITERATION_MAX = 16 };
 typedef struct Frame Frame;
 struct Frame {
     Frame *up;
-    const Node *def;   /* FN LAYER MODEL OPTIMIZER LAMBDA TRAIN TEST DATA; NULL: file level */
-    const Node *call;  /* the call in the frame above */
+    const Node *def;  /* FN LAYER MODEL OPTIMIZER LAMBDA TRAIN TEST DATA; NULL: file level */
+    const Node *call; /* the call in the frame above */
     Span call_span;
-    Instance *owner;   /* whose params, states and draws these are; or NULL */
-    const char *root;  /* path of an activation that no instance owns: "train", "predict" */
-    Scope *settings;   /* for messages */
+    Instance *owner;  /* whose params, states and draws these are; or NULL */
+    const char *root; /* path of an activation that no instance owns: "train", "predict" */
+    Scope *settings;  /* for messages */
     uint32_t iterations[ITERATION_MAX], iteration_count;
     uint32_t evaluation; /* n-th evaluation of the owner in this graph */
     bool base; /* body of an instance, a block or an export: draws are counted from here */
@@ -180,12 +180,12 @@ struct Instance {
     const char *path; /* "net.dense1" */
     const Node *creator;
     Span span;
-    bool rooted;  /* may own parameters and states */
-    bool named;   /* path fixed by a binding or an application */
+    bool rooted; /* may own parameters and states */
+    bool named;  /* path fixed by a binding or an application */
     bool model;
-    Instance *inner; /* model NAME = expr: the instance of the expression */
-    const char *base_path; /* path = base_path . segment iterations */
-    const char *iterations; /* ".0.2" or "" */
+    Instance *inner;               /* model NAME = expr: the instance of the expression */
+    const char *base_path;         /* path = base_path . segment iterations */
+    const char *iterations;        /* ".0.2" or "" */
     int64_t own_params, own_bytes; /* of the application that runs */
 };
 
@@ -217,7 +217,7 @@ typedef struct Build {
     VEC(int32_t) latest; /* per slot: into history, or -1 */
     VEC(uint32_t) touches;
     VEC(Memo) memos;
-    PtrMap memo_index; /* path (Sym) -> 1 + the latest memo */
+    PtrMap memo_index;      /* path (Sym) -> 1 + the latest memo */
     VEC(NodeId) objectives; /* losses that were minimised */
     VEC(SlotVersion) history;
     struct Build *outer;
@@ -231,9 +231,9 @@ typedef struct SlotInfo { /* beside program->slots */
 
 struct DataBlock {
     const Node *node;
-    int32_t index;      /* in program->data */
-    Graph *row;         /* the transforms, of one row; two variants */
-    Graph *row_train;   /* NULL: as row */
+    int32_t index;    /* in program->data */
+    Graph *row;       /* the transforms, of one row; two variants */
+    Graph *row_train; /* NULL: as row */
     VEC(Sym) columns;
     bool has[BMRT_SPLIT_COUNT];
     bool poisoned;
@@ -268,12 +268,12 @@ struct Sema {
     double nested_flops;
     VEC(Span) seen_spans;
     VEC(Code) seen_codes;
-    PtrMap sites;      /* CALL/PIPE/NAME node -> ordinal in its definition */
-    PtrMap numbered;   /* definitions whose sites are numbered */
+    PtrMap sites;       /* CALL/PIPE/NAME node -> ordinal in its definition */
+    PtrMap numbered;    /* definitions whose sites are numbered */
     PtrMap slot_index;  /* path (Sym) -> slot */
     PtrMap path_index;  /* path (Sym) -> used_instances */
     PtrMap layer_index; /* path (Sym) -> row of program->layers */
-    PtrMap reached;    /* LAYER/MODEL/FN definitions that were elaborated */
+    PtrMap reached;     /* LAYER/MODEL/FN definitions that were elaborated */
     VEC(Value) metric_values;
     VEC(Sym) metric_names;
     VEC(Span) metric_spans;
@@ -300,8 +300,8 @@ Value eval_name(Sema *s, const Node *e);
 Value binding_value(Sema *s, Binding *b, Span span);
 Value read_slot(Sema *s, uint32_t slot, Span span);
 void slot_version(Sema *s, uint32_t slot, NodeId node); /* from now on its value is `node` */
-Value eval_dims(Sema *s, const Node *dims);                /* [a, b] */
-Value eval_index(Sema *s, const Node *e);                  /* a[...] */
+Value eval_dims(Sema *s, const Node *dims);             /* [a, b] */
+Value eval_index(Sema *s, const Node *e);               /* a[...] */
 Value eval_member(Sema *s, const Node *e);
 bool eval_static_bool(Sema *s, const Node *e, bool *out, const char *what);
 bool eval_static_int(Sema *s, const Node *e, int64_t *out, const char *what);
@@ -434,6 +434,7 @@ typedef struct SettingSpec {
 } SettingSpec;
 const Node *block_setting(const Node *block, const char *name);
 bool check_settings(Sema *s, const Node *block, const SettingSpec *specs, const char *what);
+extern const char *const SPLIT_NAMES[BMRT_SPLIT_COUNT]; /* the settings that name files */
 DataBlock *data_find(Sema *s, Sym name);
 void data_declare(Sema *s, const Node *node);
 bool data_rows(Sema *s, DataBlock *d); /* builds row graphs; false: poisoned */

@@ -12,16 +12,16 @@ uint32_t entry_add(Sema *s, const char *name, BmrtEntryKind kind, Graph *g, Span
 /* ------------------------------------------------------------------ exports */
 
 /* Names that the C interface of every model has. */
-static const char *const RESERVED[] = {"open",     "close",  "error",     "train_step", "step",
-                                       "get",      "set",    "save",      "load",       "seed",
-                                       "set_seed", "threads", "set_threads", "workspace", "model",
-                                       "init",     "set_schedule", NULL};
+static const char *const RESERVED[] = {
+    "open",        "close",     "error", "train_step", "step",         "get",
+    "set",         "save",      "load",  "seed",       "set_seed",     "threads",
+    "set_threads", "workspace", "model", "init",       "set_schedule", NULL};
 
 static bool reserved(Sema *s, const Node *def) {
     for (const char *const *r = RESERVED; *r; r++)
         if (strcmp(*r, def->name->text) == 0) {
-            Diag *d = sema_error(s, E_EXPORT_NAME, def->name_span,
-                                 "an export cannot be called `%s`", *r);
+            Diag *d =
+                sema_error(s, E_EXPORT_NAME, def->name_span, "an export cannot be called `%s`", *r);
             diag_note(d, "the C interface of every model has a function of that name");
             return true;
         }
@@ -34,8 +34,9 @@ static Value export_input(Sema *s, Graph *g, const Node *par, Scope *probe) {
     DType dtype = type ? type_dtype(type) : DTYPE_F32;
     if (dtype == DTYPE_COUNT || (!dims && !type)) {
         if (type)
-            return sema_unsupported(s, type->span, arena_printf(s->arena, "`%s: %s` in an export",
-                                                                par->name->text, type->name->text));
+            return sema_unsupported(
+                s, type->span,
+                arena_printf(s->arena, "`%s: %s` in an export", par->name->text, type->name->text));
         Diag *d = sema_error(s, E_ARGUMENT, par->span, "an export must say what `%s` is",
                              par->name->text);
         diag_help(d, "`%s[B, 10]`, `%s: f32`", par->name->text, par->name->text);
@@ -75,12 +76,13 @@ static void export_outputs(Sema *s, Build *build, Value v, const Node *def) {
 
 void make_export(Sema *s, const Node *def, Scope *scope) {
     const Node *list = node_kid(def, 0);
-    bool wanted = (s->options->roots & SEMA_EXPORTS) &&
-                  (!s->options->only_export ||
-                   strcmp(s->options->only_export, def->name->text) == 0);
+    bool wanted =
+        (s->options->roots & SEMA_EXPORTS) &&
+        (!s->options->only_export || strcmp(s->options->only_export, def->name->text) == 0);
     if (!wanted || !list || reserved(s, def)) return;
     if (node_kid(def, 1)) {
-        Diag *d = sema_error(s, E_EXPORT_NAME, def->name_span, "an export has one list of arguments");
+        Diag *d =
+            sema_error(s, E_EXPORT_NAME, def->name_span, "an export has one list of arguments");
         diag_help(d, "write a second function that fixes the settings");
         return;
     }
@@ -166,6 +168,5 @@ void make_init(Sema *s) {
         if (!value_is_poison(v)) graph_write(build.g, i, v.as.tensor.node);
     }
     build_end(s, &build);
-    s->program->init_entry =
-        (int32_t)entry_add(s, "init", BMRT_ENTRY_INIT, build.g, (Span){0});
+    s->program->init_entry = (int32_t)entry_add(s, "init", BMRT_ENTRY_INIT, build.g, (Span){0});
 }

@@ -152,8 +152,7 @@ static const Node *callee_name(const Node *call) {
 static Value definition_call(Sema *s, Value f, const Args *args, const Node *call, Span span) {
     const Node *def = f.as.fn->def;
     const Node *name = callee_name(call);
-    if (two_lists(def))
-        return instance_new(s, def, f.as.fn->env, args, call, name, span);
+    if (two_lists(def)) return instance_new(s, def, f.as.fn->env, args, call, name, span);
     Args none = {.count = 0};
     Value inst = instance_new(s, def, f.as.fn->env, &none, call, name, span);
     return value_is_poison(inst) ? inst : call_value(s, inst, args, call, span);
@@ -220,8 +219,7 @@ static Value infer_form(Sema *s, const Node *e) {
     return v;
 }
 static Value unsupported_form(Sema *s, const Node *e) {
-    return sema_unsupported(s, e->span,
-                            arena_printf(s->arena, "`%s`", node_kid(e, 0)->name->text));
+    return sema_unsupported(s, e->span, arena_printf(s->arena, "`%s`", node_kid(e, 0)->name->text));
 }
 typedef struct Form {
     const char *name;

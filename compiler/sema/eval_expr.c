@@ -10,8 +10,10 @@ bool enter(Sema *s, Span span) {
             s->work_reported = true;
             Diag *d = sema_error(s, E_LIMIT, span, "the program takes too %s to elaborate",
                                  large ? "much memory" : "long");
-            if (large) diag_note(d, "stopped at %d MiB", MEMORY_MAX >> 20);
-            else diag_note(d, "stopped after %d evaluations", WORK_MAX);
+            if (large)
+                diag_note(d, "stopped at %d MiB", MEMORY_MAX >> 20);
+            else
+                diag_note(d, "stopped after %d evaluations", WORK_MAX);
             diag_help(d, "look for a `repeat` with a large count");
         }
         return false;

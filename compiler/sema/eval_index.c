@@ -170,8 +170,7 @@ static Value tensor_index(Sema *s, const Node *e, Value v) {
         if (e->kids[i]->kind == NODE_ELLIPSIS) ellipsis = true;
     if (ellipsis) given--;
     if (given > shape.rank) {
-        sema_error(s, E_RANK, e->span, "%u indices for %s", given,
-                   shape_string(s, &shape, v.decl));
+        sema_error(s, E_RANK, e->span, "%u indices for %s", given, shape_string(s, &shape, v.decl));
         return POISON;
     }
     Slicing sl = {.gather_axis = -1};

@@ -1,5 +1,5 @@
-/* Statements. `if`, `repeat` and `assert` run now; `=` names a value; `:=` makes the next version of
- * a parameter or state. */
+/* Statements. `if`, `repeat` and `assert` run now; `=` names a value; `:=` makes the next version
+ * of a parameter or state. */
 #include "compiler/sema/elaborate.h"
 
 static void exec_expr(Sema *s, const Node *stmt) {
@@ -123,8 +123,10 @@ static void exec_if(Sema *s, const Node *stmt) {
     if (!eval_static_bool(s, node_kid(stmt, 0), &cond, "`if`")) return;
     const Node *taken = node_kid(stmt, cond ? 1 : 2);
     if (!taken) return;
-    if (taken->kind == NODE_IF) exec_if(s, taken);
-    else exec_child(s, taken, scope_new(s, s->scope, false));
+    if (taken->kind == NODE_IF)
+        exec_if(s, taken);
+    else
+        exec_child(s, taken, scope_new(s, s->scope, false));
 }
 
 /* The values `repeat` runs over: 0 .. n-1, or the items of a list. */
@@ -196,8 +198,10 @@ static void exec_assert(Sema *s, const Node *stmt) {
         Value v = eval(s, message);
         text = v.kind == V_STR ? fill_message(s, v.as.str) : value_string(s, v);
     }
-    if (text) sema_error(s, E_ASSERT, stmt->span, "%s", text);
-    else sema_error(s, E_ASSERT, stmt->span, "the assertion `%s` does not hold", node_text(s, cond));
+    if (text)
+        sema_error(s, E_ASSERT, stmt->span, "%s", text);
+    else
+        sema_error(s, E_ASSERT, stmt->span, "the assertion `%s` does not hold", node_text(s, cond));
     s->frame->returned = true;
     s->frame->result = POISON;
 }

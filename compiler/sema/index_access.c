@@ -6,8 +6,8 @@
 typedef struct Access {
     Value t;
     uint32_t rank;
-    int32_t label[RANK_MAX];  /* of each axis; -1: a tensor stands there */
-    Indexed index[RANK_MAX];  /* that tensor */
+    int32_t label[RANK_MAX]; /* of each axis; -1: a tensor stands there */
+    Indexed index[RANK_MAX]; /* that tensor */
     bool gathers;
 } Access;
 
@@ -61,8 +61,9 @@ static bool read_position(IndexSpace *ix, Access *a, const Node *at) {
         return true;
     }
     if (at->kind == NODE_RANGE || is_affine(ix, at)) {
-        sema_unsupported(s, at->span, at->kind == NODE_RANGE ? "a slice in an index statement"
-                                                             : "arithmetic on an index");
+        sema_unsupported(s, at->span,
+                         at->kind == NODE_RANGE ? "a slice in an index statement"
+                                                : "arithmetic on an index");
         return false;
     }
     Indexed v = index_eval(ix, at);
@@ -93,8 +94,10 @@ static bool read_access(IndexSpace *ix, const Node *e, Access *a) {
     uint32_t fixed = 0;
     bool row = false;
     for (uint32_t i = 1; i < e->count; i++) {
-        if (e->kids[i]->kind == NODE_ELLIPSIS) row = true;
-        else fixed++;
+        if (e->kids[i]->kind == NODE_ELLIPSIS)
+            row = true;
+        else
+            fixed++;
     }
     if (fixed > shape.rank || (!row && fixed != shape.rank)) {
         sema_error(s, E_RANK, e->span, "%u indices for %s", fixed,
@@ -221,8 +224,10 @@ static Indexed reduce_axes(IndexSpace *ix, Indexed a, Op op, const uint32_t *gon
     uint32_t axes[RANK_MAX], n = 0, k = 0;
     if (ix->failed) return a;
     for (uint32_t i = 0; i < a.rank; i++) {
-        if (index_has(gone, count, a.labels[i])) axes[n++] = i;
-        else a.labels[k++] = a.labels[i];
+        if (index_has(gone, count, a.labels[i]))
+            axes[n++] = i;
+        else
+            a.labels[k++] = a.labels[i];
     }
     a.rank = k;
     NodeId x = tensor_node(ix->s, a.v, span);
@@ -245,10 +250,14 @@ static Indexed contract_two(IndexSpace *ix, Indexed a, Indexed b, const uint32_t
     Sema *s = ix->s;
     uint32_t only_a[RANK_MAX], only_b[RANK_MAX], both[RANK_MAX], na = 0, nb = 0, n = 0;
     for (uint32_t i = 0; i < ngone; i++) {
-        bool in_a = index_has(a.labels, a.rank, gone[i]), in_b = index_has(b.labels, b.rank, gone[i]);
-        if (in_a && in_b) both[n++] = gone[i];
-        else if (in_a) only_a[na++] = gone[i];
-        else if (in_b) only_b[nb++] = gone[i];
+        bool in_a = index_has(a.labels, a.rank, gone[i]),
+             in_b = index_has(b.labels, b.rank, gone[i]);
+        if (in_a && in_b)
+            both[n++] = gone[i];
+        else if (in_a)
+            only_a[na++] = gone[i];
+        else if (in_b)
+            only_b[nb++] = gone[i];
     }
     a = reduce_axes(ix, a, OP_SUM, only_a, na, e->span);
     b = reduce_axes(ix, b, OP_SUM, only_b, nb, e->span);
@@ -261,8 +270,8 @@ static Indexed contract_two(IndexSpace *ix, Indexed a, Indexed b, const uint32_t
         if (!index_has(both, n, merged[i])) r.labels[r.rank++] = merged[i];
     NodeId x = tensor_node(s, a.v, e->span), y = tensor_node(s, b.v, e->span);
     if (node_is_none(x) || node_is_none(y)) return index_fail(ix);
-    r.v = value_tensor(s, g_contract(sema_graph(s), x, a.labels, y, b.labels, r.labels, r.rank,
-                                     both, n, e->span));
+    r.v = value_tensor(
+        s, g_contract(sema_graph(s), x, a.labels, y, b.labels, r.labels, r.rank, both, n, e->span));
     return r;
 }
 
@@ -312,7 +321,8 @@ static Indexed reduced_value(IndexSpace *ix, const Node *arg, const ReductionNam
         v = contract_product(ix, p, summed, count, arg);
     } else {
         v = p->count ? p->factors[0] : (Indexed){.v = value_int(1)};
-        for (uint32_t i = 1; i < p->count && !ix->failed; i++) v = multiply(ix, v, p->factors[i], arg);
+        for (uint32_t i = 1; i < p->count && !ix->failed; i++)
+            v = multiply(ix, v, p->factors[i], arg);
         if (!ix->failed) v = reduce_axes(ix, v, OP_SUM, summed, count, arg->span);
     }
     for (uint32_t i = 0; i < p->scalars.len && !ix->failed; i++) {
@@ -326,7 +336,8 @@ static bool ranges_known(IndexSpace *ix, const uint32_t *labels, uint32_t count,
     for (uint32_t i = 0; i < count; i++) {
         if (ix->labels[labels[i]].known) continue;
         const Label *l = &ix->labels[labels[i]];
-        sema_error(ix->s, E_INDEX, span, "index `%s` has no range", l->name ? l->name->text : "...");
+        sema_error(ix->s, E_INDEX, span, "index `%s` has no range",
+                   l->name ? l->name->text : "...");
         return false;
     }
     return true;

@@ -1,7 +1,8 @@
-/* Index statements: `y[b, o] = sum[i](x[b, i] * w[i, o])`. Names in the left brackets are indices; each
- * takes its range from the places where it stands alone in a bracket, or from `where i < n`. The
- * right side is evaluated to values over indices; a product under a sum becomes `contract`, an access
- * with a tensor among its indices a `gather`, the rest is elementwise over the index space. */
+/* Index statements: `y[b, o] = sum[i](x[b, i] * w[i, o])`. Names in the left brackets are indices;
+ * each takes its range from the places where it stands alone in a bracket, or from `where i < n`.
+ * The right side is evaluated to values over indices; a product under a sum becomes `contract`, an
+ * access with a tensor among its indices a `gather`, the rest is elementwise over the index space.
+ */
 #include "compiler/sema/index_space.h"
 
 int32_t index_label(const IndexSpace *ix, Sym name) {
@@ -60,8 +61,7 @@ static void set_range(IndexSpace *ix, uint32_t label, DimId size, const char *si
     if (dim_same(l->size, size)) return;
     Diag *d = sema_error(s, E_INDEX, at, "index `%s` ranges over %s in `%s` but over %s in `%s`",
                          l->name ? l->name->text : "...", l->size_text, l->where, size_text, where);
-    if (decl && !span_in_prelude(s, decl->span))
-        diag_label(d, decl->span, "declared here");
+    if (decl && !span_in_prelude(s, decl->span)) diag_label(d, decl->span, "declared here");
     ix->failed = true;
 }
 
@@ -151,7 +151,8 @@ static void where_ranges(IndexSpace *ix, const Node *where) {
         DimId size;
         Value v = eval(ix->s, node_kid(c, 1));
         if (value_as_dim(ix->s, v, &size)) {
-            set_range(ix, (uint32_t)label, size, node_text(ix->s, node_kid(c, 1)), c, c->span, NULL);
+            set_range(ix, (uint32_t)label, size, node_text(ix->s, node_kid(c, 1)), c, c->span,
+                      NULL);
             continue;
         }
         if (!value_is_poison(v))
@@ -305,7 +306,8 @@ static Indexed call(IndexSpace *ix, const Node *e) {
     uint32_t n = e->count - 1;
     Args args = {.values = ARENA_ARRAY(s->arena, Value, n + 1),
                  .nodes = ARENA_ARRAY(s->arena, const Node *, n + 1),
-                 .names = ARENA_ARRAY(s->arena, Sym, n + 1), .count = n};
+                 .names = ARENA_ARRAY(s->arena, Sym, n + 1),
+                 .count = n};
     Indexed *given = ARENA_ARRAY(s->arena, Indexed, n + 1);
     for (uint32_t i = 0; i < n; i++) {
         const Node *arg = e->kids[i + 1];

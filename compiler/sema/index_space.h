@@ -7,7 +7,7 @@
 enum { LABEL_MAX = 48 };
 
 typedef struct Label {
-    Sym name;   /* NULL: one axis of `...` */
+    Sym name;    /* NULL: one axis of `...` */
     bool active; /* its name can be used now */
     bool known;
     DimId size;
@@ -19,13 +19,13 @@ typedef struct IndexSpace {
     Sema *s;
     Label labels[LABEL_MAX];
     uint32_t count;
-    bool rows_known;           /* the rank of `...` */
+    bool rows_known;                  /* the rank of `...` */
     uint32_t row[RANK_MAX], row_rank; /* its labels */
     bool failed;
 } IndexSpace;
 
-/* A value for every combination of its labels; axis i of the tensor is labels[i], ascending. A value
- * without labels may be static. */
+/* A value for every combination of its labels; axis i of the tensor is labels[i], ascending. A
+ * value without labels may be static. */
 typedef struct Indexed {
     Value v;
     uint32_t labels[RANK_MAX], rank;

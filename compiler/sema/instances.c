@@ -67,8 +67,8 @@ static bool init_value(Sema *s, const Node *stmt, SlotInfo *info) {
     info->init = value_int(0);
     if (!init) {
         if (stmt->kind == NODE_STATE) return true;
-        Diag *d = sema_error(s, E_ARGUMENT, par->span, "param `%s` lacks its `init`",
-                             par->name->text);
+        Diag *d =
+            sema_error(s, E_ARGUMENT, par->span, "param `%s` lacks its `init`", par->name->text);
         diag_help(d, "`param %s init glorot`, `zeros`, or a number", node_text(s, par));
         return false;
     }
@@ -186,10 +186,10 @@ bool write_slot(Sema *s, uint32_t index, Value v, Span span) {
     if (value_is_poison(v)) return false;
     Shape got = tensor_shape(s, v);
     if (tensor_dtype(s, v) != slot->dtype || (got.rank && !shape_same(&got, &shape))) {
-        Diag *d = sema_error(s, E_SHAPE, span, "`%s` is %s %s, but the value is %s %s",
-                             slot->path->text, dtype_name(slot->dtype),
-                             shape_string(s, &shape, NULL), dtype_name(tensor_dtype(s, v)),
-                             shape_string(s, &got, NULL));
+        Diag *d =
+            sema_error(s, E_SHAPE, span, "`%s` is %s %s, but the value is %s %s", slot->path->text,
+                       dtype_name(slot->dtype), shape_string(s, &shape, NULL),
+                       dtype_name(tensor_dtype(s, v)), shape_string(s, &got, NULL));
         diag_label(d, slot->span, "declared here");
         return false;
     }
@@ -229,7 +229,8 @@ Value instance_new(Sema *s, const Node *def, Scope *env, const Args *settings, c
         inst->rooted = (in == NODE_LAYER || in == NODE_MODEL) && (!f->owner || f->owner->rooted);
     inst->base_path = f && (inst->rooted || f->base) ? owner_path(s) : f ? site_path(s) : "";
     Text it = {.arena = s->arena};
-    for (uint32_t i = 0; f && i < f->iteration_count; i++) text_printf(&it, ".%u", f->iterations[i]);
+    for (uint32_t i = 0; f && i < f->iteration_count; i++)
+        text_printf(&it, ".%u", f->iterations[i]);
     inst->iterations = text_str(&it);
     const char *name = name_node ? name_node->name->text : def->name->text;
     uint32_t ordinal = site_ordinal(s, name_node ? name_node : creator);
@@ -265,8 +266,7 @@ Value model_instance(Sema *s, const Node *def, Scope *env) {
         if (v.kind != V_INSTANCE || v.as.instance->def->kind == NODE_OPTIMIZER ||
             v.as.instance->named) {
             sema_error(s, E_KIND, node_kid(def, 2)->span,
-                       "`model %s = ...` wants a new instance such as `mlp(128)`",
-                       def->name->text);
+                       "`model %s = ...` wants a new instance such as `mlp(128)`", def->name->text);
             return POISON;
         }
         inst->inner = v.as.instance;
@@ -289,7 +289,8 @@ static bool claim_path(Sema *s, Instance *inst) {
     const Instance *old = s->used_instances.data[at];
     s->used_instances.data[at] = inst;
     if (old->creator == inst->creator) return true;
-    Diag *d = sema_error(s, E_DUPLICATE, inst->span, "two instances have the path `%s`", inst->path);
+    Diag *d =
+        sema_error(s, E_DUPLICATE, inst->span, "two instances have the path `%s`", inst->path);
     if (old->creator) diag_label(d, old->creator->span, "the other one");
     diag_help(d, "bind one of them to another name");
     return false;
@@ -325,8 +326,13 @@ static void memo_store(Sema *s, Sym path, Value *args, uint32_t count, Value res
     Build *b = s->build;
     uint32_t latest = 0;
     ptrmap_get(&b->memo_index, path, &latest);
-    Memo m = {.path = path, .training = s->training, .args = args, .arg_count = count,
-              .result = result, .touch_from = from, .touch_to = b->touches.len,
+    Memo m = {.path = path,
+              .training = s->training,
+              .args = args,
+              .arg_count = count,
+              .result = result,
+              .touch_from = from,
+              .touch_to = b->touches.len,
               .before = (int32_t)latest - 1};
     m.after = ARENA_ARRAY(s->arena, NodeId, m.touch_to - from);
     for (uint32_t i = from; i < m.touch_to; i++)

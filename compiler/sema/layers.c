@@ -23,7 +23,8 @@ static double elements(Sema *s, const int64_t *ones, const DimId *dims, uint32_t
     return count;
 }
 
-/* 2 per multiply-add of a contraction, 1 per element of other arithmetic, with every run-time size 1. */
+/* 2 per multiply-add of a contraction, 1 per element of other arithmetic, with every run-time
+ * size 1. */
 static double node_flops(Sema *s, const Graph *g, const GNode *n, const int64_t *ones) {
     double own = elements(s, ones, n->dims, n->rank);
     switch (op_info(n->op)->cls) {

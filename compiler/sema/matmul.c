@@ -68,6 +68,5 @@ Value matmul(Sema *s, const Node *e, Value a, Value b) {
     }
     NodeId na = tensor_node(s, a, e->span), nb = tensor_node(s, b, e->span);
     if (node_is_none(na) || node_is_none(nb)) return POISON;
-    return value_tensor(s,
-                        g_contract(sema_graph(s), na, la, nb, lb, out, nout, &k, 1, e->span));
+    return value_tensor(s, g_contract(sema_graph(s), na, la, nb, lb, out, nout, &k, 1, e->span));
 }

@@ -161,7 +161,8 @@ static bool classify(Splitter *sp, const bool *live) {
             rows |= sp->part[n->args[i].id] == PART_ROWS;
             whole |= sp->part[n->args[i].id] >= PART_CUT;
         }
-        if (n->op == OP_SIZE) whole |= dim_has_symbol(sp->g->dims, (DimId){(uint32_t)n->attr[0]}, sp->symbol);
+        if (n->op == OP_SIZE)
+            whole |= dim_has_symbol(sp->g->dims, (DimId){(uint32_t)n->attr[0]}, sp->symbol);
         if (n->op == OP_GRAD) return false;
         sp->part[id] = whole ? PART_WHOLE : PART_FREE;
         if (rows && !classify_rows(sp, n, id)) return false;
@@ -228,15 +229,18 @@ static Graph *finish_graph(Splitter *sp, const bool *needed, const Sym *names) {
 }
 
 static void whole_eval(Sema *s, Graph *g, const char *prefix, Span span, BmrtEval *out) {
-    out->eval_entry = (int32_t)entry_add(s, arena_printf(s->arena, "%s.eval", prefix),
-                                         BMRT_ENTRY_EVAL, g, span);
+    out->eval_entry =
+        (int32_t)entry_add(s, arena_printf(s->arena, "%s.eval", prefix), BMRT_ENTRY_EVAL, g, span);
     out->finish_entry = -1;
 }
 
 void split_metrics(Sema *s, Graph *g, uint32_t symbol, const char *prefix, Span span,
                    BmrtEval *out) {
     uint32_t size = graph_size(g);
-    Splitter sp = {.s = s, .g = g, .symbol = symbol, .part = ARENA_ARRAY(s->arena, Part, size),
+    Splitter sp = {.s = s,
+                   .g = g,
+                   .symbol = symbol,
+                   .part = ARENA_ARRAY(s->arena, Part, size),
                    .axis = ARENA_ARRAY(s->arena, uint32_t, size),
                    .combine = ARENA_ARRAY(s->arena, BmrtCombine, size)};
     const char **metrics = ARENA_ARRAY(s->arena, const char *, g->outputs.len);
@@ -268,8 +272,8 @@ void split_metrics(Sema *s, Graph *g, uint32_t symbol, const char *prefix, Span 
     for (uint32_t id = 0; id < size; id++)
         if (needed[id] && sp.part[id] == PART_CUT) combine[k++] = sp.combine[id];
     out->combine = combine;
-    out->eval_entry = (int32_t)entry_add(s, arena_printf(s->arena, "%s.eval", prefix),
-                                         BMRT_ENTRY_EVAL, e, span);
+    out->eval_entry =
+        (int32_t)entry_add(s, arena_printf(s->arena, "%s.eval", prefix), BMRT_ENTRY_EVAL, e, span);
     out->finish_entry = (int32_t)entry_add(s, arena_printf(s->arena, "%s.finish", prefix),
                                            BMRT_ENTRY_FINISH, f, span);
 }

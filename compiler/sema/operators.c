@@ -1,6 +1,6 @@
-/* Operators on values. Static numbers stay static; a tensor meets its partner by the three broadcast
- * rules of the language: equal shapes, one a suffix of the other, or same rank with a literal 1.
- * Broadcasts become explicit nodes here. */
+/* Operators on values. Static numbers stay static; a tensor meets its partner by the three
+ * broadcast rules of the language: equal shapes, one a suffix of the other, or same rank with a
+ * literal 1. Broadcasts become explicit nodes here. */
 #include "compiler/sema/elaborate.h"
 
 typedef struct BinaryOp {
@@ -68,7 +68,8 @@ static Value list_constant(Sema *s, Value v, DType dtype, Span span) {
         if (value_is_poison(t)) return t;
         words[i] = graph_node(sema_graph(s), t.as.tensor.node)->attr[0];
     }
-    return value_tensor(s, graph_add(sema_graph(s), OP_CONST, dtype, &shape, NULL, 0, words, n, span));
+    return value_tensor(s,
+                        graph_add(sema_graph(s), OP_CONST, dtype, &shape, NULL, 0, words, n, span));
 }
 
 static Value list_tensor(Sema *s, Value v, DType dtype, Span span) {
@@ -117,9 +118,10 @@ Value to_tensor(Sema *s, Value v, DType dtype, Span span) {
     switch (v.kind) {
     case V_NUM: return number_tensor(s, v, dtype == DTYPE_COUNT ? DTYPE_F32 : dtype, span);
     case V_DIM:
-        return value_tensor(
-            s, g_size(sema_graph(s), dtype == DTYPE_COUNT || dtype == DTYPE_BOOL ? DTYPE_F32 : dtype,
-                      v.as.dim, span));
+        return value_tensor(s,
+                            g_size(sema_graph(s),
+                                   dtype == DTYPE_COUNT || dtype == DTYPE_BOOL ? DTYPE_F32 : dtype,
+                                   v.as.dim, span));
     case V_BOOL:
         return value_tensor(
             s, g_const_int(sema_graph(s), DTYPE_BOOL, &scalar, v.as.truth ? 1 : 0, span));
@@ -186,8 +188,10 @@ Value tensor_broadcast_to(Sema *s, Value v, const Shape *to, Span span) {
     for (uint32_t i = 0; i < to->rank; i++) {
         map[i] = -1;
         if (i < lead) continue;
-        if (dim_same(from.dims[i - lead], to->dims[i])) map[i] = next++;
-        else drop[i - lead] = any = true;
+        if (dim_same(from.dims[i - lead], to->dims[i]))
+            map[i] = next++;
+        else
+            drop[i - lead] = any = true;
     }
     if (any) a = without_ones(s, a, drop, span);
     return value_tensor(s, g_broadcast(g, a, to, map, span));
@@ -203,8 +207,10 @@ static bool common_shape(Sema *s, const Shape *a, const Shape *b, Shape *out) {
     *out = *a;
     for (uint32_t i = 0; i < a->rank; i++) {
         if (dim_same(a->dims[i], b->dims[i])) continue;
-        if (is_one(s, a->dims[i])) out->dims[i] = b->dims[i];
-        else if (!is_one(s, b->dims[i])) return false;
+        if (is_one(s, a->dims[i]))
+            out->dims[i] = b->dims[i];
+        else if (!is_one(s, b->dims[i]))
+            return false;
     }
     return true;
 }
@@ -213,8 +219,10 @@ bool unify_dtype(Sema *s, Span span, const char *what, Value *a, Value *b) {
     DType ta = a->kind == V_TENSOR ? tensor_dtype(s, *a) : DTYPE_COUNT;
     DType tb = b->kind == V_TENSOR ? tensor_dtype(s, *b) : DTYPE_COUNT;
     if (ta == DTYPE_COUNT && tb == DTYPE_COUNT) {
-        if (a->kind == V_BOOL || b->kind == V_BOOL) ta = tb = DTYPE_BOOL;
-        else ta = tb = DTYPE_F32;
+        if (a->kind == V_BOOL || b->kind == V_BOOL)
+            ta = tb = DTYPE_BOOL;
+        else
+            ta = tb = DTYPE_F32;
     }
     *a = to_tensor(s, *a, tb, span);
     *b = to_tensor(s, *b, ta, span);
@@ -222,8 +230,8 @@ bool unify_dtype(Sema *s, Span span, const char *what, Value *a, Value *b) {
     ta = tensor_dtype(s, *a);
     tb = tensor_dtype(s, *b);
     if (ta == tb) return true;
-    Diag *d = sema_error(s, E_DTYPE, span, "`%s` got %s and %s", what, dtype_name(ta),
-                         dtype_name(tb));
+    Diag *d =
+        sema_error(s, E_DTYPE, span, "`%s` got %s and %s", what, dtype_name(ta), dtype_name(tb));
     DType to = dtype_is_float(ta) == dtype_is_float(tb)
                    ? (dtype_bytes(ta) > dtype_bytes(tb) ? ta : tb)
                    : (dtype_is_float(ta) ? ta : tb);
@@ -308,8 +316,8 @@ static Value dim_arithmetic(Sema *s, const Node *e, const char *op, Value a, Val
         if (dim_equals(t, y, 0)) break;
         dim_div(t, x, y, &exact);
         if (exact) return value_int(0);
-        sema_error(s, E_STATIC, e->span, "`%s %% %s` is known at run time only",
-                   value_string(s, a), value_string(s, b));
+        sema_error(s, E_STATIC, e->span, "`%s %% %s` is known at run time only", value_string(s, a),
+                   value_string(s, b));
         return POISON;
     default: *handled = false; return NONE;
     }
@@ -319,8 +327,7 @@ static Value dim_arithmetic(Sema *s, const Node *e, const char *op, Value a, Val
 
 static Value static_arithmetic(Sema *s, const Node *e, const char *op, Value a, Value b) {
     Number out;
-    if (number_op(s, op, a.as.num, b.as.num, &out))
-        return (Value){.kind = V_NUM, .as.num = out};
+    if (number_op(s, op, a.as.num, b.as.num, &out)) return (Value){.kind = V_NUM, .as.num = out};
     sema_error(s, E_DIVISION, e->span, "`%s %s %s`: division by zero", value_string(s, a), op,
                value_string(s, b));
     return POISON;
@@ -378,7 +385,8 @@ static Value compare_nodes(Sema *s, const char *op, NodeId a, NodeId b, Span spa
     if (op[0] == '=') return value_tensor(s, g_binary(g, OP_EQUAL, a, b, span));
     if (op[0] == '!')
         return value_tensor(s, g_unary(g, OP_NOT, g_binary(g, OP_EQUAL, a, b, span), span));
-    NodeId less = op[0] == '<' ? g_binary(g, OP_LESS, a, b, span) : g_binary(g, OP_LESS, b, a, span);
+    NodeId less =
+        op[0] == '<' ? g_binary(g, OP_LESS, a, b, span) : g_binary(g, OP_LESS, b, a, span);
     if (op[1] != '=') return value_tensor(s, less);
     /* not "not greater": a comparison with NaN is false */
     return value_tensor(s, g_binary(g, OP_OR, less, g_binary(g, OP_EQUAL, a, b, span), span));
@@ -408,8 +416,10 @@ static Value tensor_binary(Sema *s, const Node *e, const BinaryOp *op, Value a, 
     if (op->op == OP_POW && a.kind == V_TENSOR && value_is_int(b, &n) && n >= -4 && n <= 4 &&
         tensor_dtype(s, a) != DTYPE_BOOL && (n >= 0 || dtype_is_float(tensor_dtype(s, a))))
         return small_power(s, a, n, e->span);
-    if (a.kind == V_TENSOR && !check_operand_dtype(s, e, op, tensor_dtype(s, a), true)) return POISON;
-    if (b.kind == V_TENSOR && !check_operand_dtype(s, e, op, tensor_dtype(s, b), true)) return POISON;
+    if (a.kind == V_TENSOR && !check_operand_dtype(s, e, op, tensor_dtype(s, a), true))
+        return POISON;
+    if (b.kind == V_TENSOR && !check_operand_dtype(s, e, op, tensor_dtype(s, b), true))
+        return POISON;
     if (!unify_dtype(s, e->span, op->text, &a, &b)) return POISON;
     if (!check_operand_dtype(s, e, op, tensor_dtype(s, a), false)) return POISON;
     if (!broadcast_pair(s, e->span, op->text, &a, &b)) return POISON;

@@ -179,7 +179,9 @@ static Value rule_over(Sema *s, Instance *rule, const Args *args, const Node *ca
     Bundle *target;
     if (!value_as_bundle(s, args->values[0], &target, span)) return POISON;
     Args one = {.values = ARENA_ARRAY(s->arena, Value, args->count),
-                .nodes = args->nodes, .names = args->names, .count = args->count};
+                .nodes = args->nodes,
+                .names = args->names,
+                .count = args->count};
     for (uint32_t i = 0; i < target->count; i++) {
         const BundleItem *item = &target->items[i];
         const char *path = item->path;
@@ -214,8 +216,8 @@ Value rule_apply(Sema *s, Instance *rule, const Args *args, const Node *call, Sp
         return POISON;
     }
     if (!rule->rooted) {
-        Diag *d = sema_error(s, E_INSTANCE, span, "`%s` cannot be applied here",
-                             rule->def->name->text);
+        Diag *d =
+            sema_error(s, E_INSTANCE, span, "`%s` cannot be applied here", rule->def->name->text);
         diag_help(d, "optimizers run in the `step` of a `train` block");
         return POISON;
     }
@@ -244,10 +246,9 @@ void exec_minimize(Sema *s, const Node *stmt) {
         Value model = eval(s, node_kid(target, 0)), rule = eval(s, node_kid(target, 1));
         if (value_is_poison(loss) || value_is_poison(model) || value_is_poison(rule)) continue;
         if (rule.kind != V_INSTANCE || rule.as.instance->def->kind != NODE_OPTIMIZER) {
-            Diag *d = sema_error(s, E_KIND, node_kid(target, 1)->span,
-                                 "`with` wants an optimizer, got %s",
-                                 rule.kind == V_OPTIMIZER ? "one without its settings"
-                                                          : value_kind_name(rule.kind));
+            Diag *d = sema_error(
+                s, E_KIND, node_kid(target, 1)->span, "`with` wants an optimizer, got %s",
+                rule.kind == V_OPTIMIZER ? "one without its settings" : value_kind_name(rule.kind));
             if (rule.kind == V_OPTIMIZER)
                 diag_help(d, "with its settings: `%s()`", rule.as.fn->def->name->text);
             continue;

@@ -102,7 +102,8 @@ Diag *sema_error(Sema *s, Code code, Span span, const char *format, ...) {
                 culprit = f;
                 break;
             }
-    bool unsure = s->generic && (s->doubt || code == E_STATIC || (s->made_up && code == E_DIVISION));
+    bool unsure =
+        s->generic && (s->doubt || code == E_STATIC || (s->made_up && code == E_DIVISION));
     if (unsure) s->doubt = true;
     bool given_up = s->work_reported && code != E_LIMIT;
     if (unsure || given_up || already_said(s, code, shown)) {

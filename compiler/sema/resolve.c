@@ -1,7 +1,7 @@
 /* Names, before anything is evaluated: every name of the file is looked up once, in the scope where
  * it stands, so that unknown names are reported even in definitions that nothing uses; and what can
- * be told from the tree alone: parameters in a `fn`, states that are never written, definitions that
- * use themselves. */
+ * be told from the tree alone: parameters in a `fn`, states that are never written, definitions
+ * that use themselves. */
 #include "compiler/sema/elaborate.h"
 
 typedef struct Edge {
@@ -10,8 +10,8 @@ typedef struct Edge {
 typedef struct Resolver {
     Sema *s;
     Scope *scope;
-    const Node *def;  /* the item being resolved */
-    uint32_t item;    /* its number among the file's items */
+    const Node *def; /* the item being resolved */
+    uint32_t item;   /* its number among the file's items */
     const Node *file;
     bool columns_unknown; /* a block whose data is unknown: names may be columns */
     VEC(Edge) edges;
@@ -145,7 +145,8 @@ static void visit_scan(Resolver *r, const Node *n) {
 
 static void declare_targets(Resolver *r, const Node *t) {
     if (!t) return;
-    if (t->kind == NODE_NAME) declare(r, t->name, t->span);
+    if (t->kind == NODE_NAME)
+        declare(r, t->name, t->span);
     else if (t->kind == NODE_TUPLE || t->kind == NODE_LIST)
         for (uint32_t i = 0; i < t->count; i++) declare_targets(r, t->kids[i]);
     else if (t->kind == NODE_INDEX && node_kid(t, 0) && node_kid(t, 0)->kind == NODE_NAME)
@@ -232,17 +233,18 @@ static void visit_update(Resolver *r, const Node *n) {
         if ((slot && (slot->kind == NODE_STATE || rule)) || (rule && is_parameter(r->def, t->name)))
             continue;
         if (slot) {
-            Diag *d = sema_error(r->s, E_WRITE, t->span, "only an optimizer may write the param `%s`",
-                                 t->name->text);
+            Diag *d = sema_error(r->s, E_WRITE, t->span,
+                                 "only an optimizer may write the param `%s`", t->name->text);
             diag_label(d, slot->span, "declared here");
             diag_help(d, "declare it `state` if the layer itself changes it");
             continue;
         }
         Binding *b = scope_find(r->scope, t->name);
         if (!b) continue;
-        Diag *d = sema_error(r->s, E_WRITE, t->span, "`%s` is no `state` of this body",
-                             t->name->text);
-        if (!span_in_prelude(r->s, b->span)) diag_label(d, b->span, "`%s` is bound here", t->name->text);
+        Diag *d =
+            sema_error(r->s, E_WRITE, t->span, "`%s` is no `state` of this body", t->name->text);
+        if (!span_in_prelude(r->s, b->span))
+            diag_label(d, b->span, "`%s` is bound here", t->name->text);
         diag_help(d, "name a new value with `=`");
     }
 }
@@ -253,9 +255,12 @@ static void visit_update(Resolver *r, const Node *n) {
 static void declare_dims(Resolver *r, const Node *dims) {
     for (uint32_t i = 0; dims && i < dims->count; i++) {
         const Node *e = dims->kids[i];
-        if (e->kind == NODE_NAME && !scope_find(r->scope, e->name)) declare(r, e->name, e->span);
-        else if (e->kind == NODE_ELLIPSIS && e->name) declare(r, e->name, e->span);
-        else if (e->kind != NODE_NAME && e->kind != NODE_ELLIPSIS) visit(r, e);
+        if (e->kind == NODE_NAME && !scope_find(r->scope, e->name))
+            declare(r, e->name, e->span);
+        else if (e->kind == NODE_ELLIPSIS && e->name)
+            declare(r, e->name, e->span);
+        else if (e->kind != NODE_NAME && e->kind != NODE_ELLIPSIS)
+            visit(r, e);
     }
 }
 
@@ -342,7 +347,8 @@ static void check_new_dims(Resolver *r, const Node *def, const Node *list) {
             if (!near.best) continue;
             Diag *d = ctx_warning(r->s->ctx, W_NEW_DIM, e->span, "new dim `%s`; did you mean `%s`?",
                                   e->name->text, near.best);
-            diag_help(d, "a name in the brackets of a parameter that is not in scope binds a new dim");
+            diag_help(d,
+                      "a name in the brackets of a parameter that is not in scope binds a new dim");
         }
     }
 }
@@ -368,8 +374,10 @@ static void visit_source_args(Resolver *r, const Node *e) {
     if (!e || e->kind != NODE_CALL) return;
     for (uint32_t i = 1; i < e->count; i++) {
         const Node *value = node_kid(e->kids[i], 0);
-        if (value && value->kind == NODE_CALL) visit_source_args(r, value);
-        else visit(r, value);
+        if (value && value->kind == NODE_CALL)
+            visit_source_args(r, value);
+        else
+            visit(r, value);
     }
 }
 
@@ -386,10 +394,12 @@ static void visit_data(Resolver *r, const Node *n) {
     declare_fields(r, n);
     for (uint32_t i = 0; i < n->count; i++) {
         const Node *entry = n->kids[i];
-        if (entry->kind == NODE_SETTING) visit_source_args(r, node_kid(entry, 0));
+        if (entry->kind == NODE_SETTING)
+            visit_source_args(r, node_kid(entry, 0));
         else if (entry->kind == NODE_FIELD && node_kid(entry, 0))
             visit(r, node_kid(node_kid(entry, 0), 0));
-        else visit(r, entry);
+        else
+            visit(r, entry);
     }
     r->scope = outer;
 }
@@ -407,8 +417,7 @@ static void declare_columns(Resolver *r, const Node *block) {
     }
     declare_fields(r, b->def);
     for (uint32_t i = 0; i < b->def->count; i++)
-        if (b->def->kids[i]->kind == NODE_ASSIGN)
-            declare_targets(r, node_kid(b->def->kids[i], 0));
+        if (b->def->kids[i]->kind == NODE_ASSIGN) declare_targets(r, node_kid(b->def->kids[i], 0));
 }
 
 static void visit_train(Resolver *r, const Node *n) {
@@ -419,8 +428,8 @@ static void visit_train(Resolver *r, const Node *n) {
     for (uint32_t i = 0; i < n->count; i++) {
         const Node *entry = n->kids[i];
         if (entry == data) continue;
-        if (entry->kind == NODE_SETTING && (strcmp(entry->name->text, "stop") == 0 ||
-                                            strcmp(entry->name->text, "save") == 0)) {
+        if (entry->kind == NODE_SETTING &&
+            (strcmp(entry->name->text, "stop") == 0 || strcmp(entry->name->text, "save") == 0)) {
             visit_source_args(r, node_kid(entry, 0));
         } else if (entry->kind == NODE_SETTING || entry->kind == NODE_METRIC) {
             visit_kids(r, entry);
@@ -436,21 +445,32 @@ static void visit_train(Resolver *r, const Node *n) {
 }
 
 typedef void (*Visitor)(Resolver *, const Node *);
-static const Visitor VISITORS[NODE_KIND_COUNT] = {
-    [NODE_NAME] = use_name,          [NODE_CALL] = visit_call,
-    [NODE_LAMBDA] = visit_lambda,    [NODE_MEMBER] = visit_member,
-    [NODE_SCAN] = visit_scan,        [NODE_ASSIGN] = visit_assign,
-    [NODE_BLOCK] = visit_block,      [NODE_REPEAT] = visit_repeat,
-    [NODE_UPDATE] = visit_update,    [NODE_PARAM] = visit_slot,       [NODE_STATE] = visit_slot,
-    [NODE_FN] = visit_definition,    [NODE_LAYER] = visit_definition,
-    [NODE_MODEL] = visit_definition, [NODE_OPTIMIZER] = visit_definition,
-    [NODE_DATA] = visit_data,        [NODE_TRAIN] = visit_train,
-    [NODE_TEST] = visit_train,       [NODE_TYPE] = NULL};
+static const Visitor VISITORS[NODE_KIND_COUNT] = {[NODE_NAME] = use_name,
+                                                  [NODE_CALL] = visit_call,
+                                                  [NODE_LAMBDA] = visit_lambda,
+                                                  [NODE_MEMBER] = visit_member,
+                                                  [NODE_SCAN] = visit_scan,
+                                                  [NODE_ASSIGN] = visit_assign,
+                                                  [NODE_BLOCK] = visit_block,
+                                                  [NODE_REPEAT] = visit_repeat,
+                                                  [NODE_UPDATE] = visit_update,
+                                                  [NODE_PARAM] = visit_slot,
+                                                  [NODE_STATE] = visit_slot,
+                                                  [NODE_FN] = visit_definition,
+                                                  [NODE_LAYER] = visit_definition,
+                                                  [NODE_MODEL] = visit_definition,
+                                                  [NODE_OPTIMIZER] = visit_definition,
+                                                  [NODE_DATA] = visit_data,
+                                                  [NODE_TRAIN] = visit_train,
+                                                  [NODE_TEST] = visit_train,
+                                                  [NODE_TYPE] = NULL};
 
 static void visit(Resolver *r, const Node *n) {
     if (!n || n->kind == NODE_TYPE || n->kind == NODE_POISON || n->kind == NODE_USE) return;
-    if (VISITORS[n->kind]) VISITORS[n->kind](r, n);
-    else visit_kids(r, n);
+    if (VISITORS[n->kind])
+        VISITORS[n->kind](r, n);
+    else
+        visit_kids(r, n);
 }
 
 /* ------------------------------------------------------------------ cycles */
@@ -477,7 +497,8 @@ static void report_cycle(Cycle *c, uint32_t at) {
 
 /* Depth-first over definitions with a stack of our own: names may chain as long as the file. */
 static bool find_cycles(Resolver *r, uint32_t items) {
-    Cycle c = {.r = r, .color = ARENA_ARRAY(r->s->arena, uint8_t, items),
+    Cycle c = {.r = r,
+               .color = ARENA_ARRAY(r->s->arena, uint8_t, items),
                .stack = ARENA_ARRAY(r->s->arena, uint32_t, items + 1)};
     uint32_t *next = ARENA_ARRAY(r->s->arena, uint32_t, items + 1);
     uint32_t *first = ARENA_ARRAY(r->s->arena, uint32_t, items + 2);
@@ -515,8 +536,10 @@ bool resolve_file(Sema *s, const Node *file, Scope *scope) {
     for (uint32_t i = 0; i < file->count; i++) {
         r.def = file->kids[i];
         r.item = i;
-        if (r.def->kind == NODE_LET) visit_kids(&r, r.def);
-        else visit(&r, r.def);
+        if (r.def->kind == NODE_LET)
+            visit_kids(&r, r.def);
+        else
+            visit(&r, r.def);
     }
     return !find_cycles(&r, file->count);
 }

@@ -1,6 +1,6 @@
 /* The whole elaboration: prelude, declarations, names, roots. */
-#include "compiler/sema/elaborate.h"
 #include "compiler/prelude/prelude.h"
+#include "compiler/sema/elaborate.h"
 
 /* ------------------------------------------------------------------ declarations */
 
@@ -103,7 +103,8 @@ static bool generic_inputs(Sema *s, Graph *g, const Node *list, Scope *probe, Ar
                 const Node *e = dims->kids[k];
                 if (e->kind == NODE_ELLIPSIS) return false;
                 Binding *known = e->kind == NODE_NAME ? scope_find(probe, e->name) : NULL;
-                if (e->kind != NODE_NAME || (known && (!known->def || known->def->kind == NODE_LET)))
+                if (e->kind != NODE_NAME ||
+                    (known && (!known->def || known->def->kind == NODE_LET)))
                     continue;
                 DimId d = dim_symbol(s->program->dims, e->name, 64);
                 scope_set(s, probe, e->name, value_dim(s, d), e->span);
@@ -123,7 +124,8 @@ static bool generic_inputs(Sema *s, Graph *g, const Node *list, Scope *probe, Ar
     return true;
 }
 
-/* A model or layer that no root uses is elaborated with run-time dims, so that its mistakes show. */
+/* A model or layer that no root uses is elaborated with run-time dims, so that its mistakes show.
+ */
 static void check_generic(Sema *s, const Node *def) {
     uint32_t done;
     if (ptrmap_get(&s->reached, def, &done)) return;
@@ -156,8 +158,7 @@ static void check_generic(Sema *s, const Node *def) {
         inst = instance_new(s, def, s->user, &settings, def, NULL, def->name_span);
         if (inst.kind == V_INSTANCE) inst.as.instance->rooted = true;
     }
-    if (ok && inst.kind == V_INSTANCE)
-        instance_apply(s, inst.as.instance, &args, NULL, (Span){0});
+    if (ok && inst.kind == V_INSTANCE) instance_apply(s, inst.as.instance, &args, NULL, (Span){0});
     s->generic = false;
     s->training = false;
     frame_pop(s, &f);
@@ -172,8 +173,10 @@ static void run_roots(Sema *s) {
     for (uint32_t i = 0; i < file->count; i++)
         if (file->kids[i]->kind == NODE_DATA) data_declare(s, file->kids[i]);
     for (uint32_t i = 0; i < s->data.len; i++)
-        if (s->options->roots & (SEMA_TRAIN | SEMA_TEST)) data_entries(s, s->data.data[i]);
-        else data_rows(s, s->data.data[i]);
+        if (s->options->roots & (SEMA_TRAIN | SEMA_TEST))
+            data_entries(s, s->data.data[i]);
+        else
+            data_rows(s, s->data.data[i]);
     for (uint32_t i = 0; i < file->count; i++)
         if (file->kids[i]->kind == NODE_LET)
             binding_value(s, scope_find(s->user, file->kids[i]->name), file->kids[i]->name_span);

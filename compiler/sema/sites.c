@@ -4,9 +4,9 @@
  *     PATH '#' EVALUATION { '/' CALL [ '@' ITERATION { ',' ITERATION } ] }
  * PATH: the innermost instance ("net.dropout1"), the parameter being initialised, or the block or
  * export. EVALUATION: how often that instance was evaluated before in this entry. Then one step per
- * call from the instance's body down to the draw: the call's number among the calls and pipes of the
- * definition it stands in (from 1, in textual order), with the iterations of the `repeat`s around
- * it. No node id enters, so no optimisation can move a draw. */
+ * call from the instance's body down to the draw: the call's number among the calls and pipes of
+ * the definition it stands in (from 1, in textual order), with the iterations of the `repeat`s
+ * around it. No node id enters, so no optimisation can move a draw. */
 #include "compiler/sema/elaborate.h"
 
 bool ptrmap_get(const PtrMap *m, const void *key, uint32_t *value) {

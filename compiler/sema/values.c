@@ -6,18 +6,27 @@ const Value POISON = {.kind = V_POISON};
 const Value NONE = {.kind = V_NONE};
 
 const char *value_kind_name(ValueKind kind) {
-    static const char *const names[V_KIND_COUNT] = {
-        [V_POISON] = "a faulty value", [V_NONE] = "no value",
-        [V_NUM] = "a number",          [V_BOOL] = "a bool",
-        [V_STR] = "a string",          [V_DIM] = "a run-time size",
-        [V_ALL] = "`all`",             [V_DTYPE] = "a dtype",
-        [V_LIST] = "a list",           [V_TUPLE] = "a tuple",
-        [V_FN] = "a function",         [V_BUILTIN] = "a function",
-        [V_LAYER] = "a layer",         [V_OPTIMIZER] = "an optimizer",
-        [V_INSTANCE] = "an instance",  [V_BUNDLE] = "a bundle of parameters",
-        [V_TENSOR] = "a tensor",       [V_SLOT] = "a parameter",
-        [V_DATA] = "a data block",     [V_RECORD] = "a record of columns",
-        [V_COLUMN] = "a column of a data block"};
+    static const char *const names[V_KIND_COUNT] = {[V_POISON] = "a faulty value",
+                                                    [V_NONE] = "no value",
+                                                    [V_NUM] = "a number",
+                                                    [V_BOOL] = "a bool",
+                                                    [V_STR] = "a string",
+                                                    [V_DIM] = "a run-time size",
+                                                    [V_ALL] = "`all`",
+                                                    [V_DTYPE] = "a dtype",
+                                                    [V_LIST] = "a list",
+                                                    [V_TUPLE] = "a tuple",
+                                                    [V_FN] = "a function",
+                                                    [V_BUILTIN] = "a function",
+                                                    [V_LAYER] = "a layer",
+                                                    [V_OPTIMIZER] = "an optimizer",
+                                                    [V_INSTANCE] = "an instance",
+                                                    [V_BUNDLE] = "a bundle of parameters",
+                                                    [V_TENSOR] = "a tensor",
+                                                    [V_SLOT] = "a parameter",
+                                                    [V_DATA] = "a data block",
+                                                    [V_RECORD] = "a record of columns",
+                                                    [V_COLUMN] = "a column of a data block"};
     return names[kind];
 }
 
@@ -232,9 +241,7 @@ void value_text(Sema *s, Text *out, Value v) {
     case V_DTYPE: text_add(out, dtype_name(v.as.dtype)); break;
     case V_LIST:
     case V_TUPLE: list_text(s, out, v); break;
-    case V_FN:
-        text_add(out, v.as.fn->def->name ? v.as.fn->def->name->text : "a function");
-        break;
+    case V_FN: text_add(out, v.as.fn->def->name ? v.as.fn->def->name->text : "a function"); break;
     case V_BUILTIN: text_add(out, v.as.builtin->name); break;
     case V_LAYER:
     case V_OPTIMIZER: text_add(out, v.as.fn->def->name->text); break;

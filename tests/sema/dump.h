@@ -84,8 +84,7 @@ static inline void dump_recipes(const Program *p, Text *out) {
         const BmrtTrain *t = &p->train.data[i];
         text_printf(out, "train %s data %d epochs %lld steps %lld batch %lld step %d save %d %s\n",
                     t->name ? t->name : "-", t->data, (long long)t->epochs, (long long)t->steps,
-                    (long long)t->batch, t->step_entry, t->save,
-                    t->save_path ? t->save_path : "-");
+                    (long long)t->batch, t->step_entry, t->save, t->save_path ? t->save_path : "-");
         dump_eval(&t->valid, out);
     }
     for (uint32_t i = 0; i < p->test.len; i++) {

@@ -18,8 +18,8 @@ typedef struct Machine {
 
 static inline Machine machine_open(const char *source, const Define *defines, uint32_t count) {
     Machine m = {.ctx = context_create()};
-    SemaOptions options = {.stem = "model", .roots = SEMA_ALL, .defines = defines,
-                           .define_count = count};
+    SemaOptions options = {
+        .stem = "model", .roots = SEMA_ALL, .defines = defines, .define_count = count};
     m.p = elaborate_text(m.ctx, "test.bm", source, &options);
     if (!m.p) {
         Text out = {.arena = m.ctx->arena};
@@ -64,9 +64,15 @@ static inline Tensor *machine_run(Machine *m, const char *name, int64_t size, vo
             ck_assert(dim_eval(m->p->dims, gi->shape.dims[k], symbols, &in[i].dims[k]));
         in[i].data = inputs[i];
     }
-    InterpRun run = {.symbols = symbols, .inputs = in, .slots = m->slots, .seed = 1,
-                     .step = m->step, .progress = m->progress, .epoch = m->epoch,
-                     .outputs = ARENA_ARRAY(arena, Tensor, g->outputs.len + 1), .arena = arena};
+    InterpRun run = {.symbols = symbols,
+                     .inputs = in,
+                     .slots = m->slots,
+                     .seed = 1,
+                     .step = m->step,
+                     .progress = m->progress,
+                     .epoch = m->epoch,
+                     .outputs = ARENA_ARRAY(arena, Tensor, g->outputs.len + 1),
+                     .arena = arena};
     ck_assert(interp_run(g, &run));
     m->flags = run.flags;
     return run.outputs;

@@ -142,10 +142,11 @@ END_TEST
 
 static double defined(const char *name, const char *text) {
     Define d = {name, text};
-    Machine m = machine_open("let width = 2\nlet twice = 2 * width\nlet on = true\nlet tag = \"a\"\n"
-                             "export fn f(x: f32) -> [] {\n  y = x * twice\n"
-                             "  if on { y = y + 1 }\n  if tag == \"b\" { y = -y }\n  return y\n}\n",
-                             &d, 1);
+    Machine m =
+        machine_open("let width = 2\nlet twice = 2 * width\nlet on = true\nlet tag = \"a\"\n"
+                     "export fn f(x: f32) -> [] {\n  y = x * twice\n"
+                     "  if on { y = y + 1 }\n  if tag == \"b\" { y = -y }\n  return y\n}\n",
+                     &d, 1);
     float x = 1;
     void *in[1] = {&x};
     double r = (double)scalar(machine_run(&m, "f", 1, in));
@@ -169,18 +170,26 @@ static void has_slots(const char *source, const char *const *want, uint32_t coun
     for (uint32_t i = 0; i < m.p->slots.len; i++)
         text_printf(&all, "%s\n", m.p->slots.data[i].path->text);
     ck_assert_msg(m.p->slots.len == count, "slots are\n%s", text_str(&all));
-    for (uint32_t i = 0; i < count; i++)
-        ck_assert_str_eq(m.p->slots.data[i].path->text, want[i]);
+    for (uint32_t i = 0; i < count; i++) ck_assert_str_eq(m.p->slots.data[i].path->text, want[i]);
     machine_close(&m);
 }
 START_TEST(paths) {
-    static const char *const want[] = {
-        "net.pos",          "net.block1.0.dense1.w", "net.block1.0.dense2.w",
-        "net.block1.1.dense1.w", "net.block1.1.dense2.w", "net.tie.w",
-        "net.dense3.w",     "net.head.0.1.w",       "train.opt.net.pos.v",
-        "train.opt.net.block1.0.dense1.w.v",        "train.opt.net.block1.0.dense2.w.v",
-        "train.opt.net.block1.1.dense1.w.v",        "train.opt.net.block1.1.dense2.w.v",
-        "train.opt.net.tie.w.v", "train.opt.net.dense3.w.v", "train.opt.net.head.0.1.w.v"};
+    static const char *const want[] = {"net.pos",
+                                       "net.block1.0.dense1.w",
+                                       "net.block1.0.dense2.w",
+                                       "net.block1.1.dense1.w",
+                                       "net.block1.1.dense2.w",
+                                       "net.tie.w",
+                                       "net.dense3.w",
+                                       "net.head.0.1.w",
+                                       "train.opt.net.pos.v",
+                                       "train.opt.net.block1.0.dense1.w.v",
+                                       "train.opt.net.block1.0.dense2.w.v",
+                                       "train.opt.net.block1.1.dense1.w.v",
+                                       "train.opt.net.block1.1.dense2.w.v",
+                                       "train.opt.net.tie.w.v",
+                                       "train.opt.net.dense3.w.v",
+                                       "train.opt.net.head.0.1.w.v"};
     has_slots("let deep = false\n"
               "layer block()(x[B, d]) -> [B, d] =\n"
               "  x |> dense(d, relu, bias = false) |> dense(d, bias = false)\n"
@@ -192,7 +201,8 @@ START_TEST(paths) {
               "  x = tie(tie(x))\n"
               "  if deep { x = x |> dense(4) }\n" /* counted, although folded away */
               "  x = x |> dense(4, bias = false)\n"
-              "  repeat 1 { repeat 2 as k { if k == 1 { head = dense(4, bias = false)\n x = head(x) } } }\n"
+              "  repeat 1 { repeat 2 as k { if k == 1 { head = dense(4, bias = false)\n x = "
+              "head(x) } } }\n"
               "  return x\n"
               "}\n"
               "train { step(x[B, 4]) {\n"
@@ -203,22 +213,23 @@ START_TEST(paths) {
 END_TEST
 
 START_TEST(two_models_and_a_bound_optimizer) {
-    Machine m = machine_open("model gen(z[B, 2]) -> [B, 3] = z |> dense(3)\n"
-                             "model critic(x[B, 3]) -> [B] = x |> dense(1) |> squeeze\n"
-                             "train { step(x[B, 3]) {\n"
-                             "  opt = adam(1e-2)\n"
-                             "  repeat 2 {\n"
-                             "    fake = stop(gen(normal([B, 2])))\n"
-                             "    e = uniform([B, 1])\n"
-                             "    xi = e * x + (1 - e) * fake\n"
-                             "    g = grad(sum(critic(xi)), xi)\n"
-                             "    gp = mean((norm(g, axis = -1) - 1)^2)\n"
-                             "    minimize mean(critic(fake)) - mean(critic(x)) + 10 * gp over critic with opt\n"
-                             "  }\n"
-                             "  maximize mean(critic(gen(normal([B, 2])))) over gen with adam(1e-2)\n"
-                             "  metric gp = gp2(critic, x)\n} }\n"
-                             "fn gp2(c: fn, x[B, 3]) -> [] = mean(norm(grad(sum(c(x)), x), axis = -1))\n",
-                             NULL, 0);
+    Machine m = machine_open(
+        "model gen(z[B, 2]) -> [B, 3] = z |> dense(3)\n"
+        "model critic(x[B, 3]) -> [B] = x |> dense(1) |> squeeze\n"
+        "train { step(x[B, 3]) {\n"
+        "  opt = adam(1e-2)\n"
+        "  repeat 2 {\n"
+        "    fake = stop(gen(normal([B, 2])))\n"
+        "    e = uniform([B, 1])\n"
+        "    xi = e * x + (1 - e) * fake\n"
+        "    g = grad(sum(critic(xi)), xi)\n"
+        "    gp = mean((norm(g, axis = -1) - 1)^2)\n"
+        "    minimize mean(critic(fake)) - mean(critic(x)) + 10 * gp over critic with opt\n"
+        "  }\n"
+        "  maximize mean(critic(gen(normal([B, 2])))) over gen with adam(1e-2)\n"
+        "  metric gp = gp2(critic, x)\n} }\n"
+        "fn gp2(c: fn, x[B, 3]) -> [] = mean(norm(grad(sum(c(x)), x), axis = -1))\n",
+        NULL, 0);
     float x[12] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 1, 0, 1};
     void *in[1] = {x};
     machine_run(&m, "init", 4, NULL);
@@ -251,7 +262,7 @@ START_TEST(sites_of_draws) { /* docs/numerics.md, random numbers */
                              "  metric b = random([])\n} }\n",
                              NULL, 0);
     static const char *const sites[] = {
-        "net.noise1#0/1@0/1", "net.noise1#0/1@1/1", "net.noise1#1/1@1/1", "net.dropout1#0/2/1",
+        "net.noise1#0/1@0/1",   "net.noise1#0/1@1/1",   "net.noise1#1/1@1/1", "net.dropout1#0/2/1",
         "net.dropout2.0#0/2/1", "net.dropout2.1#1/2/1", "train#0/5"};
     const Graph *g = machine_entry(&m, "step")->graph;
     for (size_t i = 0; i < sizeof sites / sizeof *sites; i++)

@@ -1,5 +1,6 @@
-/* Damaged programs: whatever a slip of the keyboard makes of a program, sema answers with diagnostics
- * or with a program whose graphs verify; it never crashes. BMC_MUTATIONS=n runs n of each file. */
+/* Damaged programs: whatever a slip of the keyboard makes of a program, sema answers with
+ * diagnostics or with a program whose graphs verify; it never crashes. BMC_MUTATIONS=n runs n of
+ * each file. */
 #include "compiler/autodiff/autodiff.h"
 #include "tests/sema/dump.h"
 #include <check.h>
@@ -35,9 +36,10 @@ static void tokenize(const char *text, Tokens *t) {
     }
 }
 
-static const char *const SPICE[] = {"0", "1", "-1", "7", "0.5", "1e30", "all", "[]", "[2]", "...", "x",
-                                    "y", "net", "()", "B", "training", "\"s\"", "sum", "@", "^", ":=",
-                                    "=", "|>", "\n", ",", ":", "true", "f32", "grad", "999999999999"};
+static const char *const SPICE[] = {
+    "0",  "1", "-1",  "7",  "0.5", "1e30",     "all",   "[]",  "[2]",  "...",
+    "x",  "y", "net", "()", "B",   "training", "\"s\"", "sum", "@",    "^",
+    ":=", "=", "|>",  "\n", ",",   ":",        "true",  "f32", "grad", "999999999999"};
 
 static void mutate(const Tokens *t, Random *r, Text *out) {
     uint32_t edits = 1 + draw(r, 3), place[3], kind[3], other[3];
@@ -54,7 +56,8 @@ static void mutate(const Tokens *t, Random *r, Text *out) {
             if (kind[e] == 0) keep = false;
             if (kind[e] == 1) text_add_n(out, t->at[i], t->len[i]);
             if (kind[e] == 2) keep = false, text_add_n(out, t->at[o], t->len[o]);
-            if (kind[e] == 3) keep = false, text_add(out, SPICE[o % (sizeof SPICE / sizeof *SPICE)]);
+            if (kind[e] == 3)
+                keep = false, text_add(out, SPICE[o % (sizeof SPICE / sizeof *SPICE)]);
             if (kind[e] == 4) text_add_n(out, t->at[o], t->len[o]);
         }
         if (keep) text_add_n(out, t->at[i], t->len[i]);

@@ -100,10 +100,11 @@ START_TEST(optimizers_follow_their_formulas) {
 END_TEST
 
 START_TEST(adamw_decays_matrices) {
-    Machine m = machine_open("model m(c[2]) -> [] {\n  param w[1, 2] init 1\n"
-                             "  return sum(c * w[0]) * 0\n}\n"
-                             "train { step(c[2]) { minimize m(c) over m with adamw(0.1, decay = 0.5) } }\n",
-                             NULL, 0);
+    Machine m =
+        machine_open("model m(c[2]) -> [] {\n  param w[1, 2] init 1\n"
+                     "  return sum(c * w[0]) * 0\n}\n"
+                     "train { step(c[2]) { minimize m(c) over m with adamw(0.1, decay = 0.5) } }\n",
+                     NULL, 0);
     float c[2] = {1, 1};
     void *in[1] = {c};
     machine_run(&m, "init", 1, NULL);
@@ -194,12 +195,13 @@ START_TEST(draws_change_with_the_step_only) {
 END_TEST
 
 START_TEST(schedules) {
-    Machine m = machine_open("model m(c[1]) -> [] {\n  param w[1] init 0\n  return sum(c * w)\n}\n"
-                             "train { steps: 10\n step(c[1]) {\n minimize m(c) over m with sgd(cosine(1))\n"
-                             "  metric cos = cosine(2, warmup = 0.1, low = 0.5)\n"
-                             "  metric lin = linear_decay(2)\n"
-                             "  metric dec = step_decay(1, 0.5, 3)\n  metric k = constant(3)\n} }\n",
-                             NULL, 0);
+    Machine m =
+        machine_open("model m(c[1]) -> [] {\n  param w[1] init 0\n  return sum(c * w)\n}\n"
+                     "train { steps: 10\n step(c[1]) {\n minimize m(c) over m with sgd(cosine(1))\n"
+                     "  metric cos = cosine(2, warmup = 0.1, low = 0.5)\n"
+                     "  metric lin = linear_decay(2)\n"
+                     "  metric dec = step_decay(1, 0.5, 3)\n  metric k = constant(3)\n} }\n",
+                     NULL, 0);
     float c[1] = {1};
     void *in[1] = {c};
     machine_run(&m, "init", 1, NULL);
@@ -220,16 +222,17 @@ END_TEST
 /* ------------------------------------------------------------------ metrics over a split */
 
 START_TEST(metrics_of_batches_equal_those_of_the_whole) {
-    Machine m = machine_open("data d {\n  test: npy(x = \"x.npy\", y = \"y.npy\")\n"
-                             "  field x[3]: f32\n  field y: i32\n}\n"
-                             "model net(x[B, 3]) -> [B, 3] { param w[3, 3] init glorot\n return x @ w }\n"
-                             "test {\n  data: d\n"
-                             "  metric ce = cross_entropy(net(x), y)\n"
-                             "  metric acc = accuracy(net(x), y)\n"
-                             "  metric biggest = max(net(x))\n"
-                             "  metric rmse = sqrt(mse(net(x), one_hot(y, 3)))\n"
-                             "  metric size = l2(net)\n}\n",
-                             NULL, 0);
+    Machine m =
+        machine_open("data d {\n  test: npy(x = \"x.npy\", y = \"y.npy\")\n"
+                     "  field x[3]: f32\n  field y: i32\n}\n"
+                     "model net(x[B, 3]) -> [B, 3] { param w[3, 3] init glorot\n return x @ w }\n"
+                     "test {\n  data: d\n"
+                     "  metric ce = cross_entropy(net(x), y)\n"
+                     "  metric acc = accuracy(net(x), y)\n"
+                     "  metric biggest = max(net(x))\n"
+                     "  metric rmse = sqrt(mse(net(x), one_hot(y, 3)))\n"
+                     "  metric size = l2(net)\n}\n",
+                     NULL, 0);
     const BmrtEval *e = &m.p->test.data[0].eval;
     ck_assert_int_ge(e->finish_entry, 0);
     float x[24];
@@ -280,7 +283,7 @@ END_TEST
 
 START_TEST(metrics_that_mix_rows_are_not_split) {
     static const char *const bodies[] = {
-        "mean(abs(x - mean(x)))", "sum(x / count(x))", "x[0]", "max(x) - mean(reverse(x, 0))",
+        "mean(abs(x - mean(x)))",       "sum(x / count(x))", "x[0]", "max(x) - mean(reverse(x, 0))",
         "sum(x * f32(iota(count(x))))", "sum(x[1:])"};
     for (size_t i = 0; i < sizeof bodies / sizeof *bodies; i++) {
         char source[512];
@@ -298,14 +301,15 @@ END_TEST
 /* ------------------------------------------------------------------ rows */
 
 START_TEST(row_transforms_are_batched) {
-    Machine m = machine_open("let k = 3\ndata d {\n  train: npy(x = \"x.npy\", i = \"i.npy\")\n"
-                             "  field x[k, 2]: f32\n  field i: i32\n"
-                             "  s = sum(x, axis = 0) @ [[1, 2], [3, 4]]\n"
-                             "  t = x.T\n  p = x[i]\n  q = concat([x[0], [7, 8]], axis = 0)\n"
-                             "  r = reverse(x[1:], axis = 0)\n  z = pad_with(x[0], [1], [0], 9)\n"
-                             "  a[u] = sum[v](x[v, u] * x[v, u])\n  f = 2.5\n}\n"
-                             "export fn e(x[B, k, 2], i[B]: i32) -> [B, 2] = d.encode(x = x, i = i).p\n",
-                             NULL, 0);
+    Machine m =
+        machine_open("let k = 3\ndata d {\n  train: npy(x = \"x.npy\", i = \"i.npy\")\n"
+                     "  field x[k, 2]: f32\n  field i: i32\n"
+                     "  s = sum(x, axis = 0) @ [[1, 2], [3, 4]]\n"
+                     "  t = x.T\n  p = x[i]\n  q = concat([x[0], [7, 8]], axis = 0)\n"
+                     "  r = reverse(x[1:], axis = 0)\n  z = pad_with(x[0], [1], [0], 9)\n"
+                     "  a[u] = sum[v](x[v, u] * x[v, u])\n  f = 2.5\n}\n"
+                     "export fn e(x[B, k, 2], i[B]: i32) -> [B, 2] = d.encode(x = x, i = i).p\n",
+                     NULL, 0);
     float x[12] = {1, 2, 3, 4, 5, 6, -1, -2, -3, -4, -5, -6};
     int32_t i[2] = {2, 1};
     void *in[2] = {x, i};
