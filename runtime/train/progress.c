@@ -68,7 +68,7 @@ size_t bmrt_event_line(const BmrtEvent *e, int color, char *out, size_t size) {
     case BMRT_EVENT_TEST:
         paint(&t, color, BOLD);
         for (uint32_t i = 0; i < e->metric_count; i++) {
-            bmrt_textout_put(&t, i ? "  Test " : "Test ");
+            bmrt_textout_put(&t, i ? "\nTest " : "Test ");
             if (e->name) bmrt_textout_format(&t, "%s ", e->name);
             bmrt_textout_format(&t, "%s: ", e->metrics[i].name);
             bmrt_textout_number(&t, e->metrics[i].value);

@@ -103,7 +103,8 @@ size_t bmrt_event_json(const BmrtEvent *event, char *out, size_t size);
 size_t bmrt_json_string(const char *text, char *out, size_t size);
 
 /* One line of text for people ("epoch 3/10  loss 0.3812  accuracy 0.8601  | valid ...  1.9 s"),
- * without a newline; "" for BEGIN and TICK. `color`: ANSI colors. As snprintf. */
+ * without a newline at its end (TEST: one line a metric); "" for BEGIN and TICK. `color`: ANSI
+ * colors. As snprintf. */
 size_t bmrt_event_line(const BmrtEvent *event, int color, char *out, size_t size);
 /* The progress bar of a TICK (or BEGIN) for a terminal of `width` columns, starting with \r and
  * clearing the rest of the line: "\r epoch 3/10 ████▌   57%  1620 step/s  ETA 4 s  loss 0.38".

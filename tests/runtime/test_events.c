@@ -85,7 +85,7 @@ START_TEST(lines_for_people) {
     ck_assert_str_eq(line(e),
                      "epoch 3/10  loss 0.5000  accuracy 0.1000  valid:  loss nan  1 min 01 s");
     e.kind = BMRT_EVENT_TEST;
-    ck_assert_str_eq(line(e), "Test loss: 0.5000  Test accuracy: 0.1000");
+    ck_assert_str_eq(line(e), "Test loss: 0.5000\nTest accuracy: 0.1000");
     ck_assert_str_eq(line((BmrtEvent){.kind = BMRT_EVENT_SAVED, .path = "x"}), "saved x");
     ck_assert_str_eq(line((BmrtEvent){.kind = BMRT_EVENT_END, .steps = 5, .seconds = 7300}),
                      "5 steps in 2 h 01 min");
