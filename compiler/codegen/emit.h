@@ -93,6 +93,7 @@ typedef struct Emit {
     ExprFacts *facts;
     Scope scopes[EMIT_DEPTH + 1];
     LLVMValueRef before; /* the builder stands in front of this; NULL: at the end of its block */
+    uint32_t block_load; /* instructions since the last cut, roughly */
     uint32_t depth, next_serial;
     uint32_t *marks, mark; /* per expression: visited by the walk with this number */
     uint64_t clock, stamps[64];

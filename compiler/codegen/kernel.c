@@ -145,6 +145,7 @@ static void emit_loop(Emit *e, StmtId id, LLVMValueRef from, LLVMValueRef to, bo
                                                 loop.body, loop.exit);
     scope_open(e, enter);
     LLVMPositionBuilderAtEnd(e->b, loop.body);
+    e->block_load = 0;
     LLVMValueRef counter = LLVMBuildPhi(e->b, LLVMInt64TypeInContext(e->c), "");
     LLVMAddIncoming(counter, &from, &loop.pre, 1);
     phis_open(e, f, &loop);
@@ -164,6 +165,7 @@ static void emit_loop(Emit *e, StmtId id, LLVMValueRef from, LLVMValueRef to, bo
     LLVMAddIncoming(counter, &next, &latch, 1);
     e->depth--;
     LLVMPositionBuilderAtEnd(e->b, loop.exit);
+    e->block_load = 0;
     phis_close(e, f, &loop, latch, !runs);
     changed_by(e, f);
 }

@@ -121,6 +121,11 @@ static LLVMValueRef clock_value(Emit *e, const Expr *x) {
     return emit_cast(e, x->dtype, DTYPE_F64, v);
 }
 
+static bool op_is_math(Op op) {
+    return op == OP_EXP || op == OP_LOG || op == OP_SIN || op == OP_COS || op == OP_TANH ||
+           op == OP_ERF || op == OP_POW;
+}
+
 static LLVMValueRef node_op(Emit *e, const Expr *x) {
     LLVMValueRef args[3];
     bool vary = false;
@@ -212,6 +217,19 @@ static int by_id(const void *a, const void *b) {
     return (x > y) - (x < y);
 }
 
+/* LLVM's scheduling and selection take more than linear time in the length of a block, so a long
+ * stretch of straight code is cut. The jump to the next block costs nothing: it falls through. */
+enum { BLOCK_LOAD_MAX = 1500, MATH_LOAD = 40 };
+
+static void block_cut(Emit *e, Op op) {
+    e->block_load += op_is_math(op) ? MATH_LOAD : 1;
+    if (e->block_load < BLOCK_LOAD_MAX || e->before) return;
+    LLVMBasicBlockRef next = LLVMAppendBasicBlockInContext(e->c, e->function, "on");
+    LLVMBuildBr(e->b, next);
+    LLVMPositionBuilderAtEnd(e->b, next);
+    e->block_load = 0;
+}
+
 LLVMValueRef emit_value(Emit *e, ExprId root) {
     const Expr *x = &e->k->exprs.data[root.id];
     if (x->nargs == 0) return node_emit(e, root);
@@ -234,6 +252,9 @@ LLVMValueRef emit_value(Emit *e, ExprId root) {
         }
     }
     if (todo.len > 1) qsort(todo.data, todo.len, sizeof todo.data[0], by_id);
-    for (uint32_t at = 0; at < todo.len; at++) v = node_emit(e, (ExprId){todo.data[at]});
+    for (uint32_t at = 0; at < todo.len; at++) {
+        block_cut(e, e->k->exprs.data[todo.data[at]].op);
+        v = node_emit(e, (ExprId){todo.data[at]});
+    }
     return v; /* the root has the highest id */
 }
