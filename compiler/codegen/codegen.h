@@ -39,7 +39,8 @@ bool codegen_link(CodeModule *m, const char *path);
 void codegen_header(Text *out, const Program *program);
 
 typedef struct CodeJit CodeJit;
-/* Loads the object into this process (never a page writable and executable). */
+/* Loads the objects into this process (never a page writable and executable). NULL with
+ * E_TARGET_MACHINE when they are for another processor. */
 CodeJit *codegen_jit(CodeModule *m);
 const BmrtModel *codegen_jit_model(const CodeJit *jit);
 void codegen_jit_destroy(CodeJit *jit);

@@ -14,6 +14,8 @@ typedef struct Target {
 } Target;
 /* Fills *out; reports E_TARGET_MACHINE and returns false when it cannot be compiled for. */
 bool target_resolve(Context *ctx, const CodegenOptions *options, Target *out);
+/* Whether this process may run its code; reports E_TARGET_MACHINE when not. */
+bool target_runs_here(Context *ctx, const Target *t);
 /* NULL when LLVM has no such target (bmc is linked without it). */
 LLVMTargetMachineRef target_machine(const Target *t);
 

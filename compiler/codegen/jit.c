@@ -48,6 +48,7 @@ static void part_load(LLVMOrcLLJITRef lljit, const CodePart *part, const char *n
 }
 
 CodeJit *codegen_jit(CodeModule *m) {
+    if (!target_runs_here(m->ctx, &m->target)) return NULL;
     module_objects(m);
     double start = time_now_us();
     Arena *arena = m->ctx->arena;

@@ -113,6 +113,20 @@ bool codegen_target(Context *ctx, const CodegenOptions *options, CodeTarget *out
     return true;
 }
 
+/* Only what is known to run: this machine's own name, and the generic levels it has. Another
+ * processor's code may use instructions that this one lacks, and would die of them. */
+bool target_runs_here(Context *ctx, const Target *t) {
+    Target host = {0};
+    if (!resolve_native(ctx, &host)) return false;
+    bool runs = strcmp(t->cpu, host.cpu) == 0 || strcmp(t->cpu, "x86-64-v3") == 0 ||
+                (strcmp(t->cpu, "x86-64-v4") == 0 && host.vector_bytes == 64);
+    if (runs) return true;
+    Diag *d = ctx_error(ctx, E_TARGET_MACHINE, (Span){0},
+                        "code for `%s` may not run on this machine, a `%s`", t->cpu, host.cpu);
+    diag_help(d, "leave `-march` out to run the model here; `-o FILE.so` compiles for elsewhere");
+    return false;
+}
+
 /* The caller disposes of it. Level 0 still selects instructions properly: LLVM's fast path would
  * not even keep vectors in registers. */
 LLVMTargetMachineRef target_machine(const Target *t) {

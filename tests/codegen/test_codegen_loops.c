@@ -500,6 +500,28 @@ START_TEST(equal_kernels_are_shared) {
 }
 END_TEST
 
+/* Code for another processor is made but not run. */
+START_TEST(foreign_code_is_not_loaded) {
+    uint32_t y = out(DTYPE_F32, rows_of(1));
+    kernel("one", s.batch, 1);
+    uint32_t to = use(y, true);
+    VarId i = var("i");
+    StmtId row = rows(i);
+    store(&row, to, of(i), f32(1));
+    CodegenOptions options = {.level = 2, .cpu = "silvermont"};
+    ck_assert_ptr_null(codegen_module(s.ctx, &s.program, &p, 1, &options));
+    CodegenOptions native = {.level = 2};
+    CodeTarget here;
+    ck_assert(codegen_target(s.ctx, &native, &here));
+    options.cpu = strcmp(here.cpu, "lunarlake") == 0 ? "znver3" : "lunarlake";
+    CodeModule *m = codegen_module(s.ctx, &s.program, &p, 1, &options);
+    ck_assert_ptr_nonnull(m);
+    ck_assert_ptr_null(codegen_jit(m));
+    ck_assert_uint_eq(diags_errors(s.ctx->diags), 2);
+    codegen_destroy(m);
+}
+END_TEST
+
 int main(void) {
     Suite *suite = suite_create("codegen_loops");
     TCase *t = tcase_create("loops");
@@ -518,6 +540,7 @@ int main(void) {
     tcase_add_test(t, barrier_and_failed_guard);
     tcase_add_test(t, barrier_and_infinite_guard);
     tcase_add_test(t, equal_kernels_are_shared);
+    tcase_add_test(t, foreign_code_is_not_loaded);
     suite_add_tcase(suite, t);
     SRunner *r = srunner_create(suite);
     srunner_run_all(r, CK_NORMAL);
