@@ -46,8 +46,9 @@ static uint64_t dep_of(const Sched *s, NodeId id) {
 }
 
 typedef struct Shares {
-    const Sched *s;
+    Sched *s;
     const Group *g;
+    Group *into; /* reads_visit: gains what is read, the first few */
     bool found;
 } Shares;
 
@@ -57,8 +58,26 @@ static void shares_visit(void *user, NodeId n, bool exact, bool leaf) {
     if (!leaf || sh->found) return;
     for (uint32_t i = 0; i < sh->g->reads.len && i < JOIN_READS; i++)
         sh->found |= node_same(sh->g->reads.data[i], n);
-    for (uint32_t i = 0; i < sh->g->targets.len; i++)
+    for (uint32_t i = 0; i < sh->g->targets.len && i < JOIN_READS; i++)
         sh->found |= node_same(sh->g->targets.data[i].node, n);
+}
+
+static void reads_visit(void *user, NodeId n, bool exact, bool leaf) {
+    Shares *sh = user;
+    (void)exact;
+    if (leaf && sh->into->reads.len < JOIN_READS) vec_push(sh->s->arena, &sh->into->reads, n);
+}
+
+/* Visits what storing `id` in group `number` would evaluate. */
+static void walk_alone(Sched *s, NodeId id, uint32_t number, WalkVisit visit, Shares *sh) {
+    uint32_t before = plan_of(s, id)->group;
+    Target t = {id, NONE, NONE};
+    Group alone = {.core = NODE_NONE, .transposed = NODE_NONE};
+    alone.targets.data = &t;
+    alone.targets.len = 1;
+    plan_of(s, id)->group = number;
+    walk_group(s, &alone, number, visit, sh);
+    plan_of(s, id)->group = before;
 }
 
 static bool may_join(Sched *s, NodeId id, uint32_t number) {
@@ -69,13 +88,8 @@ static bool may_join(Sched *s, NodeId id, uint32_t number) {
         return false;
     if (p->dep > dep_stamp(g->level, g->seq)) return false;
     if (node_of(s, id)->rank == 0) return true;
-    Group alone = {.core = NODE_NONE, .transposed = NODE_NONE};
-    Target t = {id, NONE, NONE};
-    vec_push(s->arena, &alone.targets, t);
-    Shares sh = {s, g, false};
-    plan_of(s, id)->group = number; /* for the walk: computed there */
-    walk_group(s, &alone, number, shares_visit, &sh);
-    plan_of(s, id)->group = NONE;
+    Shares sh = {.s = s, .g = g};
+    walk_alone(s, id, number, shares_visit, &sh);
     return sh.found;
 }
 
@@ -87,7 +101,8 @@ static void place_pure(Sched *s, NodeId id) {
     if (number == NONE) number = group_create(s, NODE_NONE, id, plan_of(s, id)->level);
     group_target(s, number, id);
     Group *g = s->groups.data[number];
-    walk_reads(s, g, number);
+    Shares sh = {.s = s, .into = g};
+    if (g->reads.len < JOIN_READS) walk_alone(s, id, number, reads_visit, &sh);
     uint64_t own = dep_stamp(g->level, g->seq);
     if (plan_of(s, id)->dep < own) plan_of(s, id)->dep = own;
 }

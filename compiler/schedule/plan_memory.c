@@ -72,27 +72,20 @@ static int larger_first(const void *a, const void *b) {
     return x->buffer < y->buffer ? -1 : 1;
 }
 
-static int lower_first(const void *a, const void *b) {
-    const Piece *x = *(Piece *const *)a, *y = *(Piece *const *)b;
-    if (x->offset != y->offset) return x->offset < y->offset ? -1 : 1;
-    return x->buffer < y->buffer ? -1 : 1;
-}
-
-/* The lowest offset at which `piece` fits between those placed pieces that live with it. */
-static bool piece_place(Memory *m, uint32_t at, Piece **nearby) {
-    Piece *piece = &m->pieces.data[at];
-    uint32_t count = 0;
-    for (uint32_t i = 0; i < at; i++) {
-        Piece *o = &m->pieces.data[i];
-        bool meet = o->first <= piece->last && piece->first <= o->last;
-        if (meet || !m->s->options.memory_plan) nearby[count++] = o;
-    }
-    if (count > 0) qsort(nearby, count, sizeof *nearby, lower_first);
+/* The lowest offset at which `piece` fits between the placed pieces that live with it. `placed` is
+ * sorted by offset and gains the piece. */
+static bool piece_place(const Memory *m, Piece *piece, Piece **placed, uint32_t count) {
     int64_t offset = 0;
-    for (uint32_t i = 0; i < count && nearby[i]->offset < offset + piece->bytes; i++)
-        if (nearby[i]->offset + nearby[i]->bytes > offset)
-            offset = nearby[i]->offset + nearby[i]->bytes;
+    for (uint32_t i = 0; i < count && placed[i]->offset < offset + piece->bytes; i++) {
+        const Piece *o = placed[i];
+        bool meet = o->first <= piece->last && piece->first <= o->last;
+        if ((meet || !m->s->options.memory_plan) && o->offset + o->bytes > offset)
+            offset = o->offset + o->bytes;
+    }
     piece->offset = offset;
+    uint32_t at = count;
+    for (; at > 0 && placed[at - 1]->offset > offset; at--) placed[at] = placed[at - 1];
+    placed[at] = piece;
     return offset <= INT64_MAX / 2;
 }
 
@@ -120,10 +113,10 @@ bool plan_memory(Sched *s) {
     if (!lives_collect(&m)) return too_large(s);
     if (m.pieces.len == 0) return true;
     qsort(m.pieces.data, m.pieces.len, sizeof *m.pieces.data, larger_first);
-    Piece **nearby = ARENA_ARRAY(s->arena, Piece *, m.pieces.len);
+    Piece **placed = ARENA_ARRAY(s->arena, Piece *, m.pieces.len);
     for (uint32_t i = 0; i < m.pieces.len; i++) {
-        if (!piece_place(&m, i, nearby)) return too_large(s);
         const Piece *piece = &m.pieces.data[i];
+        if (!piece_place(&m, &m.pieces.data[i], placed, i)) return too_large(s);
         LoopBuffer *b = &s->out->buffers.data[piece->buffer];
         b->offset = piece->offset;
         b->first = m.phase_first[piece->first];

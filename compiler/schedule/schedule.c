@@ -56,6 +56,7 @@ LoopProgram *schedule_entry(Context *ctx, const Program *program, const Entry *e
     groups_order(&s);
     for (uint32_t i = 0; i < s.groups.len; i++) lower_group(&s, i);
     plan_threads(&s);
+    reuse_buffers(&s);
     if (!plan_memory(&s)) return NULL;
     loop_verify(s.out);
     loop_verify_memory(s.out);

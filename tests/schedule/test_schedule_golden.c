@@ -134,6 +134,26 @@ START_TEST(seed_example_barriers) {
 }
 END_TEST
 
+/* A deep row-wise model needs two buffers, however deep: no barrier, values follow each other. */
+START_TEST(deep_inference_memory) {
+    Sheet *s = sheet_open();
+    DimId b = dim_symbol(s->k.dims, ctx_sym(s->ctx, "B"), 64), n = dim_const(s->k.dims, 32);
+    NodeId x = kit_input(&s->k, "x", DTYPE_F32, matrix(s, b, 32));
+    for (int i = 0; i < 12; i++) {
+        char name[8] = {'w', (char)('a' + i), 0};
+        NodeId w = kit_input(&s->k, name, DTYPE_F32, matrix(s, n, 32));
+        x = g_unary(s->k.g, OP_TANH, kit_matmul(&s->k, x, w), nowhere);
+    }
+    kit_output(&s->k, "y", x);
+    s->k.g->sealed = true;
+    s->entry = (Entry){.name = "deep", .kind = BMRT_ENTRY_EXPORT, .graph = s->k.g};
+    const LoopProgram *p = schedule(s->ctx, &s->program, &s->entry);
+    ck_assert_uint_eq(barriers(p), 0);
+    ck_assert_int_eq(p->arena_bytes, 2 * 64 * 32 * 4);
+    context_destroy(s->ctx);
+}
+END_TEST
+
 /* Two schedules of one entry are the same, to the last offset. */
 START_TEST(deterministic) {
     const char *texts[2];
@@ -182,6 +202,7 @@ int main(void) {
     tcase_add_test(t, transposed);
     tcase_add_test(t, flatten);
     tcase_add_test(t, seed_example_barriers);
+    tcase_add_test(t, deep_inference_memory);
     tcase_add_test(t, deterministic);
     tcase_add_test(t, refuses_margins);
     suite_add_tcase(suite, t);
