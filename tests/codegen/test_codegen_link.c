@@ -148,6 +148,61 @@ static void command_output(const char *command, char *out, size_t size) {
     ck_assert_int_eq(pclose(p), 0);
 }
 
+typedef const char *(*ErrorFn)(void *);
+typedef int64_t (*WorkspaceFn)(void *, const char *, const int64_t *);
+typedef int (*ThreadsFn)(void *, int32_t);
+typedef int (*ScheduleFn)(void *, int64_t, int64_t);
+typedef int (*SaveFn)(void *, const char *, int);
+typedef int (*LoadFn)(void *, const char *);
+
+START_TEST(every_function_does_its_part) {
+    ck_assert(codegen_link(b.module, b.path));
+    void *library = dlopen(b.path, RTLD_NOW | RTLD_LOCAL);
+    ck_assert_msg(library != NULL, "%s", dlerror());
+    FUNCTION(OpenFn, open_model, library, "step_open");
+    FUNCTION(CloseFn, close_model, library, "step_close");
+    FUNCTION(GetFn, get, library, "step_get");
+    FUNCTION(SetFn, set, library, "step_set");
+    FUNCTION(StepFn, train_step, library, "step_train_step");
+    FUNCTION(ErrorFn, error, library, "step_error");
+    FUNCTION(WorkspaceFn, workspace, library, "step_workspace");
+    FUNCTION(ThreadsFn, set_threads, library, "step_set_threads");
+    FUNCTION(ScheduleFn, set_schedule, library, "step_set_schedule");
+    FUNCTION(SaveFn, save, library, "step_save");
+    FUNCTION(LoadFn, load, library, "step_load");
+    symbol(library, "step_set_seed");
+    void *m, *none;
+    ck_assert_int_eq(open_model(&m, NULL), 0);
+    ck_assert_str_eq(error(m), "");
+    int64_t small = 4, large = 4000;
+    ck_assert_int_gt(workspace(m, "step", &small), 0);
+    ck_assert_int_gt(workspace(m, "step", &large), workspace(m, "step", &small));
+    ck_assert_int_lt(workspace(m, "stop", &small), 0);
+    ck_assert_int_eq(set_threads(m, 1), 0);
+    ck_assert_int_eq(set_schedule(m, 100, 10), 0);
+    float w[IN * HIDDEN] = {0.5f}, read[IN * HIDDEN], loss, accuracy;
+    ck_assert_int_eq(set(m, "net.dense1.w", w, sizeof w), 0);
+    ck_assert_int_eq(set(m, "net.dense1.w", w, 4), BMRT_ARGUMENT);
+    ck_assert_str_ne(error(m), "");
+    ck_assert_int_eq(train_step(m, -1, w, (int32_t[]){0}, &loss, &accuracy), BMRT_SHAPE);
+    ck_assert_int_eq(train_step(m, 1, NULL, (int32_t[]){0}, &loss, &accuracy), BMRT_ARGUMENT);
+    char path[300];
+    snprintf(path, sizeof path, "%s/w.safetensors", b.folder);
+    ck_assert_int_eq(save(m, path, 1), 0);
+    w[0] = 7;
+    ck_assert_int_eq(set(m, "net.dense1.w", w, sizeof w), 0);
+    ck_assert_int_eq(load(m, path), 0);
+    ck_assert_int_eq(get(m, "net.dense1.w", read, sizeof read), 0);
+    ck_assert(read[0] == 0.5f);
+    ck_assert_int_eq(open_model(&none, "/nonexistent.safetensors"), BMRT_IO);
+    ck_assert_str_ne(error(none), "");
+    close_model(none);
+    close_model(m);
+    unlink(path);
+    dlclose(library);
+}
+END_TEST
+
 START_TEST(library_is_small_closed_and_hidden) {
     char command[1200], text[65536];
     struct stat info;
@@ -258,6 +313,7 @@ int main(void) {
     tcase_set_timeout(t, 60);
     tcase_add_checked_fixture(t, setup, teardown);
     tcase_add_test(t, library_equals_jit);
+    tcase_add_test(t, every_function_does_its_part);
     tcase_add_test(t, library_is_small_closed_and_hidden);
     tcase_add_test(t, no_page_is_writable_and_executable);
     tcase_add_test(t, header_compiles_as_c_and_cpp);

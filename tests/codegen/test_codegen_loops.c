@@ -259,7 +259,8 @@ START_TEST(row_maximum_of_negatives) {
     StmtId blocks = serial(&row, j, n(0), n(21), 16);
     lanes = vector(&blocks, v, 16, loop_sub(p, k, n(21), of(j)));
     ExprId at = add(mul(of(i), n(21)), add(of(j), of(v)));
-    ExprId value = op2(OP_SUB, load(from, at), f32(100));
+    ExprId x_at = load(from, at), size = loop_op(p, k, OP_ABS, DTYPE_F32, &x_at, 1);
+    ExprId value = op2(OP_SUB, f32(-0.25), size); /* -0.25 in a lane that loads nothing */
     loop_set(p, k, &lanes, acc, op2(OP_MAX, read_reg(acc), value));
     Expr tree = {.kind = EXPR_TREE, .op = OP_MAX, .dtype = DTYPE_F32, .reg = acc, .var = v};
     store(&row, to, of(i), loop_expr(p, k, &tree));
@@ -397,8 +398,14 @@ START_TEST(stores_are_seen) {
     lanes = vector(&again, v, 16, EXPR_NONE);
     store(&lanes, copy, at, load(to, at));
     store(&lanes, to, at, op2(OP_ADD, load(to, at), load(copy, at)));
-    lanes = vector(&row, v, 16, EXPR_NONE);
-    store(&lanes, copy, at, load(to, at));
+    store(&lanes, copy, at, op2(OP_MUL, load(to, at), f32(3)));
+    store(&lanes, to, at, op2(OP_SUB, load(copy, at), load(to, at)));
+    RegId a = reg("a", DTYPE_F32, NULL, 0);
+    ExprId twice = op2(OP_MUL, read_reg(a), f32(2)), first = mul(of(i), n(16));
+    loop_set(p, k, &row, a, load(to, add(first, n(3))));
+    store(&row, copy, first, twice);
+    loop_set(p, k, &row, a, load(to, add(first, n(4))));
+    store(&row, copy, add(first, n(1)), twice);
     check();
 }
 END_TEST
