@@ -1,5 +1,5 @@
 /* What expressions mean: each case is an exported function whose result is known. */
-#include "tests/sema/evaluate.h"
+#include "tests/sema/machine.h"
 #include <math.h>
 
 /* x [B, 3] = 1 2 3 / 4 5 6, v [3] = 10 20 30, i [B] = 2 0 (i32), s = 0.5 */

@@ -1,5 +1,5 @@
 /* Programs that run: training by the reference evaluator reaches what mathematics says. */
-#include "tests/sema/evaluate.h"
+#include "tests/sema/machine.h"
 #include <math.h>
 
 /* ------------------------------------------------------------------ linear regression */

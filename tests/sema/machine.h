@@ -1,6 +1,6 @@
 /* Runs the entries of an elaborated program through differentiation and the reference evaluator. */
-#ifndef BMC_TESTS_SEMA_EVALUATE_H
-#define BMC_TESTS_SEMA_EVALUATE_H
+#ifndef BMC_TESTS_SEMA_MACHINE_H
+#define BMC_TESTS_SEMA_MACHINE_H
 
 #include "compiler/autodiff/autodiff.h"
 #include "compiler/interp/interp.h"
