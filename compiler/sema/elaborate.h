@@ -426,6 +426,8 @@ int32_t slot_find(Sema *s, Sym path);
 bool resolve_file(Sema *s, const Node *file, Scope *scope);
 /* Special names the resolver lets pass. */
 bool name_is_special(const char *name);
+/* Dtypes and the like: nothing may be defined under them. */
+bool name_is_fixed(const char *name);
 
 /* blocks.c, data.c, entries.c */
 typedef struct SettingSpec {

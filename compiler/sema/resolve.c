@@ -35,11 +35,15 @@ static void visit_kids(Resolver *r, const Node *n) {
 
 /* ------------------------------------------------------------------ unknown names */
 
-bool name_is_special(const char *name) {
+bool name_is_fixed(const char *name) {
     static const char *const special[] = {"training", "all", "pi", "inf", NULL};
     for (const char *const *p = special; *p; p++)
         if (strcmp(*p, name) == 0) return true;
-    return dtype_find(name) != DTYPE_COUNT || builtin_find(name) != NULL;
+    return dtype_find(name) != DTYPE_COUNT;
+}
+
+bool name_is_special(const char *name) {
+    return name_is_fixed(name) || builtin_find(name) != NULL;
 }
 
 static void offer_builtin(void *user, const char *name) {

@@ -16,6 +16,9 @@ static void declare_items(Sema *s, const Node *file, Scope *scope) {
             continue;
         }
         if (!named_item(item)) continue;
+        if (name_is_fixed(item->name->text))
+            sema_error(s, E_DUPLICATE, item->name_span, "`%s` is a name of the language itself",
+                       item->name->text);
         Binding *old = scope_find_here(scope, item->name);
         if (old) {
             Diag *d = sema_error(s, E_DUPLICATE, item->name_span, "`%s` is defined twice",

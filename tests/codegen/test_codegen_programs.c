@@ -65,6 +65,7 @@ static void compare_program(const char *path, int64_t rows) {
 static const char *const PROGRAMS[] = {BMC_SOURCE_DIR "/tests/sema/programs/tiny.bm",
                                        BMC_SOURCE_DIR "/tests/sema/programs/gan.bm",
                                        BMC_SOURCE_DIR "/tests/sema/programs/rich.bm",
+                                       BMC_SOURCE_DIR "/tests/sema/programs/expressions.bm",
                                        BMC_SOURCE_DIR "/examples/linear_regression/linreg.bm"};
 
 START_TEST(programs) {
