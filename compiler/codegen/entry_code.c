@@ -157,13 +157,8 @@ static void guard_decide(EntryCode *c, const LoopBuffer *b, LLVMValueRef base) {
     LLVMValueRef infinite =
         LLVMBuildICmp(c->b, LLVMIntEQ, LLVMBuildAnd(c->b, bits, exponent, ""), exponent, "");
     LLVMValueRef zero = LLVMConstInt(c->i32, 0, 0);
-    LLVMValueRef index_up =
-        LLVMBuildAnd(c->b, or_flags(c, zero), LLVMConstInt(c->i32, BMRT_FLAG_INDEX, 0), "");
-    LLVMValueRef bad_input = LLVMBuildICmp(c->b, LLVMIntNE, index_up, zero, "");
-    LLVMValueRef up = LLVMBuildOr(
-        c->b,
-        LLVMBuildSelect(c->b, infinite, LLVMConstInt(c->i32, BMRT_FLAG_NONFINITE, 0), zero, ""),
-        LLVMBuildSelect(c->b, bad_input, LLVMConstInt(c->i32, BMRT_FLAG_INPUT, 0), zero, ""), "");
+    LLVMValueRef up =
+        LLVMBuildSelect(c->b, infinite, LLVMConstInt(c->i32, BMRT_FLAG_NONFINITE, 0), zero, "");
     or_flags(c, up);
     LLVMBuildStore(c->b, up, field_at(c, offsetof(BmrtFrame, skip)));
 }

@@ -134,8 +134,9 @@ typedef struct Kernel {
 typedef enum OrderKind {
     ORDER_RUN, /* kernel `number` */
     ORDER_BARRIER,
-    ORDER_GUARD /* when buffer `number` (rank-0 float) is not finite, or flag INDEX is up, all later
-                   kernels are skipped and flag NONFINITE (or INPUT) is set. Stands after a barrier;
+    ORDER_GUARD /* when buffer `number` (rank-0 float) is not finite, all later kernels are skipped
+                   and flag NONFINITE is set. An index out of range only raises its flag (inputs
+                   used as positions are checked before the entry runs). Stands after a barrier;
                    carries its own barrier. */
 } OrderKind;
 typedef struct Order {

@@ -277,8 +277,7 @@ static void run_guard(Machine *m, uint32_t buffer) {
     uint64_t word = memory_load(m, buffer, 0);
     double v = dtype_word_to_f64(m->p->buffers.data[buffer].dtype, (int64_t)word);
     if (!isfinite(v)) m->run->flags |= BMRT_FLAG_NONFINITE;
-    if (m->run->flags & BMRT_FLAG_INDEX) m->run->flags |= BMRT_FLAG_INPUT;
-    m->skip |= !isfinite(v) || (m->run->flags & BMRT_FLAG_INDEX);
+    m->skip |= !isfinite(v);
 }
 
 static void run_order(Machine *m) {
