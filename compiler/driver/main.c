@@ -16,7 +16,8 @@ static const CommandFn COMMAND_FUNCTIONS[] = {
 /* BUG() has printed where; a bug of bmc leaves with its own exit code instead of a signal. */
 static void on_abort(int signal_number) {
     (void)signal_number;
-    static const char text[] = "bmc: this is a bug of bmc, not of your program; please report it\n";
+    static const char text[] = "bmc: internal error, see above; unless memory ran out, this is a "
+                               "bug of bmc: please report it\n";
     ssize_t ignored = write(STDERR_FILENO, text, sizeof text - 1);
     (void)ignored;
     _exit(EXIT_CODE_BUG);
