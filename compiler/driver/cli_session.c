@@ -45,11 +45,12 @@ void session_show(Session *s) {
     Text t = {.arena = s->ctx->arena};
     fflush(s->out);
     for (; s->shown < diags_count(diags); s->shown++) {
-        const Diag *d = diags_get(diags, s->shown);
+        Diag d = *diags_get(diags, s->shown);
+        if (option_given(&s->options, OPTION_werror)) d.severity = SEVERITY_ERROR;
         if (s->json)
-            show_json(s, d);
+            show_json(s, &d);
         else
-            diag_render(&t, s->ctx->sources, d, s->color);
+            diag_render(&t, s->ctx->sources, &d, s->color);
     }
     fputs(text_str(&t), s->err);
     fflush(s->json ? s->out : s->err);
