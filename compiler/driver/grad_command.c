@@ -38,7 +38,7 @@ static ExitCode print_gradients(Pipeline *p, const char *only) {
         const Entry *e = &p->program->entries.data[i];
         if (!wanted[i]) continue;
         text_printf(&t, "%s# entry %s\n", t.len ? "\n" : "", e->name);
-        graph_print(&t, e->graph);
+        (option_given(&p->session->options, OPTION_dot) ? graph_dot : graph_print)(&t, e->graph);
     }
     return session_write(p->session, text_str(&t), t.len);
 }

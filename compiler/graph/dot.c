@@ -1,4 +1,4 @@
-/* Graphviz text of what the roots reach: `bmc --emit=dot | dot -Tsvg`. */
+/* Graphviz text of what the roots reach: `bmc grad MODEL.bm ENTRY --dot | dot -Tsvg`. */
 #include "compiler/graph/graph.h"
 
 static const char *fill_colour(OpClass cls) {
