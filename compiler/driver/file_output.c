@@ -46,6 +46,14 @@ static bool write_special(Context *ctx, const char *path, const char *data, size
     return error == 0;
 }
 
+/* A new file beside `path`, open for writing; -1 with a diagnostic when there can be none. */
+static int temporary_open(Context *ctx, const char *path, char **name) {
+    *name = arena_printf(ctx->arena, "%s.XXXXXX", path);
+    int fd = mkstemp(*name);
+    if (fd < 0) file_error(ctx, "write", path, errno);
+    return fd;
+}
+
 bool file_replace(Context *ctx, const char *path, const void *data, size_t len) {
     if (is_special(path)) return write_special(ctx, path, data, len);
     struct stat st;
@@ -53,12 +61,9 @@ bool file_replace(Context *ctx, const char *path, const void *data, size_t len) 
         file_error(ctx, "write", path, EISDIR);
         return false;
     }
-    char *temporary = arena_printf(ctx->arena, "%s.XXXXXX", path);
-    int fd = mkstemp(temporary);
-    if (fd < 0) {
-        file_error(ctx, "write", path, errno);
-        return false;
-    }
+    char *temporary;
+    int fd = temporary_open(ctx, path, &temporary);
+    if (fd < 0) return false;
     int error = write_all(fd, data, len);
     if (error == 0 && open_permissions(fd) != 0) error = errno;
     if (close(fd) != 0 && error == 0) error = errno;
@@ -81,12 +86,9 @@ bool file_writable(Context *ctx, const char *path) {
         file_error(ctx, "write", path, errno);
         return false;
     }
-    char *temporary = arena_printf(ctx->arena, "%s.XXXXXX", path);
-    int fd = mkstemp(temporary);
-    if (fd < 0) {
-        file_error(ctx, "write", path, errno);
-        return false;
-    }
+    char *temporary;
+    int fd = temporary_open(ctx, path, &temporary);
+    if (fd < 0) return false;
     close(fd);
     unlink(temporary);
     return true;

@@ -81,7 +81,7 @@ static uint32_t node_hash(const GNode *n) {
     return (uint32_t)h;
 }
 
-static bool node_equal(const GNode *a, const GNode *b) {
+bool node_equal(const GNode *a, const GNode *b) {
     if (a->op != b->op || a->dtype != b->dtype || a->rank != b->rank) return false;
     if (a->nargs != b->nargs || a->nattr != b->nattr) return false;
     for (uint32_t i = 0; i < a->rank; i++)

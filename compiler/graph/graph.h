@@ -67,6 +67,8 @@ typedef struct GNode {
     const int64_t *attr; /* meaning per op: ops.def; dims stand as DimId.id */
     Span span;           /* the first source place that made it */
 } GNode;
+/* Same op, dtype, shape, operands and attributes: what makes two nodes of one graph the same. */
+bool node_equal(const GNode *a, const GNode *b);
 
 /* A parameter or state: it outlives the step. Shared by all graphs of a program. */
 typedef enum SlotKind { SLOT_PARAM, SLOT_STATE, SLOT_OPTIMIZER, SLOT_FIT } SlotKind;

@@ -347,31 +347,34 @@ static StmtId stmt_add(LoopProgram *p, Kernel *k, const StmtId *parent, const St
     return id;
 }
 
+/* Every expression a kind does not use is absent. */
+static Stmt stmt_of(StmtKind kind) {
+    return (Stmt){.kind = kind,
+                  .from = EXPR_NONE,
+                  .to = EXPR_NONE,
+                  .limit = EXPR_NONE,
+                  .index = EXPR_NONE,
+                  .value = EXPR_NONE,
+                  .pred = EXPR_NONE};
+}
+
 StmtId loop_for(LoopProgram *p, Kernel *k, const StmtId *parent, LoopKind kind, VarId var,
                 ExprId from, ExprId to, int64_t step, uint32_t count, ExprId limit) {
-    Stmt s = {.kind = STMT_FOR,
-              .loop = kind,
-              .var = var,
-              .from = from,
-              .to = to,
-              .step = step,
-              .count = count,
-              .limit = limit,
-              .index = EXPR_NONE,
-              .value = EXPR_NONE,
-              .pred = EXPR_NONE};
+    Stmt s = stmt_of(STMT_FOR);
+    s.loop = kind;
+    s.var = var;
+    s.from = from;
+    s.to = to;
+    s.step = step;
+    s.count = count;
+    s.limit = limit;
     return stmt_add(p, k, parent, &s);
 }
 
 StmtId loop_set(LoopProgram *p, Kernel *k, const StmtId *parent, RegId reg, ExprId value) {
-    Stmt s = {.kind = STMT_SET,
-              .reg = reg,
-              .value = value,
-              .index = EXPR_NONE,
-              .pred = EXPR_NONE,
-              .from = EXPR_NONE,
-              .to = EXPR_NONE,
-              .limit = EXPR_NONE};
+    Stmt s = stmt_of(STMT_SET);
+    s.reg = reg;
+    s.value = value;
     return stmt_add(p, k, parent, &s);
 }
 
@@ -379,25 +382,17 @@ StmtId loop_store(LoopProgram *p, Kernel *k, const StmtId *parent, uint32_t posi
                   ExprId value, ExprId pred) {
     INVARIANT(position < k->buffers.len);
     k->writes.data[position] = true;
-    Stmt s = {.kind = STMT_STORE,
-              .buffer = position,
-              .index = index,
-              .value = value,
-              .pred = pred,
-              .from = EXPR_NONE,
-              .to = EXPR_NONE,
-              .limit = EXPR_NONE};
+    Stmt s = stmt_of(STMT_STORE);
+    s.buffer = position;
+    s.index = index;
+    s.value = value;
+    s.pred = pred;
     return stmt_add(p, k, parent, &s);
 }
 
 StmtId loop_flag(LoopProgram *p, Kernel *k, const StmtId *parent, ExprId cond, uint32_t bits) {
-    Stmt s = {.kind = STMT_FLAG,
-              .value = cond,
-              .bits = bits,
-              .index = EXPR_NONE,
-              .pred = EXPR_NONE,
-              .from = EXPR_NONE,
-              .to = EXPR_NONE,
-              .limit = EXPR_NONE};
+    Stmt s = stmt_of(STMT_FLAG);
+    s.value = cond;
+    s.bits = bits;
     return stmt_add(p, k, parent, &s);
 }

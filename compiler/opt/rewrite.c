@@ -12,16 +12,6 @@ NodeId rewrite_copy(Rewrite *r, const GNode *n) {
     return rewrite_add(r->to, n);
 }
 
-static bool same_node(const GNode *a, const GNode *b) {
-    if (a->op != b->op || a->dtype != b->dtype || a->rank != b->rank) return false;
-    if (a->nargs != b->nargs || a->nattr != b->nattr) return false;
-    for (uint32_t i = 0; i < a->rank; i++)
-        if (!dim_same(a->dims[i], b->dims[i])) return false;
-    for (uint32_t i = 0; i < a->nargs; i++)
-        if (!node_same(a->args[i], b->args[i])) return false;
-    return a->nattr == 0 || memcmp(a->attr, b->attr, a->nattr * sizeof *a->attr) == 0;
-}
-
 static void carry_roots(Rewrite *r) {
     for (uint32_t i = 0; i < r->from->outputs.len; i++) {
         const GraphOutput *out = &r->from->outputs.data[i];
@@ -55,7 +45,7 @@ static void walk(Rewrite *r, const bool *live, RewriteVisit visit) {
         n.args = args;
         r->map[i] = visit ? visit(r, &n) : rewrite_copy(r, &n);
         r->same = r->same && r->map[i].id == i && graph_size(r->to) == i + 1 &&
-                  same_node(graph_node(r->from, (NodeId){i}), graph_node(r->to, (NodeId){i}));
+                  node_equal(graph_node(r->from, (NodeId){i}), graph_node(r->to, (NodeId){i}));
     }
 }
 

@@ -42,11 +42,6 @@ static void graph_check(uint64_t seed) {
     kit_destroy(&kit);
 }
 
-static int number_from(const char *name, int otherwise) {
-    const char *text = getenv(name);
-    return text ? atoi(text) : otherwise;
-}
-
 START_TEST(compiled_equals_reference) {
     graph_check((uint64_t)(number_from("BMC_RANDOM_FIRST", 0) + _i));
 }

@@ -3,6 +3,7 @@
 #define BMC_TESTS_RANDOM_H
 
 #include <stdint.h>
+#include <stdlib.h>
 
 typedef struct Random {
     uint64_t state;
@@ -13,6 +14,12 @@ static inline uint64_t random_bits(Random *r) {
     z = (z ^ (z >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
     z = (z ^ (z >> 27)) * UINT64_C(0x94d049bb133111eb);
     return z ^ (z >> 31);
+}
+
+/* A test's size from the environment: how many, from where. */
+static inline int number_from(const char *name, int otherwise) {
+    const char *text = getenv(name);
+    return text ? atoi(text) : otherwise;
 }
 
 /* In [0, n). */
