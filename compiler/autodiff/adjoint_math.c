@@ -33,6 +33,20 @@ void adjoint_LOG(Adjoint *a) {
     adjoint_give(a, 0, build_div(a, a->grad, adjoint_operand(a, 0)));
 }
 
+/* g · (y + 1) */
+void adjoint_EXPM1(Adjoint *a) {
+    Shape shape = adjoint_operand_shape(a, 0);
+    NodeId slope = build_binary(a, OP_ADD, a->self, build_const(a, &shape, 1));
+    adjoint_give(a, 0, build_mul(a, a->grad, slope));
+}
+
+/* g / (1 + x) */
+void adjoint_LOG1P(Adjoint *a) {
+    Shape shape = adjoint_operand_shape(a, 0);
+    NodeId sum = build_binary(a, OP_ADD, adjoint_operand(a, 0), build_const(a, &shape, 1));
+    adjoint_give(a, 0, build_div(a, a->grad, sum));
+}
+
 /* g / 2y */
 void adjoint_SQRT(Adjoint *a) {
     adjoint_give(a, 0, build_div(a, a->grad, build_binary(a, OP_ADD, a->self, a->self)));

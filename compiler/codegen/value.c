@@ -123,7 +123,7 @@ static LLVMValueRef clock_value(Emit *e, const Expr *x) {
 
 static bool op_is_math(Op op) {
     return op == OP_EXP || op == OP_LOG || op == OP_SIN || op == OP_COS || op == OP_TANH ||
-           op == OP_ERF || op == OP_POW;
+           op == OP_ERF || op == OP_POW || op == OP_EXPM1 || op == OP_LOG1P;
 }
 
 static LLVMValueRef node_op(Emit *e, const Expr *x) {

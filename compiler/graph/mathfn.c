@@ -12,9 +12,10 @@ static const struct {
     uint32_t operands;
     void (*build)(MathBuild *);
 } functions[] = {
-    {OP_EXP, "exp", 1, math_build_exp},    {OP_LOG, "log", 1, math_build_log},
-    {OP_SIN, "sin", 1, math_build_sin},    {OP_COS, "cos", 1, math_build_cos},
-    {OP_TANH, "tanh", 1, math_build_tanh}, {OP_ERF, "erf", 1, math_build_erf},
+    {OP_EXP, "exp", 1, math_build_exp},       {OP_LOG, "log", 1, math_build_log},
+    {OP_EXPM1, "expm1", 1, math_build_expm1}, {OP_LOG1P, "log1p", 1, math_build_log1p},
+    {OP_SIN, "sin", 1, math_build_sin},       {OP_COS, "cos", 1, math_build_cos},
+    {OP_TANH, "tanh", 1, math_build_tanh},    {OP_ERF, "erf", 1, math_build_erf},
     {OP_POW, "pow", 2, math_build_pow},
 };
 

@@ -1,5 +1,6 @@
-/* exp, log, tanh, erf, sin, cos, pow: one description, used by the reference evaluator (one element
- * at a time) and by the code generator (a vector at a time), so that both give the same bits.
+/* exp, log, expm1, log1p, tanh, erf, sin, cos, pow: one description, used by the reference
+ * evaluator (one element at a time) and by the code generator (a vector at a time), so that both
+ * give the same bits.
  *
  * A program is straight-line code over one dtype's registers. Register 0 (and 1 for pow) holds the
  * operand; the last instruction's register is the result. Integer instructions work on the float's
@@ -53,8 +54,9 @@ typedef struct MathProgram {
     const MathInstr *code;
 } MathProgram;
 
-/* NULL when `op` is not one of OP_EXP OP_LOG OP_SIN OP_COS OP_TANH OP_ERF OP_POW or `dtype` not
- * f32/f64. Programs are built in `arena`. f16 and bf16 compute in f32 and round once. */
+/* NULL when `op` is not one of OP_EXP OP_LOG OP_EXPM1 OP_LOG1P OP_SIN OP_COS OP_TANH OP_ERF OP_POW
+ * or `dtype` not f32/f64. Programs are built in `arena`. f16 and bf16 compute in f32 and round
+ * once. */
 const MathProgram *math_program(Arena *arena, Op op, DType dtype);
 /* Runs it on one element (bits in, bits out). */
 double math_run_f64(const MathProgram *p, double a, double b);

@@ -97,9 +97,11 @@ typedef struct LogParts {
 LogParts math_log_reduce(MathBuild *b, Reg x);
 
 void math_build_exp(MathBuild *b);
+void math_build_expm1(MathBuild *b);
 void math_build_tanh(MathBuild *b);
 void math_build_erf(MathBuild *b);
 void math_build_log(MathBuild *b);
+void math_build_log1p(MathBuild *b);
 void math_build_pow(MathBuild *b);
 void math_build_sin(MathBuild *b);
 void math_build_cos(MathBuild *b);

@@ -1,4 +1,4 @@
-/* exp, tanh, erf.
+/* exp, expm1, tanh, erf.
  *
  * Reduction (Cody and Waite): n = round(x·log2 e) by adding 1.5·2^fraction, r = x - n·ln 2 in two
  * fused steps; the first is exact, because ln2[0] has a full significand and the product stays
@@ -39,6 +39,28 @@ void math_build_exp(MathBuild *b) {
     Reg x = m_at_most(b, m_at_least(b, 0, f->exp_low), f->exp_high);
     ExpParts parts = math_exp_reduce(b, x, 2 * f->bias);
     math_scale(b, math_exp_polynomial(b, parts.r), parts.biased);
+}
+
+/* With e^r - 1 = r + q, q = r²·Q(r), and 2^n = 2^h·2^c, h = floor(n/2), c = ceil(n/2):
+ *   e^x - 1 = (2^h·q + (2^h·r + (2^h - 2^-c)))·2^c.
+ * The inner bracket is exact where it cancels; q also carries what rounding r has lost, which
+ * counts for n = ±1. Halves of n, so that nothing overflows before the result does. */
+void math_build_expm1(MathBuild *b) {
+    const MathFormat *f = b->format;
+    Reg x = m_at_most(b, m_at_least(b, 0, f->exp_low), f->exp_high);
+    ExpParts parts = math_exp_reduce(b, x, 2 * f->bias);
+    Reg n = m_sub(b, parts.biased, m_const(b, f->magic + 2 * f->bias)), r = parts.r;
+    Reg above = m_fma(b, n, m_const(b, -f->ln2[0]), x); /* exact */
+    Reg lost = m_fma(b, n, m_const(b, -f->ln2[1]), m_sub(b, above, r));
+    Reg bend = m_fma(b, m_mul(b, r, r), M_POLYNOMIAL(b, r, exp_q), lost);
+    Reg half = m_shift(b, MATH_ISHR, parts.biased, 1);
+    Reg rest = m_op2(b, MATH_ISUB, parts.biased, half);
+    Reg inverse = m_op2(b, MATH_ISUB, m_bits(b, (uint64_t)(2 * f->bias)), rest);
+    Reg first = m_shift(b, MATH_ISHL, half, f->fraction);
+    Reg second = m_shift(b, MATH_ISHL, rest, f->fraction);
+    Reg unit = m_shift(b, MATH_ISHL, inverse, f->fraction); /* 2^-c */
+    Reg value = m_fma(b, first, bend, m_fma(b, first, r, m_sub(b, first, unit)));
+    m_op2(b, MATH_IOR, m_mul(b, value, second), m_sign_of(b, 0)); /* expm1(-0) = -0 */
 }
 
 /* a = n·ln2/2 + r and the addition theorem: with t = tanh r and S = 2^n = e^(n ln 2),

@@ -1,4 +1,4 @@
-/* log and pow.
+/* log, log1p and pow.
  *
  * x = 2^k·m with m in [sqrt(1/2), sqrt 2), by subtracting the bits of sqrt(1/2): no comparison.
  * pow needs log to more bits than the format has (|y·log x| reaches 88 or 710): it is computed as
@@ -25,40 +25,65 @@ LogParts math_log_reduce(MathBuild *b, Reg x) {
 }
 
 /* f - f²/2 + f³·P(f) + k ln 2: no division. */
-static Reg log_short(MathBuild *b, LogParts parts) {
+static Reg log_short(MathBuild *b, Reg f, Reg k) {
     const MathFormat *fmt = b->format;
-    Reg f = m_sub(b, parts.m, m_const(b, 1));
     Reg square = m_mul(b, f, f);
     Reg p = m_polynomial(b, f, log_p_f32, sizeof log_p_f32 / sizeof(double));
     Reg tail = m_mul(b, m_mul(b, f, square), p);
-    tail = m_fma(b, parts.k, m_const(b, fmt->ln2_short[1]), tail);
+    tail = m_fma(b, k, m_const(b, fmt->ln2_short[1]), tail);
     tail = m_fma(b, square, m_const(b, -0.5), tail);
-    return m_fma(b, parts.k, m_const(b, fmt->ln2_short[0]), m_add(b, f, tail));
+    return m_fma(b, k, m_const(b, fmt->ln2_short[0]), m_add(b, f, tail));
 }
 
 /* s = f / (2 + f): log(1 + f) = f - (f²/2 - s·(f²/2 + R)), R = s²·P(s²); the form of fdlibm, whose
  * largest rounding is the last. */
-static Reg log_long(MathBuild *b, LogParts parts) {
+static Reg log_long(MathBuild *b, Reg f, Reg k) {
     const MathFormat *fmt = b->format;
-    Reg f = m_sub(b, parts.m, m_const(b, 1));
     Reg s = m_div(b, f, m_add(b, f, m_const(b, 2)));
     Reg z = m_mul(b, s, s);
     Reg rest = m_mul(b, z, m_polynomial(b, z, atanh_1_f64, sizeof atanh_1_f64 / sizeof(double)));
     Reg half = m_mul(b, m_mul(b, f, m_const(b, 0.5)), f);
-    Reg low = m_mul(b, parts.k, m_const(b, fmt->ln2_short[1]));
+    Reg low = m_mul(b, k, m_const(b, fmt->ln2_short[1]));
     low = m_fma(b, s, m_add(b, half, rest), low);
     Reg fraction = m_sub(b, f, m_sub(b, half, low));
-    return m_fma(b, parts.k, m_const(b, fmt->ln2_short[0]), fraction);
+    return m_fma(b, k, m_const(b, fmt->ln2_short[0]), fraction);
+}
+
+/* log(1 + f) + k ln 2 */
+static Reg log_sum(MathBuild *b, Reg f, Reg k) {
+    return b->format == &math_f32 ? log_short(b, f, k) : log_long(b, f, k);
 }
 
 void math_build_log(MathBuild *b) {
     LogParts parts = math_log_reduce(b, 0);
-    Reg value = b->format == &math_f32 ? log_short(b, parts) : log_long(b, parts);
+    Reg value = log_sum(b, m_sub(b, parts.m, m_const(b, 1)), parts.k);
     Reg zero = m_const(b, 0), infinity = m_const(b, (double)INFINITY);
     value = m_select(b, m_equal(b, 0, infinity), infinity, value);
     Reg other =
         m_select(b, m_equal(b, 0, zero), m_const(b, -(double)INFINITY), m_const(b, (double)NAN));
     m_select(b, m_less(b, zero, 0), value, other); /* NaN is not above 0 */
+}
+
+/* 1 + x = 2^k·(1 + f). Taking k from the rounded sum costs nothing; f comes from x itself:
+ * f = 2^-k·x + (2^-k - 1), one fused step, which is x where k = 0. For large x, where 2^-k would
+ * leave the format, 1 no longer counts. */
+void math_build_log1p(MathBuild *b) {
+    const MathFormat *fmt = b->format;
+    Reg one = m_const(b, 1), zero = m_const(b, 0), infinity = m_const(b, (double)INFINITY);
+    Reg sum = m_add(b, 0, one);
+    Reg offset = m_op2(b, MATH_ISUB, sum, m_const(b, 0x1.6a09e667f3bcdp-1));
+    Reg k = m_shift(b, MATH_ISHR, offset, fmt->fraction);
+    Reg field = m_shift(b, MATH_ISHL, k, fmt->fraction);
+    Reg scale = m_op2(b, MATH_ISUB, one, field); /* 2^-k */
+    Reg near = m_fma(b, 0, scale, m_sub(b, scale, one));
+    Reg far = m_sub(b, m_op2(b, MATH_ISUB, sum, field), one);
+    Reg large = m_less(b, m_const(b, ldexp(1, 2 * (int)fmt->fraction)), sum);
+    Reg value = log_sum(b, m_select(b, large, far, near), m_op1(b, MATH_TO_FLOAT, k));
+    value = m_select(b, m_equal(b, sum, infinity), infinity, value);
+    Reg other =
+        m_select(b, m_equal(b, sum, zero), m_const(b, -(double)INFINITY), m_const(b, (double)NAN));
+    value = m_select(b, m_less(b, zero, sum), value, other); /* NaN is not above 0 */
+    m_op2(b, MATH_IOR, value, m_sign_of(b, 0));              /* log1p(-0) = -0 */
 }
 
 /* ---- sums of two numbers, hi + lo with |lo| <= ulp(hi)/2 */

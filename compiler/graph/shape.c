@@ -160,6 +160,12 @@ static void shape_EXP(Candidate *c) {
 static void shape_LOG(Candidate *c) {
     elementwise_float(c);
 }
+static void shape_EXPM1(Candidate *c) {
+    elementwise_float(c);
+}
+static void shape_LOG1P(Candidate *c) {
+    elementwise_float(c);
+}
 static void shape_SQRT(Candidate *c) {
     elementwise_float(c);
 }

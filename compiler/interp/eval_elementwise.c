@@ -114,6 +114,8 @@ EVAL_FLOAT(LOG, math_run_f32(e->math, x[0], 0), math_run_f64(e->math, x[0], 0))
 EVAL_FLOAT(SIN, math_run_f32(e->math, x[0], 0), math_run_f64(e->math, x[0], 0))
 EVAL_FLOAT(COS, math_run_f32(e->math, x[0], 0), math_run_f64(e->math, x[0], 0))
 EVAL_FLOAT(TANH, math_run_f32(e->math, x[0], 0), math_run_f64(e->math, x[0], 0))
+EVAL_FLOAT(EXPM1, math_run_f32(e->math, x[0], 0), math_run_f64(e->math, x[0], 0))
+EVAL_FLOAT(LOG1P, math_run_f32(e->math, x[0], 0), math_run_f64(e->math, x[0], 0))
 EVAL_FLOAT(ERF, math_run_f32(e->math, x[0], 0), math_run_f64(e->math, x[0], 0))
 
 /* Between floats one rounding; float to integer truncates and saturates, NaN gives 0; integer to

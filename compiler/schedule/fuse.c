@@ -54,6 +54,8 @@ static uint32_t op_cost(const GNode *n) {
     case OP_SIN:
     case OP_COS:
     case OP_TANH:
+    case OP_EXPM1:
+    case OP_LOG1P:
     case OP_ERF: return 20;
     case OP_DIV:
     case OP_MOD:

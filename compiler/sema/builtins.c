@@ -46,8 +46,6 @@ static const Builtin NOT_YET[] = {{"conv", NULL, not_yet, 0},
                                   {"gru", NULL, not_yet, 0},
                                   {"bilstm", NULL, not_yet, 0},
                                   {"random_crop", NULL, not_yet, 0},
-                                  {"log1p", NULL, not_yet, 0},
-                                  {"expm1", NULL, not_yet, 0},
                                   {"argmin", NULL, not_yet, 0},
                                   {NULL, NULL, NULL, 0}};
 

@@ -219,6 +219,8 @@ static Value is_class(Sema *s, const BuiltinCall *c) {
 
 const Builtin BUILTINS_MATH[] = {{"exp", "x", unary, OP_EXP},
                                  {"log", "x", unary, OP_LOG},
+                                 {"expm1", "x", unary, OP_EXPM1},
+                                 {"log1p", "x", unary, OP_LOG1P},
                                  {"sqrt", "x", unary, OP_SQRT},
                                  {"sin", "x", unary, OP_SIN},
                                  {"cos", "x", unary, OP_COS},

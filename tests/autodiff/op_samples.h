@@ -70,6 +70,9 @@ static inline NodeId any(Sample *s, Shape shape) {
 static inline NodeId positive(Sample *s, Shape shape) {
     return variable(s, shape, 0.3, 2.5)->node;
 }
+static inline NodeId above_minus_half(Sample *s, Shape shape) {
+    return variable(s, shape, -0.5, 1.5)->node;
+}
 /* ±[0.4, 2] */
 static inline NodeId nonzero(Sample *s, Shape shape) {
     Variable *v = variable(s, shape, 0.4, 2);
@@ -148,6 +151,8 @@ SAMPLE_UNARY(NEG, any)
 SAMPLE_UNARY(ABS, nonzero)
 SAMPLE_UNARY(EXP, any)
 SAMPLE_UNARY(LOG, positive)
+SAMPLE_UNARY(EXPM1, any)
+SAMPLE_UNARY(LOG1P, above_minus_half)
 SAMPLE_UNARY(SQRT, positive)
 SAMPLE_UNARY(SIN, any)
 SAMPLE_UNARY(COS, any)

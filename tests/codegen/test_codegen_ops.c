@@ -165,8 +165,8 @@ static void bench_run(Bench *b) {
 }
 
 static bool takes(Op op, DType t) {
-    static const Op real[] = {OP_FLOOR, OP_EXP,  OP_LOG, OP_SQRT, OP_SIN,
-                              OP_COS,   OP_TANH, OP_ERF, OP_POW,  OP_FMA};
+    static const Op real[] = {OP_FLOOR, OP_EXP, OP_LOG, OP_SQRT, OP_SIN,   OP_COS,
+                              OP_TANH,  OP_ERF, OP_POW, OP_FMA,  OP_EXPM1, OP_LOG1P};
     static const Op logic[] = {OP_NOT, OP_AND, OP_OR};
     static const Op any[] = {OP_SELECT, OP_EQUAL, OP_LESS, OP_MAX, OP_MIN, OP_STOP};
     for (size_t i = 0; i < sizeof real / sizeof real[0]; i++)

@@ -100,6 +100,8 @@ typedef struct Function {
 static const Function functions[] = {
     {"exp", OP_EXP, mpfr_exp, {1.1, 1.1}, 800, {0, 0}},
     {"log", OP_LOG, mpfr_log, {1, 1}, 3, {0, 0}},
+    {"expm1", OP_EXPM1, mpfr_expm1, {1.3, 1.3}, 3, {0, 0}},
+    {"log1p", OP_LOG1P, mpfr_log1p, {1.5, 1.5}, 3, {0, 0}},
     {"sin", OP_SIN, mpfr_sin, {1.3, 1.3}, 200, {0x1p40, 0x1p20}},
     {"cos", OP_COS, mpfr_cos, {1.3, 1.3}, 200, {0x1p40, 0x1p20}},
     {"tanh", OP_TANH, mpfr_tanh, {2, 2}, 4, {0, 0}},
@@ -129,7 +131,7 @@ START_TEST(functions_stay_within_their_bounds) {
             ck_assert_msg(isnan(run(p, x, 0)), "%s(%a)", fn->name, x);
             continue;
         }
-        if (fn->op == OP_LOG && i % 2) x = fabs(x);
+        if ((fn->op == OP_LOG || fn->op == OP_LOG1P) && i % 2) x = fabs(x);
         mpfr_set_d(in, x, MPFR_RNDN);
         fn->exact(exact, in, MPFR_RNDN);
         double ulps = error_ulps(exact, run(p, x, 0), &formats[t]);
@@ -193,7 +195,7 @@ static bool same_value(double a, double b) {
 START_TEST(special_values_are_those_of_annex_f) {
     static const double edges[] = {0.0, -0.0, INFINITY, -INFINITY, NAN,
                                    -1,  -2.5, 0x1p-149, -0x1p-149, 0x1p-1074};
-    static double (*const libm[])(double) = {exp, log, NULL, NULL, tanh, erf};
+    static double (*const libm[])(double) = {exp, log, expm1, log1p, NULL, NULL, tanh, erf};
     for (int k = 0; k < FUNCTIONS; k++)
         for (int d = 0; d < 2; d++) {
             DType t = d ? DTYPE_F32 : DTYPE_F64;
@@ -214,6 +216,13 @@ START_TEST(special_values_are_those_of_annex_f) {
         ck_assert(isnan(run(log_program, -1, 0)));
         ck_assert(isnan(run(log_program, -0x1p-149, 0)));
         ck_assert(same_value(run(log_program, 1, 0), 0.0));
+        const MathProgram *log1p_program = math_program(ctx->arena, OP_LOG1P, t);
+        ck_assert(same_value(run(log1p_program, -1, 0), -(double)INFINITY));
+        ck_assert(isnan(run(log1p_program, -1.5, 0)));
+        ck_assert(same_value(run(log1p_program, 0x1p-120, 0), 0x1p-120));
+        const MathProgram *expm1_program = math_program(ctx->arena, OP_EXPM1, t);
+        ck_assert(same_value(run(expm1_program, -200, 0), -1.0));
+        ck_assert(same_value(run(expm1_program, -0x1p-120, 0), -0x1p-120));
         ck_assert(same_value(run(math_program(ctx->arena, OP_EXP, t), 0, 0), 1.0));
         ck_assert(same_value(run(math_program(ctx->arena, OP_TANH, t), 50, 0), 1.0));
         ck_assert(same_value(run(math_program(ctx->arena, OP_TANH, t), -50, 0), -1.0));
@@ -254,7 +263,8 @@ START_TEST(exp_rounds_subnormal_results_once) {
 END_TEST
 
 START_TEST(programs_are_well_formed) {
-    static const Op ops[] = {OP_EXP, OP_LOG, OP_SIN, OP_COS, OP_TANH, OP_ERF, OP_POW};
+    static const Op ops[] = {OP_EXP, OP_LOG,  OP_EXPM1, OP_LOG1P, OP_SIN,
+                             OP_COS, OP_TANH, OP_ERF,   OP_POW};
     for (size_t k = 0; k < sizeof ops / sizeof *ops; k++)
         for (int d = 0; d < 2; d++) {
             const MathProgram *p = math_program(ctx->arena, ops[k], d ? DTYPE_F32 : DTYPE_F64);

@@ -118,7 +118,7 @@ START_TEST(casts_saturate_and_round_once) {
 END_TEST
 
 START_TEST(math_functions_are_the_programs) {
-    static const Op ops[] = {OP_EXP, OP_LOG, OP_SIN, OP_COS, OP_TANH, OP_ERF};
+    static const Op ops[] = {OP_EXP, OP_LOG, OP_EXPM1, OP_LOG1P, OP_SIN, OP_COS, OP_TANH, OP_ERF};
     NodeId x = input(DTYPE_F32, VALUES(0.5, 3, 1e-3), 1, 3), h = g_cast(g, DTYPE_F16, x, nowhere);
     NodeId d = input(DTYPE_F64, VALUES(0.5, 3, 1e-3), 1, 3);
     for (size_t k = 0; k < sizeof ops / sizeof *ops; k++) {

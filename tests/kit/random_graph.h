@@ -146,6 +146,8 @@ GROW_UNARY(SIN, dtype_is_float)
 GROW_UNARY(COS, dtype_is_float)
 GROW_UNARY(TANH, dtype_is_float)
 GROW_UNARY(ERF, dtype_is_float)
+GROW_UNARY(EXPM1, dtype_is_float)
+GROW_UNARY(LOG1P, dtype_is_float)
 GROW_UNARY(NOT, want_logical)
 GROW_UNARY(STOP, want_any)
 static inline NodeId grow_CAST(Grow *w) {
