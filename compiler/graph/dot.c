@@ -5,7 +5,8 @@ static const char *fill_colour(OpClass cls) {
     static const char *const colours[] = {
         [CLASS_LEAF] = "#e8f0fe",     [CLASS_UNARY] = "#ffffff", [CLASS_BINARY] = "#ffffff",
         [CLASS_TERNARY] = "#ffffff",  [CLASS_VIEW] = "#f3f3f3",  [CLASS_REDUCE] = "#fef0d8",
-        [CLASS_CONTRACT] = "#fde0dc", [CLASS_INDEX] = "#e6f4ea", [CLASS_GRAD] = "#f3e5f5"};
+        [CLASS_CONTRACT] = "#fde0dc", [CLASS_INDEX] = "#e6f4ea", [CLASS_LOOP] = "#e0f7fa",
+        [CLASS_GRAD] = "#f3e5f5"};
     return colours[cls];
 }
 

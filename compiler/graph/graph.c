@@ -47,6 +47,9 @@ Graph *graph_like(const Graph *g) {
     Graph *like = graph_create(g->ctx, g->dims, g->slots, g->slot_count);
     for (uint32_t i = 0; i < g->inputs.len; i++)
         vec_push(g->ctx->arena, &like->inputs, g->inputs.data[i]);
+    /* a copied SCAN keeps its body's number; a pass that changes a body adds the new one */
+    for (uint32_t i = 0; i < g->bodies.len; i++)
+        vec_push(g->ctx->arena, &like->bodies, g->bodies.data[i]);
     return like;
 }
 
@@ -334,8 +337,11 @@ double graph_flops(const Graph *g) {
         if (!live[i] || n->nargs == 0) continue;
         const GNode *x = graph_node(g, n->args[0]);
         OpClass cls = op_info(n->op)->cls;
-        if (!dtype_is_float(x->dtype) && !dtype_is_float(n->dtype)) continue;
-        if (n->op == OP_CONTRACT)
+        if (n->op != OP_SCAN && !dtype_is_float(x->dtype) && !dtype_is_float(n->dtype)) continue;
+        if (n->op == OP_SCAN)
+            total += (double)dim_bound(g->dims, (DimId){(uint32_t)n->attr[6]}) *
+                     graph_flops(g->bodies.data[n->attr[0]]);
+        else if (n->op == OP_CONTRACT)
             total += contract_flops(g, n);
         else if (cls == CLASS_REDUCE || n->op == OP_SCATTER_ADD)
             total += node_elements(g, x->dims, x->rank);

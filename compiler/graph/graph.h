@@ -27,6 +27,7 @@ typedef enum OpClass {
     CLASS_REDUCE,
     CLASS_CONTRACT,
     CLASS_INDEX,
+    CLASS_LOOP,
     CLASS_GRAD
 } OpClass;
 
@@ -107,7 +108,8 @@ struct Graph {
     VEC(GraphInput) inputs;
     VEC(GraphOutput) outputs;
     VEC(GraphWrite) writes;
-    NodeId guard; /* rank-0 float: when not finite, the step writes nothing; or NODE_NONE */
+    VEC(Graph *) bodies; /* of its scans: scan.h */
+    NodeId guard;        /* rank-0 float: when not finite, the step writes nothing; or NODE_NONE */
     bool sealed;
     /* private to graph.c */
     VEC(GNode) nodes;

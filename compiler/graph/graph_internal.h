@@ -25,6 +25,10 @@ typedef struct Candidate {
 /* Runs the op's rule: fills result_dtype and result, or problem. */
 void shape_infer(Candidate *c);
 
+/* The rules that stand in shape_loop.c. */
+void shape_SCAN(Candidate *c);
+void shape_TAKE(Candidate *c);
+
 /* BUG with the problem and the operands. */
 _Noreturn void candidate_bug(const Candidate *c);
 

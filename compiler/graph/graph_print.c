@@ -123,6 +123,17 @@ static void print_window(Text *out, const GNode *n) {
     }
 }
 
+/* The body itself follows the node in graph_print. */
+static void print_scan(Text *out, const Graph *g, const GNode *n) {
+    text_add(out, "trip ");
+    print_dim_attr(out, g, n->attr[6]);
+    text_printf(out, ", carries %lld, sequences ", (long long)n->attr[1]);
+    print_list(out, n->attr + 7, (uint32_t)n->attr[2]);
+    text_add(out, ", yields ");
+    print_list(out, n->attr + 7 + n->attr[2], (uint32_t)n->attr[4]);
+    if (n->attr[5]) text_add(out, ", reverse");
+}
+
 static void print_attr(Text *out, const Graph *g, const GNode *n) {
     static const char *const clocks[] = {"progress", "epoch", "iteration"};
     switch (n->op) {
@@ -130,7 +141,9 @@ static void print_attr(Text *out, const Graph *g, const GNode *n) {
     case OP_READ: text_add(out, g->slots[n->attr[0]].path->text); break;
     case OP_CONST: print_const(out, n); break;
     case OP_IOTA: text_printf(out, "axis %lld", (long long)n->attr[0]); break;
+    case OP_SCAN: print_scan(out, g, n); break;
     case OP_RANDOM:
+    case OP_RANDOM_AT:
         text_printf(out, "site %016llx draw %lld", (unsigned long long)n->attr[0],
                     (long long)n->attr[1]);
         break;
@@ -250,6 +263,19 @@ static Order order_graph(const Graph *g) {
     return order;
 }
 
+/* A scan's body, indented below it. As deep as loops are nested. */
+static void print_body(Text *out, const Graph *g, NodeId id) {
+    const GNode *n = graph_node(g, id);
+    if (n->op != OP_SCAN) return;
+    Text body = {.arena = g->ctx->arena};
+    graph_print(&body, g->bodies.data[n->attr[0]]);
+    for (const char *line = text_str(&body); *line;) {
+        size_t length = strcspn(line, "\n");
+        text_printf(out, "    %.*s\n", (int)length, line);
+        line += length + (line[length] == '\n');
+    }
+}
+
 void graph_print(Text *out, const Graph *g) {
     Order order = order_graph(g);
     text_add(out, "graph {\n");
@@ -263,6 +289,7 @@ void graph_print(Text *out, const Graph *g) {
         text_add(out, "  ");
         print_node(out, g, order.nodes[i], order.number);
         text_char(out, '\n');
+        print_body(out, g, order.nodes[i]);
     }
     for (uint32_t i = 0; i < g->outputs.len; i++)
         text_printf(out, "  output %s = %%%u\n", g->outputs.data[i].name->text,

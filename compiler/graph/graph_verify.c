@@ -20,6 +20,8 @@ static void verify_node(const Graph *g, uint32_t id) {
     if (!c.problem) shape_infer(&c);
     if (!c.problem && g->sealed && (n->op == OP_GRAD || n->op == OP_STOP))
         c.problem = "not in a sealed graph";
+    if (!c.problem && n->op == OP_SCAN && g->sealed != g->bodies.data[n->attr[0]]->sealed)
+        c.problem = "a graph and its bodies are sealed together";
     if (c.problem) candidate_bug(&c);
 }
 
@@ -51,6 +53,8 @@ static void verify_roots(const Graph *g) {
 }
 
 void graph_verify(const Graph *g) {
+    for (uint32_t i = 0; i < g->bodies.len; i++)
+        graph_verify(g->bodies.data[i]); /* as deep as loops are nested */
     for (uint32_t i = 0; i < g->nodes.len; i++) verify_node(g, i);
     graph_verify_interned(g);
     verify_roots(g);

@@ -64,6 +64,8 @@ float math_run_f32(const MathProgram *p, float a, float b);
 
 /* The random-number contract: the float in [0,1) of element `element` of the draw. */
 float philox_uniform(uint64_t seed, uint64_t site, uint64_t step, uint32_t draw, uint64_t element);
+/* The site of iteration n of a loop: docs/numerics.md. */
+uint64_t philox_site_at(uint64_t site, int64_t iteration);
 void philox4x32_10(const uint32_t counter[4], const uint32_t key[2], uint32_t out[4]);
 
 #endif

@@ -22,6 +22,15 @@ void philox4x32_10(const uint32_t counter[4], const uint32_t key[2], uint32_t ou
     out[3] = c3;
 }
 
+/* The finaliser of splitmix64 (Steele, Lea, Flood, OOPSLA 2014): different iterations, unrelated
+ * keys. */
+uint64_t philox_site_at(uint64_t site, int64_t iteration) {
+    uint64_t z = ((uint64_t)iteration + 1) * UINT64_C(0x9E3779B97F4A7C15);
+    z = (z ^ (z >> 30)) * UINT64_C(0xBF58476D1CE4E5B9);
+    z = (z ^ (z >> 27)) * UINT64_C(0x94D049BB133111EB);
+    return site ^ z ^ (z >> 31);
+}
+
 float philox_uniform(uint64_t seed, uint64_t site, uint64_t step, uint32_t draw, uint64_t element) {
     uint64_t key = seed ^ site, block = element / 4;
     uint64_t time = (step << 16) + draw; /* draws are below 2^16 */

@@ -1,6 +1,7 @@
 /* One generator per op of ops.def: a random valid node, values away from kinks. NODE_NONE where the
  * op is not defined for the dtype. */
 #include "compiler/graph/sample.h"
+#include "compiler/graph/scan.h"
 
 static const Span nowhere = {0};
 static const SampleInput any = {.domain = SAMPLE_ANY};
@@ -342,6 +343,13 @@ NodeId sample_SCATTER_ADD(Sample *s, DType dtype) {
     return g_scatter_add(s->graph, &shape, u, &index, (uint32_t[]){0}, 1, nowhere);
 }
 
+NodeId sample_RANDOM_AT(Sample *s, DType dtype) {
+    Shape shape = sample_shape(s, 0, 3), scalar = {.rank = 0};
+    if (dtype != DTYPE_F32) return NODE_NONE;
+    NodeId at = sample_operand(s, DTYPE_I64, &scalar, any);
+    return g_random_at(s->graph, &shape, sample_bits(&s->rng), sample_below(&s->rng, 9), at,
+                       nowhere);
+}
 NodeId sample_GRAD(Sample *s, DType dtype) {
     if (!dtype_is_float(dtype)) return NODE_NONE;
     NodeId x = sample_any_operand(s, dtype, 1, any);

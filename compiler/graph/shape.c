@@ -114,6 +114,12 @@ static void shape_RANDOM(Candidate *c) {
     c->result = *c->given;
 }
 
+static void shape_RANDOM_AT(Candidate *c) {
+    const GNode *iteration = operand(c, 0);
+    REQUIRE(iteration->dtype == DTYPE_I64 && iteration->rank == 0, "C3: an i64 of rank 0");
+    shape_RANDOM(c);
+}
+
 static void shape_SIZE(Candidate *c) {
     DimId d;
     REQUIRE(is_numeric(c->dtype), "C1: a numeric dtype is given");
@@ -506,7 +512,8 @@ static void (*const rules[OP_COUNT])(Candidate *) = {
 
 static void operands_exist(Candidate *c) {
     int arity = op_info(c->op)->arity;
-    REQUIRE(arity < 0 ? c->nargs >= 1 : c->nargs == (uint32_t)arity, "the number of operands");
+    bool any = c->nargs >= 1 || c->op == OP_SCAN;
+    REQUIRE(arity < 0 ? any : c->nargs == (uint32_t)arity, "the number of operands");
     for (uint32_t i = 0; i < c->nargs; i++)
         REQUIRE(c->args[i].id < graph_size(c->g), "an operand is no node of this graph");
     REQUIRE(!c->given || c->given->rank <= RANK_MAX, "the rank is at most 12");

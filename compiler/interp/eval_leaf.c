@@ -34,13 +34,21 @@ bool eval_IOTA(Eval *e) {
     return true;
 }
 
-bool eval_RANDOM(Eval *e) {
+static bool draw(Eval *e, uint64_t site) {
     const InterpRun *run = e->run->run;
     for (size_t i = 0; i < e->count; i++)
         store_f32(&e->out->tensor, i,
-                  philox_uniform(run->seed, (uint64_t)e->n->attr[0], run->step,
-                                 (uint32_t)e->n->attr[1], i));
+                  philox_uniform(run->seed, site, run->step, (uint32_t)e->n->attr[1], i));
     return true;
+}
+
+bool eval_RANDOM(Eval *e) {
+    return draw(e, (uint64_t)e->n->attr[0]);
+}
+
+bool eval_RANDOM_AT(Eval *e) {
+    int64_t iteration = load_int(&e->args[0]->tensor, 0);
+    return draw(e, philox_site_at((uint64_t)e->n->attr[0], iteration));
 }
 
 bool eval_SIZE(Eval *e) {

@@ -86,7 +86,7 @@ static Value *value_of(const Evaluation *e, NodeId id) {
 }
 
 /* Last uses, shapes, math programs. False (with a diagnostic) when a size overflows. */
-static bool prepare(Evaluation *e, Arena *arena) {
+bool evaluation_prepare(Evaluation *e, Arena *arena) {
     uint32_t widest = 1;
     e->values = ARENA_ARRAY(arena, Value, e->count);
     for (uint32_t i = 0; i < e->count; i++) {
@@ -97,6 +97,7 @@ static bool prepare(Evaluation *e, Arena *arena) {
             return report_size(e->g, n->span);
         if (!*math)
             *math = math_program(arena, n->op, n->dtype == DTYPE_F64 ? DTYPE_F64 : DTYPE_F32);
+        if (n->op == OP_SCAN && !loop_prepare(e, (NodeId){e->ids[i]}, v, arena)) return false;
         v->last_use = e->ids[i];
         for (uint32_t k = 0; k < n->nargs; k++) value_of(e, n->args[k])->last_use = e->ids[i];
         if (n->nargs > widest) widest = n->nargs;
@@ -105,8 +106,12 @@ static bool prepare(Evaluation *e, Arena *arena) {
     return true;
 }
 
-static void keep(Evaluation *e, NodeId id) {
+void evaluation_keep(Evaluation *e, NodeId id) {
     value_of(e, id)->last_use = UINT32_MAX;
+}
+
+Tensor *evaluation_value(const Evaluation *e, NodeId id) {
+    return &value_of(e, id)->tensor;
 }
 
 static Tensor room_for(const Evaluation *e, NodeId id, Arena *arena) {
@@ -126,6 +131,7 @@ static bool (*const rules[OP_COUNT])(Eval *) = {
 static void value_free(Value *v) {
     if (!v->borrowed) free(v->tensor.data);
     free(v->absent);
+    if (v->loop) loop_free(v);
     v->tensor.data = NULL;
     v->absent = NULL;
 }
@@ -166,14 +172,14 @@ static bool run_node(Evaluation *e, uint32_t i) {
     return true;
 }
 
-static bool run_nodes(Evaluation *e) {
+bool evaluation_run(Evaluation *e) {
     for (uint32_t i = 0; i < e->count; i++)
         if (!run_node(e, i))
             return report_memory(e->g, graph_node(e->g, (NodeId){e->ids[i]})->span);
     return true;
 }
 
-static void free_values(Evaluation *e) {
+void evaluation_free(Evaluation *e) {
     for (uint32_t i = 0; i < e->count; i++) value_free(&e->values[i]);
 }
 
@@ -227,7 +233,7 @@ static void copy_outputs(Evaluation *e) {
 }
 
 /* Ascending ids of what the roots reach. */
-static const uint32_t *live_ids(const Graph *g, Arena *arena, uint32_t *count) {
+const uint32_t *graph_live_ids(const Graph *g, Arena *arena, uint32_t *count) {
     uint32_t size = graph_size(g);
     bool *live = ARENA_ARRAY(arena, bool, size);
     uint32_t *ids = ARENA_ARRAY(arena, uint32_t, size);
@@ -240,23 +246,23 @@ static const uint32_t *live_ids(const Graph *g, Arena *arena, uint32_t *count) {
 bool interp_run(const Graph *g, InterpRun *run) {
     Evaluation e = {.g = g, .run = run};
     run->flags = 0;
-    e.ids = live_ids(g, run->arena, &e.count);
-    if (!prepare(&e, run->arena)) return false;
+    e.ids = graph_live_ids(g, run->arena, &e.count);
+    if (!evaluation_prepare(&e, run->arena)) return false;
     run->outputs = ARENA_ARRAY(run->arena, Tensor, g->outputs.len);
     for (uint32_t i = 0; i < g->outputs.len; i++) {
-        keep(&e, g->outputs.data[i].node);
+        evaluation_keep(&e, g->outputs.data[i].node);
         run->outputs[i] = room_for(&e, g->outputs.data[i].node, run->arena);
     }
-    for (uint32_t i = 0; i < g->writes.len; i++) keep(&e, g->writes.data[i].node);
-    if (!node_is_none(g->guard)) keep(&e, g->guard);
-    bool done = run_nodes(&e);
+    for (uint32_t i = 0; i < g->writes.len; i++) evaluation_keep(&e, g->writes.data[i].node);
+    if (!node_is_none(g->guard)) evaluation_keep(&e, g->guard);
+    bool done = evaluation_run(&e);
     if (done) {
         check_index_inputs(&e);
         check_guard(&e);
         copy_outputs(&e);
         done = apply_writes(&e);
     }
-    free_values(&e);
+    evaluation_free(&e);
     run->flags = e.flags;
     return done;
 }
@@ -269,7 +275,7 @@ enum { FOLD_NODES_MAX = 256 }; /* a constant is folded operand by operand: its c
 static bool is_constant_node(const Graph *g, const GNode *n) {
     if (n->op == OP_INPUT || n->op == OP_READ || n->op == OP_RANDOM || n->op == OP_CLOCK)
         return false;
-    if (n->op == OP_GRAD) return false;
+    if (n->op == OP_GRAD || op_info(n->op)->cls == CLASS_LOOP) return false;
     if (n->op == OP_SIZE && !dim_is_const(g->dims, (DimId){(uint32_t)n->attr[0]})) return false;
     for (uint32_t k = 0; k < n->rank; k++)
         if (!dim_is_const(g->dims, n->dims[k])) return false;
@@ -306,12 +312,12 @@ bool interp_constant(const Graph *g, NodeId id, Arena *arena, Tensor *out) {
     InterpRun run = {.arena = arena};
     Evaluation e = {.g = g, .run = &run, .ids = ids};
     if (!constant_cone(g, id, ids, &e.count)) return false;
-    if (!prepare(&e, arena)) return false;
-    keep(&e, id);
+    if (!evaluation_prepare(&e, arena)) return false;
+    evaluation_keep(&e, id);
     *out = room_for(&e, id, arena);
-    bool done = run_nodes(&e);
+    bool done = evaluation_run(&e);
     if (done && tensor_count(out))
         memcpy(out->data, value_of(&e, id)->tensor.data, tensor_bytes(out));
-    free_values(&e);
+    evaluation_free(&e);
     return done && e.flags == 0; /* what raises a flag is left to run time */
 }

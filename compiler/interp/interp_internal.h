@@ -12,6 +12,7 @@ typedef struct Value {
     uint8_t *absent;
     bool borrowed;     /* data belongs to the caller (inputs, slots) */
     uint32_t last_use; /* id of the last node that reads it; its own id: none; UINT32_MAX: kept */
+    struct Loop *loop; /* of a SCAN: eval_scan.c */
 } Value;
 
 typedef struct Evaluation Evaluation;
@@ -37,6 +38,17 @@ struct Evaluation {
     const Value **args;                   /* room for the operands of one node */
     uint32_t flags;
 };
+
+/* ---- interp.c, for a loop's body: prepare once, then for each iteration run, read, free */
+bool evaluation_prepare(Evaluation *e, Arena *arena);
+bool evaluation_run(Evaluation *e);
+Tensor *evaluation_value(const Evaluation *e, NodeId id); /* of a node that was kept */
+void evaluation_keep(Evaluation *e, NodeId id);
+void evaluation_free(Evaluation *e);
+const uint32_t *graph_live_ids(const Graph *g, Arena *arena, uint32_t *count);
+/* False (with a diagnostic) when a size overflows. */
+bool loop_prepare(Evaluation *e, NodeId id, Value *v, Arena *arena);
+void loop_free(Value *v);
 
 enum { SUM_BLOCK = 4096, SUM_LANE_COUNT = 16, CONTRACT_CHUNK = 4096 };
 

@@ -159,6 +159,15 @@ ExprId lower_INPUT(Lower *l, NodeId n, const Index *at) {
 ExprId lower_READ(Lower *l, NodeId n, const Index *at) {
     return no_rule(l, n, at);
 }
+ExprId lower_SCAN(Lower *l, NodeId n, const Index *at) {
+    return no_rule(l, n, at);
+}
+ExprId lower_TAKE(Lower *l, NodeId n, const Index *at) {
+    return no_rule(l, n, at);
+}
+ExprId lower_RANDOM_AT(Lower *l, NodeId n, const Index *at) {
+    return no_rule(l, n, at);
+}
 ExprId lower_GRAD(Lower *l, NodeId n, const Index *at) {
     return no_rule(l, n, at);
 }
@@ -172,6 +181,7 @@ static const LowerRule rules[OP_COUNT] = {
 #define RULE_REDUCE(name)                lower_##name,
 #define RULE_CONTRACT(name)              lower_##name,
 #define RULE_INDEX(name)                 lower_##name,
+#define RULE_LOOP(name)                  lower_##name,
 #define RULE_GRAD(name)                  lower_##name,
 #define OP(name, text, arity, cls, diff) RULE_##cls(name)
 #include "compiler/graph/ops.def"

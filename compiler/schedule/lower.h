@@ -116,6 +116,7 @@ bool lower_is_inline(const Lower *l, NodeId n); /* evaluated here, not loaded */
 #define RULE_REDUCE(name)                RULE_LEAF(name)
 #define RULE_CONTRACT(name)              RULE_LEAF(name)
 #define RULE_INDEX(name)                 RULE_LEAF(name)
+#define RULE_LOOP(name)                  RULE_LEAF(name)
 #define RULE_GRAD(name)                  RULE_LEAF(name)
 #define OP(name, text, arity, cls, diff) RULE_##cls(name)
 #include "compiler/graph/ops.def"
@@ -128,6 +129,7 @@ bool lower_is_inline(const Lower *l, NodeId n); /* evaluated here, not loaded */
 #undef RULE_REDUCE
 #undef RULE_CONTRACT
 #undef RULE_INDEX
+#undef RULE_LOOP
 #undef RULE_GRAD
 ExprId lower_elementwise(Lower *l, NodeId n, const Index *at);
 

@@ -26,6 +26,7 @@ static bool supported(const Sched *s) {
         if (n->op == OP_WINDOW && window_has_margins(n)) what = "a window with margins";
         if (n->op == OP_GRAD) BUG("entry %s: a gradient reached the schedule", s->entry->name);
         if (n->op == OP_CONST && n->nattr > CONST_WORDS_MAX) what = "a constant of this size";
+        if (op_info(n->op)->cls == CLASS_LOOP) what = "a loop in compiled code";
         if (!what) continue;
         ctx_error(s->ctx, E_UNSUPPORTED, n->span, "%s is not supported yet", what);
         fine = false;

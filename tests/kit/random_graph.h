@@ -402,6 +402,19 @@ static inline NodeId grow_SCATTER_ADD(Grow *w) {
         graph_add(w->g, OP_CONST, DTYPE_I32, &at, NULL, 0, words, (uint32_t)count, nowhere);
     return g_scatter_add(w->g, &to, x, &index, (uint32_t[]){0}, 1, nowhere);
 }
+/* Loops have tests of their own. */
+static inline NodeId grow_SCAN(Grow *w) {
+    (void)w;
+    return NODE_NONE;
+}
+static inline NodeId grow_TAKE(Grow *w) {
+    (void)w;
+    return NODE_NONE;
+}
+static inline NodeId grow_RANDOM_AT(Grow *w) {
+    (void)w;
+    return NODE_NONE;
+}
 static inline NodeId grow_GRAD(Grow *w) {
     (void)w;
     return NODE_NONE; /* autodiff has run */
