@@ -77,6 +77,13 @@ static void eval_image(Image *image, size_t at, const BmrtEval *e) {
     image_pointer(image, at + offsetof(BmrtEval, metrics), image_finish(names, "metrics"));
 }
 
+static LLVMValueRef names_image(CodeModule *m, const char *const *names, uint32_t count) {
+    Image *image = image_new(m, names, count * sizeof names[0]);
+    for (uint32_t i = 0; i < count; i++)
+        image_pointer(image, i * sizeof names[0], text_constant(m, names[i]));
+    return image_finish(image, "names");
+}
+
 LLVMValueRef recipe_train(CodeModule *m) {
     const Program *p = m->program;
     Image *image = image_new(m, p->train.data, p->train.len * sizeof(BmrtTrain));
@@ -87,6 +94,8 @@ LLVMValueRef recipe_train(CodeModule *m) {
         ROW(image, BmrtTrain, i, save_path, text_constant(m, t->save_path));
         ROW(image, BmrtTrain, i, save_metric, text_constant(m, t->save_metric));
         ROW(image, BmrtTrain, i, patience_metric, text_constant(m, t->patience_metric));
+        ROW(image, BmrtTrain, i, init_path, text_constant(m, t->init_path));
+        ROW(image, BmrtTrain, i, init_only, names_image(m, t->init_only, t->init_only_count));
     }
     return image_finish(image, "train");
 }

@@ -66,6 +66,19 @@ static bool value_define(Context *ctx, const OptionInfo *o, const char *value, O
     return true;
 }
 
+static bool value_rename(Context *ctx, const OptionInfo *o, const char *value, Options *out) {
+    const char *equals = strchr(value, '=');
+    if (!equals || equals == value || equals[1] == '\0') {
+        Diag *d = option_error(ctx, "`%s` wants OLD=NEW, got `%s`", o->spelling, value);
+        diag_help(d, "`--rename net.out=net.head`: net.out.w of the file becomes net.head.w");
+        return false;
+    }
+    const char *old = arena_strndup(ctx->arena, value, (size_t)(equals - value));
+    vec_push(ctx->arena, &out->renames, old);
+    vec_push(ctx->arena, &out->renames, equals + 1);
+    return true;
+}
+
 static bool value_pass(Context *ctx, const OptionInfo *o, const char *value) {
     bool all = o == &OPTIONS[OPTION_print_after] && strcmp(value, "all") == 0;
     if (all || pass_find(value) != PASS_COUNT) return true;
@@ -99,6 +112,8 @@ static bool value_accept(Context *ctx, OptionId id, const char *value, Options *
     }
     switch (o->kind) {
     case KIND_DEFINE: return value_define(ctx, o, value, out);
+    case KIND_RENAME: return value_rename(ctx, o, value, out);
+    case KIND_PATHS: vec_push(ctx->arena, &out->only, value); break;
     case KIND_LEVEL: return value_level(ctx, o, value);
     case KIND_PASS: return value_pass(ctx, o, value);
     case KIND_THREADS: return value_number(ctx, o, value, 1, 1024);

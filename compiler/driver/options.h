@@ -23,6 +23,8 @@ typedef enum OptionKind {
     KIND_TEXT,     /* anything but nothing */
     KIND_OPTIONAL, /* as a flag, or with "=VALUE"; "" when there is none */
     KIND_DEFINE,   /* NAME=VALUE, collected in Options.defines */
+    KIND_PATHS,    /* paths of weights, collected in Options.only */
+    KIND_RENAME,   /* OLD=NEW, collected in Options.renames */
     KIND_LEVEL,    /* glued: 0, 1, 2, 3 */
     KIND_PASS,     /* a pass, a form, or `all` */
     KIND_THREADS,  /* 1 .. 1024 */
@@ -49,6 +51,8 @@ typedef struct Options {
     CommandId command;
     const char *value[OPTION_COUNT]; /* NULL: not given; a flag's value is "" */
     VEC(Define) defines;
+    VEC(const char *) only;
+    VEC(const char *) renames; /* pairs: old, new */
     VEC(const char *) words; /* what is neither a command nor an option */
 } Options;
 

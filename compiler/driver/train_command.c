@@ -136,6 +136,10 @@ static BmrtTrainOptions runtime_options(const Pipeline *p, const Interrupt *in, 
         .seed_given = option_given(o, OPTION_seed),
         .seed = option_number(o, OPTION_seed, 0),
         .init_path = o->value[OPTION_init],
+        .init_only = o->only.data,
+        .init_only_count = o->only.len,
+        .init_rename = o->renames.data,
+        .init_rename_count = o->renames.len / 2,
         .save_path = o->value[OPTION_save],
         .tick_seconds = p->session->progress ? 0.1 : 0,
         .stop = &in->stop,
@@ -199,6 +203,20 @@ static bool check_data_folder(Session *s) {
     return false;
 }
 
+/* --only and --rename say what to take from --init. */
+static bool check_init_options(Session *s) {
+    static const OptionId parts[] = {OPTION_only, OPTION_rename};
+    for (int i = 0; i < 2; i++) {
+        if (!option_given(&s->options, parts[i]) || option_given(&s->options, OPTION_init))
+            continue;
+        Diag *d =
+            session_error(s, E_OPTION, "`%s` goes with `--init`", option_info(parts[i])->spelling);
+        diag_help(d, "`--init FILE.safetensors` names the weights to start from");
+        return false;
+    }
+    return true;
+}
+
 /* The blocks that the command runs must be there; named ones by that name. */
 static ExitCode check_blocks(const Pipeline *p, const char *kind) {
     bool train = p->session->options.command == COMMAND_train;
@@ -226,6 +244,7 @@ static ExitCode check_blocks(const Pipeline *p, const char *kind) {
 static ExitCode compile_and(Session *s, uint32_t roots, ModelFn work) {
     if (!session_words(s, 1, 2)) return EXIT_CODE_USAGE;
     if (!check_data_folder(s)) return EXIT_CODE_RUN;
+    if (!check_init_options(s)) return EXIT_CODE_USAGE;
     Pipeline p;
     ExitCode code = EXIT_CODE_INPUT;
     const char *kind = command_info(s->options.command)->name;

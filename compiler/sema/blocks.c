@@ -3,11 +3,11 @@
 #include "compiler/sema/blocks.h"
 
 static const SettingSpec TRAIN_SETTINGS[] = {
-    {"data", true},        {"epochs", true},     {"steps", true},     {"batch", true},
-    {"shuffle", true},     {"loss", true},       {"optimizer", true}, {"seed", true},
-    {"stop", true},        {"save", true},       {"shards", false},   {"clip", false},
-    {"accumulate", false}, {"precision", false}, {"devices", false},  {"freeze", false},
-    {"init", false},       {NULL, false}};
+    {"data", true},       {"epochs", true},    {"steps", true},     {"batch", true},
+    {"shuffle", true},    {"loss", true},      {"optimizer", true}, {"seed", true},
+    {"stop", true},       {"save", true},      {"shards", false},   {"clip", true},
+    {"accumulate", true}, {"precision", true}, {"devices", true},   {"freeze", true},
+    {"init", true},       {NULL, false}};
 static const SettingSpec TEST_SETTINGS[] = {{"data", true}, {"batch", true}, {NULL, false}};
 
 enum { BATCH_DEFAULT = 256, BATCH_BOUND_ALL = 1024 };
@@ -31,6 +31,7 @@ static bool mentions(const Node *node, Sym name) {
 static void bind_columns(Sema *s, BlockRun *run, Scope *scope) {
     run->symbol = dim_symbol_count(s->program->dims);
     DimId b = dim_symbol(s->program->dims, ctx_sym(s->ctx, "B"), run->bound);
+    run->rows = b;
     if (!run->data) return;
     const Graph *row = run->data->row;
     for (uint32_t i = 0; i < row->outputs.len; i++) {
@@ -91,6 +92,37 @@ static bool host_inputs(Sema *s, BlockRun *run, const Node *list, Args *args, Sc
     }
     (void)scope;
     return true;
+}
+
+static Sym output_name(Sema *s, const Graph *g, const Node *e, uint32_t i, uint32_t count) {
+    const char *name = e->kind == NODE_NAME ? e->name->text
+                       : count == 1         ? "out"
+                                            : arena_printf(s->arena, "out%u", i);
+    for (uint32_t k = 0; k < g->outputs.len; k++)
+        if (strcmp(g->outputs.data[k].name->text, name) == 0) {
+            name = arena_printf(s->arena, "%s_out", name);
+            k = UINT32_MAX; /* look again from the first */
+        }
+    return ctx_sym(s->ctx, name);
+}
+
+/* `return a, b` in a step adds outputs after the metrics; they go by their names. */
+static void returned_outputs(Sema *s, BlockRun *run) {
+    Frame *f = s->frame;
+    if (!f->returned || !run->update) return;
+    const Node *stmt = f->returned_at;
+    Value v = f->result;
+    uint32_t n = v.kind == V_TUPLE ? v.as.list.count : 1;
+    for (uint32_t i = 0; i < n; i++) {
+        const Node *e = n == stmt->count ? stmt->kids[i] : stmt->kids[0];
+        Value item = v.kind == V_TUPLE ? v.as.list.items[i] : v;
+        if (!value_is_poison(item)) item = to_tensor(s, item, DTYPE_COUNT, e->span);
+        NodeId node = value_is_poison(item) ? NODE_NONE : tensor_node(s, item, e->span);
+        if (node_is_none(node))
+            run->ok = false;
+        else
+            graph_output(run->build.g, output_name(s, run->build.g, e, i, n), node);
+    }
 }
 
 static void run_step(Sema *s, BlockRun *run, const Node *step, Scope *scope) {
@@ -184,6 +216,9 @@ static void run_short(Sema *s, BlockRun *run, const Node *loss_setting, const No
     }
     Value model = reached_model(s, loss_setting->span);
     Value g = value_is_poison(model) ? POISON : gradient(s, loss, model, NULL, e->span);
+    if (!value_is_poison(g) && run->accumulate > 1) g = accumulate_gradient(s, run, model, g);
+    if (g.kind == V_NONE) return;
+    g = clip_gradient(s, run->node, g);
     if (value_is_poison(g)) return;
     Value values[2] = {model, g};
     const Node *nodes[2] = {NULL, e};
@@ -226,6 +261,9 @@ static void run_block(Sema *s, BlockRun *run) {
     bool training = s->training, no_updates = s->no_updates, collect = s->collect_metrics;
     Scope *saved = s->scope, *scope = scope_new(s, s->user, true);
     build_begin(s, &run->build);
+    s->frozen.len = 0;
+    for (uint32_t i = 0; run->frozen && i < run->frozen->paths.len; i++)
+        vec_push(s->arena, &s->frozen, run->frozen->paths.data[i]);
     Frame f;
     frame_push(s, &f, run->node, NULL, (Span){0});
     f.base = true;
@@ -247,6 +285,9 @@ static void run_block(Sema *s, BlockRun *run) {
         if (step) run_step(s, run, step, scope);
     }
     metric_outputs(s, run);
+    run->metrics = run->build.g->outputs.len;
+    returned_outputs(s, run);
+    s->frozen.len = 0;
     set_guard(s, &run->build, run->node->span);
     s->collect_metrics = collect;
     s->training = training;
@@ -328,6 +369,8 @@ void make_train(Sema *s, const Node *node) {
                    .shuffle = 1,
                    .name = node->name ? node->name->text : NULL,
                    .step_entry = -1,
+                   .accumulate = 1,
+                   .accumulate_entry = -1,
                    .valid = {.eval_entry = -1, .finish_entry = -1}};
     DataBlock *d;
     int32_t split = BMRT_SPLIT_TRAIN;
@@ -338,22 +381,38 @@ void make_train(Sema *s, const Node *node) {
     if (!known && (!block_setting(node, "loss") || !block_setting(node, "optimizer")) &&
         !find_step(node))
         return;
+    PartPaths frozen;
     if (!check_train(s, node, d)) return;
-    if (!train_settings(s, node, d, &t)) return;
+    if (!train_settings(s, node, d, &t) || !check_short_settings(s, node) ||
+        !read_machine(s, node) || !read_freeze(s, node, &frozen) ||
+        !setting_int(s, node, "accumulate", 1, &t.accumulate))
+        return;
     t.data = d ? d->index : -1;
     BlockRun run = {.node = node,
                     .root = node->name ? node->name->text : "train",
                     .data = d,
                     .bound = t.batch ? t.batch : BATCH_BOUND_ALL,
                     .training = true,
-                    .update = true};
+                    .update = true,
+                    .frozen = &frozen,
+                    .accumulate = t.accumulate};
     run_block(s, &run);
+    if (run.ok && !(check_freeze(s, &frozen) && read_init(s, node, &t))) return;
     bool valid = d && d->has[BMRT_SPLIT_VALID];
     read_stop(s, &run, valid, &t);
     read_save(s, &run, valid, &t);
     if (!run.ok || !(s->options->roots & SEMA_TRAIN)) return;
     t.step_entry =
         (int32_t)entry_add(s, prefixed(s, node, "step"), BMRT_ENTRY_STEP, run.build.g, node->span);
+    t.metric_count = run.metrics;
+    if (t.accumulate > 1) {
+        BlockRun micro = run;
+        micro.micro = true;
+        run_block(s, &micro);
+        if (!micro.ok) return;
+        t.accumulate_entry = (int32_t)entry_add(s, prefixed(s, node, "accumulate"), BMRT_ENTRY_STEP,
+                                                micro.build.g, node->span);
+    }
     if (valid) {
         BlockRun eval_run = run;
         eval_run.training = eval_run.update = false;

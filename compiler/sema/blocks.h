@@ -4,6 +4,11 @@
 
 #include "compiler/sema/elaborate.h"
 
+typedef struct PartPaths { /* "net.body" ... as written in a setting */
+    VEC(const char *) paths;
+    VEC(Span) spans;
+} PartPaths;
+
 /* One elaboration of a block. */
 typedef struct BlockRun {
     const Node *node;
@@ -11,7 +16,12 @@ typedef struct BlockRun {
     DataBlock *data;  /* or NULL */
     int64_t bound;    /* of the batch */
     bool training, update;
+    const PartPaths *frozen; /* or NULL */
+    int64_t accumulate;      /* batches per update; 0 and 1: one */
+    bool micro;              /* a batch that only accumulates */
     /* results */
+    DimId rows;       /* of the batch */
+    uint32_t metrics; /* the first outputs; `return` in a step adds more */
     Build build;
     uint32_t symbol; /* the batch */
     bool ok;
@@ -25,5 +35,15 @@ bool setting_data(Sema *s, const Node *block, DataBlock **d, int32_t *split);
 void read_stop(Sema *s, const BlockRun *run, bool has_valid, BmrtTrain *train);
 void read_save(Sema *s, const BlockRun *run, bool has_valid, BmrtTrain *train);
 const Node *find_step(const Node *block);
+
+/* train_settings.c; false: reported */
+bool read_freeze(Sema *s, const Node *block, PartPaths *out);
+bool check_freeze(Sema *s, const PartPaths *frozen); /* after the step: they are known then */
+bool read_init(Sema *s, const Node *block, BmrtTrain *train);
+bool read_machine(Sema *s, const Node *block);
+bool check_short_settings(Sema *s, const Node *block);
+Value clip_gradient(Sema *s, const Node *block, Value g);
+/* NONE: the batch only accumulates. */
+Value accumulate_gradient(Sema *s, const BlockRun *run, Value model, Value g);
 
 #endif

@@ -13,14 +13,26 @@ static Value map_list(Sema *s, const BuiltinCall *c, Value list) {
     return out;
 }
 
+/* map(p, f), or map(p, q, f) over two bundles that fit. */
 static Value map(Sema *s, const BuiltinCall *c) {
     Value v = c->args[0];
-    if (v.kind == V_LIST || v.kind == V_TUPLE) return map_list(s, c, v);
-    Bundle *in, *out = ARENA_NEW(s->arena, Bundle);
+    bool two = c->args[2].kind != V_NONE;
+    Value f = c->args[two ? 2 : 1];
+    if ((v.kind == V_LIST || v.kind == V_TUPLE) && !two) return map_list(s, c, v);
+    Bundle *in, *other = NULL, *out = ARENA_NEW(s->arena, Bundle);
     if (!value_as_bundle(s, v, &in, c->spans[0])) return POISON;
+    if (two && (!value_as_bundle(s, c->args[1], &other, c->spans[1]) ||
+                !bundles_fit(s, in, other, NULL, c->spans[1])))
+        return POISON;
     out->items = ARENA_ARRAY(s->arena, BundleItem, in->count);
     for (uint32_t i = 0; i < in->count; i++) {
-        Value t = call_one(s, c->args[1], value_tensor(s, in->items[i].node), c->node, c->span);
+        Value values[2] = {value_tensor(s, in->items[i].node)};
+        const Node *nodes[2] = {NULL, NULL};
+        Sym names[2] = {NULL, NULL};
+        if (two) values[1] = value_tensor(s, bundle_find(other, in->items[i].path, i)->node);
+        Args args = {.values = values, .nodes = nodes, .names = names, .count = two ? 2 : 1};
+        Value t = two ? call_value(s, f, &args, c->node, c->span)
+                      : call_one(s, f, values[0], c->node, c->span);
         t = to_tensor(s, t, DTYPE_COUNT, c->span);
         if (value_is_poison(t)) return POISON;
         NodeId node = tensor_node(s, t, c->span);
@@ -71,7 +83,7 @@ static Value clock_value(Sema *s, const BuiltinCall *c) {
 }
 
 const Builtin BUILTINS_STATIC[] = {
-    {"map", "xs, f", map, 0}, {"total", "xs, f", total, 0}, {NULL, NULL, NULL, 0}};
+    {"map", "xs, f, g?", map, 0}, {"total", "xs, f", total, 0}, {NULL, NULL, NULL, 0}};
 
 const Builtin BUILTINS_STEP[] = {
     {"grad", "y, x", grad, 0},         {"random", "shape", random_draw, 0},

@@ -172,6 +172,7 @@ struct Frame {
     bool base; /* body of an instance, a block or an export: draws are counted from here */
     bool returned;
     Value result;
+    const Node *returned_at; /* the `return` */
 };
 
 struct Instance {
@@ -196,9 +197,19 @@ typedef struct PtrMap { /* Node* or Sym -> number */
 } PtrMap;
 
 /* What one graph under construction knows. */
+/* `net(x, with = p)`: while it is evaluated, the parameters below `path` are those of the bundle.
+ */
+typedef struct Substitution {
+    const char *path;
+    const Bundle *bundle;
+    uint32_t next; /* where the next part probably is */
+    struct Substitution *up;
+} Substitution;
+
 typedef struct Memo {
     Sym path;
     bool training;
+    const Substitution *with;
     Value *args;
     uint32_t arg_count;
     Value result;
@@ -255,8 +266,10 @@ struct Sema {
     bool no_updates; /* the step elaborated for its metrics only */
     bool rows;       /* inside a data block */
     bool generic;    /* checking a definition that no root uses: params may have run-time dims */
-    bool made_up;    /* ... and even its settings are run-time dims */
-    bool doubt;      /* while generic: from here on a mistake may be none */
+    Substitution *substitution; /* innermost first */
+    VEC(const char *) frozen;   /* paths that the block does not train */
+    bool made_up;               /* ... and even its settings are run-time dims */
+    bool doubt;                 /* while generic: from here on a mistake may be none */
     uint32_t depth;
     uint64_t work;
     bool work_reported;
@@ -375,10 +388,23 @@ bool ptrmap_get(const PtrMap *m, const void *key, uint32_t *value);
 void ptrmap_put(Sema *s, PtrMap *m, const void *key, uint32_t value);
 bool path_below(const char *path, const char *root); /* root is a prefix, then '.' */
 
+/* bundles.c */
+bool value_as_bundle(Sema *s, Value v, Bundle **out, Span span);
+const BundleItem *bundle_find(const Bundle *b, const char *path, uint32_t likely); /* or NULL */
+Value bundle_member(Sema *s, const Bundle *b, const Node *e);
+int bundle_same(const Bundle *a, const Bundle *b);
+/* False: reported, with the paths that are missing, surplus or of another shape. whose: the root of
+ * `want`, or NULL. */
+bool bundles_fit(Sema *s, const Bundle *want, const Bundle *got, const char *whose, Span span);
+bool path_within(const char *path, const char *root); /* at it or below */
+bool is_frozen(Sema *s, const char *path);
+bool substituted(Sema *s, uint32_t slot, NodeId *out); /* the parameter that stands in for a slot */
+bool substitution_check(Sema *s, const Substitution *with, Span span);
+bool substitution_same(const Substitution *a, const Substitution *b, const char *path);
+
 /* optimizers.c */
 Value rule_apply(Sema *s, Instance *rule, const Args *args, const Node *call, Span span);
 Value gradient(Sema *s, Value y, Value x, const Node *call, Span span);
-bool value_as_bundle(Sema *s, Value v, Bundle **out, Span span);
 void exec_minimize(Sema *s, const Node *stmt);
 
 /* index_notation.c */

@@ -45,6 +45,13 @@ Value read_slot(Sema *s, uint32_t slot, Span span) {
         sema_error(s, E_STATIC, span, "a parameter where only values known at compile time can be");
         return POISON;
     }
+    NodeId stands_in;
+    const Node *decl = s->slot_info.data[slot].decl;
+    if (s->substitution && substituted(s, slot, &stands_in)) {
+        Value v = value_tensor(s, stands_in);
+        v.decl = decl ? node_kid(decl, 0) : NULL;
+        return v;
+    }
     while (b->version.len < s->program->slots.len) {
         vec_push(s->arena, &b->version, NODE_NONE);
         vec_push(s->arena, &b->latest, -1);
@@ -53,7 +60,6 @@ Value read_slot(Sema *s, uint32_t slot, Span span) {
     vec_push(s->arena, &b->touches, slot);
     Value v = value_tensor(s, b->version.data[slot]);
     v.as.tensor.slot = (int32_t)slot;
-    const Node *decl = s->slot_info.data[slot].decl;
     v.decl = decl ? node_kid(decl, 0) : NULL;
     return v;
 }
@@ -321,6 +327,7 @@ Value eval_member(Sema *s, const Node *e) {
     case V_INSTANCE: return instance_member(s, v.as.instance, e->name, e);
     case V_DATA: return data_member(s, v, e);
     case V_RECORD: return record_member(s, e, v);
+    case V_BUNDLE: return bundle_member(s, v.as.bundle, e);
     case V_TENSOR:
         if (strcmp(e->name->text, "T") == 0) return transposed(s, e, v);
         break;

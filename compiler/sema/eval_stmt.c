@@ -108,6 +108,7 @@ static void exec_return(Sema *s, const Node *stmt) {
         for (uint32_t i = 0; i < stmt->count; i++) v.as.list.items[i] = eval(s, stmt->kids[i]);
     }
     s->frame->returned = true;
+    s->frame->returned_at = stmt;
     s->frame->result = v;
 }
 

@@ -219,8 +219,8 @@ Value instance_new(Sema *s, const Node *def, Scope *env, const Args *settings, c
     inst->creator = creator;
     inst->span = span;
     inst->settings = scope_new(s, env, true);
-    if (!bind_list(s, node_kid(def, 0), settings, inst->settings, def, creator, span) &&
-        node_kid(def, 1))
+    if (node_kid(def, 1) && /* a single list is that of the data */
+        !bind_list(s, node_kid(def, 0), settings, inst->settings, def, creator, span))
         return POISON;
     NodeKind in = f && f->def ? f->def->kind : NODE_PROGRAM;
     if (def->kind == NODE_OPTIMIZER)
@@ -314,6 +314,7 @@ static const Memo *memo_find(Sema *s, Sym path, const Value *args, uint32_t coun
         const Memo *m = &s->build->memos.data[i];
         (*evaluations)++;
         if (m->training != s->training || m->arg_count != count) continue;
+        if (!substitution_same(m->with, s->substitution, path->text)) continue;
         bool same = true;
         for (uint32_t a = 0; same && a < count; a++) same = value_same(s, m->args[a], args[a]) == 1;
         if (same && memo_valid(s->build, m)) return m;
@@ -328,6 +329,7 @@ static void memo_store(Sema *s, Sym path, Value *args, uint32_t count, Value res
     ptrmap_get(&b->memo_index, path, &latest);
     Memo m = {.path = path,
               .training = s->training,
+              .with = s->substitution,
               .args = args,
               .arg_count = count,
               .result = result,
@@ -372,27 +374,45 @@ static Value run_instance(Sema *s, Instance *inst, Scope *scope, const Node *cal
     return v;
 }
 
-Value instance_apply(Sema *s, Instance *inst, const Args *args, const Node *call, Span span) {
-    if (inst->inner) inst = inst->inner;
-    if (!s->build) {
-        sema_error(s, E_STATIC, span, "`%s` cannot be applied where values must be static",
-                   inst->path);
-        return POISON;
+/* The arguments without `with = p`; *with: p. */
+static bool take_with(Sema *s, const Args *args, Args *rest, Bundle **with, Span *at) {
+    *rest = *args;
+    *with = NULL;
+    for (uint32_t i = 0; i < args->count; i++) {
+        if (!args->names[i] || strcmp(args->names[i]->text, "with") != 0) continue;
+        *at = args->nodes[i] ? args->nodes[i]->span : *at;
+        if (!value_as_bundle(s, args->values[i], with, *at)) return false;
+        rest->values = ARENA_ARRAY(s->arena, Value, args->count);
+        rest->nodes = ARENA_ARRAY(s->arena, const Node *, args->count);
+        rest->names = ARENA_ARRAY(s->arena, Sym, args->count);
+        rest->count = 0;
+        for (uint32_t k = 0; k < args->count; k++) {
+            if (k == i) continue;
+            rest->values[rest->count] = args->values[k];
+            rest->nodes[rest->count] = args->nodes[k];
+            rest->names[rest->count++] = args->names[k];
+        }
+        return true;
     }
-    if (is_active(s, inst)) {
-        sema_error(s, E_RECURSION, span, "`%s` is applied inside itself", inst->path);
-        return POISON;
-    }
+    return true;
+}
+
+/* The scope of an application: its settings and its bound arguments; NULL: reported. */
+static Scope *bind_application(Sema *s, Instance *inst, const Node *list, const Args *args,
+                               const Node *call, Span span) {
     const Node *def = inst->def;
-    const Node *list = node_kid(def, def->kind == NODE_MODEL || !node_kid(def, 1) ? 0 : 1);
     Scope *scope = scope_new(s, inst->env, true);
     if (node_kid(def, 1) && def->kind != NODE_MODEL)
         for (uint32_t i = 0; i < inst->settings->names.len; i++)
             vec_push(s->arena, &scope->names, inst->settings->names.data[i]);
     inst->named = true;
-    if (!claim_path(s, inst)) return POISON;
+    if (!claim_path(s, inst)) return NULL;
     ptrmap_put(s, &s->reached, def, 1);
-    if (!list || !bind_list(s, list, args, scope, def, call, span)) return POISON;
+    return list && bind_list(s, list, args, scope, def, call, span) ? scope : NULL;
+}
+
+static Value evaluate_instance(Sema *s, Instance *inst, const Node *list, Scope *scope,
+                               const Node *call, Span span) {
     Value *values = ARENA_ARRAY(s->arena, Value, list->count);
     for (uint32_t i = 0; i < list->count; i++)
         values[i] = scope_find_here(scope, list->kids[i]->name)->value;
@@ -418,6 +438,40 @@ Value instance_apply(Sema *s, Instance *inst, const Args *args, const Node *call
     if (v.kind == V_TENSOR) v.decl = NULL;
     memo_store(s, path, values, list->count, v, from);
     return v;
+}
+
+Value instance_apply(Sema *s, Instance *inst, const Args *args, const Node *call, Span span) {
+    if (inst->inner) inst = inst->inner;
+    if (!s->build) {
+        sema_error(s, E_STATIC, span, "`%s` cannot be applied where values must be static",
+                   inst->path);
+        return POISON;
+    }
+    if (is_active(s, inst)) {
+        sema_error(s, E_RECURSION, span, "`%s` is applied inside itself", inst->path);
+        return POISON;
+    }
+    const Node *def = inst->def;
+    const Node *list = node_kid(def, def->kind == NODE_MODEL || !node_kid(def, 1) ? 0 : 1);
+    Args rest;
+    Bundle *with;
+    Span with_span = span;
+    if (!take_with(s, args, &rest, &with, &with_span)) return POISON;
+    Scope *scope = bind_application(s, inst, list, &rest, call, span);
+    if (!scope) return POISON;
+    bool training = s->training;
+    s->training = training && !is_frozen(s, inst->path);
+    Substitution own = {.path = inst->path, .bundle = with, .up = s->substitution};
+    Substitution *kept = NULL;
+    if (with) {
+        kept = ARENA_NEW(s->arena, Substitution);
+        *kept = own;
+        s->substitution = kept;
+    }
+    Value v = evaluate_instance(s, inst, list, scope, call, span);
+    s->substitution = own.up;
+    s->training = training;
+    return with && !substitution_check(s, kept, with_span) ? POISON : v;
 }
 
 Value instance_member(Sema *s, Instance *inst, Sym name, const Node *e) {

@@ -1,34 +1,6 @@
-/* Gradients and updates: `grad(y, x)`, bundles (one tensor per parameter of a model), optimizer
- * rules applied over them, and `minimize ... over ... with ...`. */
+/* Gradients and updates: `grad(y, x)` over values and bundles, optimizer rules applied over
+ * bundles, and `minimize ... over ... with ...`. */
 #include "compiler/sema/elaborate.h"
-
-/* ------------------------------------------------------------------ bundles */
-
-bool value_as_bundle(Sema *s, Value v, Bundle **out, Span span) {
-    if (v.kind == V_BUNDLE) {
-        *out = v.as.bundle;
-        return true;
-    }
-    if (v.kind != V_INSTANCE || v.as.instance->def->kind == NODE_OPTIMIZER) {
-        sema_error(s, E_KIND, span, "a model or its parameters is needed here, not %s",
-                   value_kind_name(v.kind));
-        return false;
-    }
-    Instance *inst = v.as.instance;
-    Bundle *b = ARENA_NEW(s->arena, Bundle);
-    b->items = ARENA_ARRAY(s->arena, BundleItem, s->program->slots.len);
-    for (uint32_t i = 0; i < s->program->slots.len; i++) {
-        const Slot *slot = &s->program->slots.data[i];
-        if (slot->kind != SLOT_PARAM || !path_below(slot->path->text, inst->path)) continue;
-        Value t = read_slot(s, i, span);
-        if (value_is_poison(t)) return false;
-        b->items[b->count++] = (BundleItem){.path = slot->path->text + strlen(inst->path) + 1,
-                                            .slot = (int32_t)i,
-                                            .node = t.as.tensor.node};
-    }
-    *out = b;
-    return true;
-}
 
 /* ------------------------------------------------------------------ gradients */
 
@@ -71,6 +43,10 @@ static bool version_read(Sema *s, uint32_t slot, const bool *mark, uint32_t size
     return false;
 }
 
+static bool item_frozen(Sema *s, const BundleItem *item) {
+    return item->slot >= 0 && is_frozen(s, s->program->slots.data[item->slot].path->text);
+}
+
 static Value bundle_gradient(Sema *s, NodeId y, Value x, Span span) {
     Bundle *of, *out = ARENA_NEW(s->arena, Bundle);
     if (!value_as_bundle(s, x, &of, span)) return POISON;
@@ -85,6 +61,7 @@ static Value bundle_gradient(Sema *s, NodeId y, Value x, Span span) {
     out->items = ARENA_ARRAY(s->arena, BundleItem, of->count);
     for (uint32_t i = 0; i < of->count; i++) {
         NodeId at = of->items[i].node;
+        if (item_frozen(s, &of->items[i])) continue;
         if (of->items[i].slot >= 0) {
             if (!version_read(s, (uint32_t)of->items[i].slot, mark, size, &at, span)) return POISON;
         } else if (at.id >= size || !mark[at.id]) {
@@ -93,6 +70,11 @@ static Value bundle_gradient(Sema *s, NodeId y, Value x, Span span) {
         }
         out->items[out->count++] = (BundleItem){
             .path = of->items[i].path, .slot = -1, .node = g_grad(s->build->g, y, at, span)};
+    }
+    if (out->count == 0) {
+        sema_error(s, E_NOGRAD, span, "all parameters of `%s` are frozen",
+                   x.kind == V_INSTANCE ? x.as.instance->path : "this");
+        return POISON;
     }
     vec_push(s->arena, &s->build->objectives, y);
     return (Value){.kind = V_BUNDLE, .as.bundle = out};
@@ -136,13 +118,6 @@ Value gradient(Sema *s, Value y, Value x, const Node *call, Span span) {
 
 /* ------------------------------------------------------------------ rules */
 
-static const BundleItem *item_at(const Bundle *b, const char *path, uint32_t likely) {
-    if (likely < b->count && strcmp(b->items[likely].path, path) == 0) return &b->items[likely];
-    for (uint32_t i = 0; i < b->count; i++)
-        if (strcmp(b->items[i].path, path) == 0) return &b->items[i];
-    return NULL;
-}
-
 /* One rule on one tensor. `path`: root of its states. */
 static bool rule_one(Sema *s, Instance *rule, const Args *args, const char *path, const Node *call,
                      Span span) {
@@ -175,9 +150,30 @@ static bool rule_one(Sema *s, Instance *rule, const Args *args, const char *path
     return true;
 }
 
+/* The parameters that a rule may change: those that are not frozen. */
+static Bundle *unfrozen(Sema *s, const Bundle *all) {
+    Bundle *b = ARENA_NEW(s->arena, Bundle);
+    b->items = ARENA_ARRAY(s->arena, BundleItem, all->count);
+    for (uint32_t i = 0; i < all->count; i++)
+        if (!item_frozen(s, &all->items[i])) b->items[b->count++] = all->items[i];
+    return b;
+}
+
 static Value rule_over(Sema *s, Instance *rule, const Args *args, const Node *call, Span span) {
-    Bundle *target;
-    if (!value_as_bundle(s, args->values[0], &target, span)) return POISON;
+    Bundle *all, **bundles = ARENA_ARRAY(s->arena, Bundle *, args->count);
+    if (!value_as_bundle(s, args->values[0], &all, span)) return POISON;
+    Bundle *target = bundles[0] = unfrozen(s, all);
+    const char *whose =
+        args->values[0].kind == V_INSTANCE ? args->values[0].as.instance->path : NULL;
+    for (uint32_t a = 1; a < args->count; a++) {
+        Value v = args->values[a];
+        if (v.kind != V_BUNDLE && v.kind != V_INSTANCE) continue;
+        if (!value_as_bundle(s, v, &bundles[a], span)) return POISON;
+        bool whole = bundles[a]->count == all->count; /* only a gradient leaves out the frozen */
+        if (!bundles_fit(s, whole ? all : target, bundles[a], whose,
+                         args->nodes[a] ? args->nodes[a]->span : span))
+            return POISON;
+    }
     Args one = {.values = ARENA_ARRAY(s->arena, Value, args->count),
                 .nodes = args->nodes,
                 .names = args->names,
@@ -186,17 +182,9 @@ static Value rule_over(Sema *s, Instance *rule, const Args *args, const Node *ca
         const BundleItem *item = &target->items[i];
         const char *path = item->path;
         for (uint32_t a = 0; a < args->count; a++) {
-            Value v = args->values[a];
-            one.values[a] = v;
-            if (v.kind != V_BUNDLE && v.kind != V_INSTANCE) continue;
-            Bundle *b = target;
-            if (a > 0 && !value_as_bundle(s, v, &b, span)) return POISON;
-            const BundleItem *part = item_at(b, item->path, i);
-            if (!part || b->count != target->count) {
-                sema_error(s, E_KIND, span, "the parameters do not fit: only one side has `%s`",
-                           item->path);
-                return POISON;
-            }
+            one.values[a] = args->values[a];
+            if (!bundles[a]) continue;
+            const BundleItem *part = bundle_find(bundles[a], item->path, i);
             one.values[a] = value_tensor(s, part->node);
             one.values[a].as.tensor.slot = part->slot;
         }
@@ -225,6 +213,8 @@ Value rule_apply(Sema *s, Instance *rule, const Args *args, const Node *call, Sp
     if (kind == V_BUNDLE || kind == V_INSTANCE) return rule_over(s, rule, args, call, span);
     if (kind == V_TENSOR && args->values[0].as.tensor.slot >= 0) {
         const char *path = rule->path;
+        if (is_frozen(s, s->program->slots.data[args->values[0].as.tensor.slot].path->text))
+            return NONE;
         if (s->frame->def->kind != NODE_OPTIMIZER)
             path = arena_printf(s->arena, "%s.%s", rule->path,
                                 s->program->slots.data[args->values[0].as.tensor.slot].path->text);

@@ -116,6 +116,7 @@ int value_same(Sema *s, Value a, Value b) {
     case V_TENSOR: return node_same(a.as.tensor.node, b.as.tensor.node);
     case V_INSTANCE: return a.as.instance == b.as.instance;
     case V_FN: return a.as.fn == b.as.fn;
+    case V_BUNDLE: return bundle_same(a.as.bundle, b.as.bundle);
     case V_BUILTIN: return a.as.builtin == b.as.builtin;
     case V_LIST:
     case V_TUPLE:

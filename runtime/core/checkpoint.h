@@ -10,9 +10,16 @@ typedef enum BmrtLoadMode {
     BMRT_LOAD_FOUND    /* as ALL when every optimizer slot is there and fits, else as WEIGHTS */
 } BmrtLoadMode;
 
-/* Checks every tensor, then copies. `path` is for messages. */
+typedef struct BmrtLoadPart {
+    const char *const *only; /* what lies at or below these paths; none: everything */
+    uint32_t only_count;
+    const char *const *rename; /* pairs: a path in the file, its path in the model */
+    uint32_t rename_count;
+} BmrtLoadPart;
+
+/* Checks every tensor, then copies. `path` is for messages. part NULL: everything, by its name. */
 BmrtStatus bmrt_load_tensors(BmrtHandle *h, const BmrtTensorFile *file, const char *path,
-                             BmrtLoadMode mode);
+                             BmrtLoadMode mode, const BmrtLoadPart *part);
 /* A fingerprint of parameters, states and fits: SHA-256 over, for each in bytewise order of its
  * path, the path, a zero byte, and its little-endian data. */
 void bmrt_weights_sha256(const BmrtHandle *h, char out[65]);

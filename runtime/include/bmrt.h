@@ -215,8 +215,11 @@ typedef struct BmrtTrain {
     int shuffle;
     uint64_t seed;
     int64_t shards;
-    int32_t step_entry; /* inputs are named as columns; outputs are the metrics */
-    BmrtEval valid;     /* eval_entry < 0: no valid split */
+    int32_t step_entry;       /* inputs are named as columns; the first outputs are the metrics */
+    uint32_t metric_count;    /* ... this many */
+    int64_t accumulate;       /* batches per update; 0 and 1: one */
+    int32_t accumulate_entry; /* with more: the step of every batch but a group's last */
+    BmrtEval valid;           /* eval_entry < 0: no valid split */
     BmrtSaveKind save;
     const char *save_path;   /* NULL: STEM.safetensors */
     const char *save_metric; /* BEST: of valid */
@@ -225,6 +228,10 @@ typedef struct BmrtTrain {
     int64_t patience; /* 0: no early stop */
     const char *patience_metric;
     int patience_highest;
+    const char *init_path;        /* weights the block starts from; NULL: as they are */
+    const char *const *init_only; /* only what lies at or below these paths; none: all */
+    uint32_t init_only_count;
+    uint32_t line, column; /* of `init` in the .bm, for messages */
 } BmrtTrain;
 
 typedef struct BmrtTest {

@@ -84,7 +84,9 @@ static BmrtStatus check_block(Loop *l) {
         return bmrt_report_text(l->s, BMRT_ARGUMENT,
                                 "`%s` has no `data:`: a host program drives its steps", name);
     if (t->step_entry < 0 || t->step_entry >= (int32_t)l->s->model->entry_count ||
-        (t->epochs > 0) == (t->steps > 0) || t->batch < 0)
+        (t->epochs > 0) == (t->steps > 0) || t->batch < 0 ||
+        (t->accumulate > 1 &&
+         (t->accumulate_entry < 0 || t->accumulate_entry >= (int32_t)l->s->model->entry_count)))
         return bmrt_report_text(l->s, BMRT_MISMATCH, "`%s`: a damaged descriptor", name);
     l->data = &l->s->data[t->data];
     l->rows = &l->data->splits[BMRT_SPLIT_TRAIN];
@@ -109,7 +111,9 @@ static BmrtStatus make_outputs(Loop *l) {
             !bmrt_block_alloc(l->s->hooks, &l->made[i], bytes))
             return no_memory(l);
         l->outputs[i] = l->made[i].data;
-        if (v->rank != 0) continue; /* a `return` of the step: not a metric */
+        if (i >= l->train->metric_count) continue; /* a `return` of the step: not a metric */
+        if (v->rank != 0)
+            return bmrt_report_text(l->s, BMRT_MISMATCH, "a metric that is not one number");
         if (l->metric_count == BMRT_METRICS_MAX)
             return bmrt_report_text(l->s, BMRT_ARGUMENT, "more than %d metrics", BMRT_METRICS_MAX);
         l->metric_output[l->metric_count++] = i;
@@ -200,10 +204,20 @@ static const uint32_t *epoch_order(Loop *l, int64_t epoch) {
     return l->order;
 }
 
+/* Of every `accumulate` batches of an epoch the last updates the weights; so does the last batch of
+ * an epoch and of the run, on what has come together until then. */
+static uint32_t step_of(const Loop *l, int64_t iteration) {
+    const int64_t within = iteration % l->epoch_steps + 1;
+    const bool due = l->train->accumulate <= 1 || within % l->train->accumulate == 0 ||
+                     within == l->epoch_steps || iteration + 1 == l->total_steps;
+    return (uint32_t)(due ? l->train->step_entry : l->train->accumulate_entry);
+}
+
 static BmrtStatus run_step(Loop *l) {
     BmrtSession *s = l->s;
     BmrtMessage message;
     const int64_t iteration = bmrt_iteration(s->handle);
+    const uint32_t entry = step_of(l, iteration);
     const int64_t first = iteration % l->epoch_steps * l->batch_rows;
     const int64_t left = l->rows->count - first;
     const int64_t count = left < l->batch_rows ? left : l->batch_rows;
@@ -211,9 +225,9 @@ static BmrtStatus run_step(Loop *l) {
     if (order) order += first;
     BmrtStatus status = bmrt_batcher_make(&l->batch, l->rows->part, order, first, count, &message);
     if (status != BMRT_OK) return bmrt_report(s, status, &message);
-    status = bmrt_bind_columns(s, l->step, &l->batch, l->inputs);
+    status = bmrt_bind_columns(s, &s->model->entries[entry], &l->batch, l->inputs);
     if (status != BMRT_OK) return status;
-    status = bmrt_step(s->handle, (uint32_t)l->train->step_entry, &count, l->inputs, l->outputs);
+    status = bmrt_step(s->handle, entry, &count, l->inputs, l->outputs);
     if (status != BMRT_OK)
         return bmrt_report_batch(s, status, l->data, l->rows->part, order, first);
     for (uint32_t m = 0; m < l->metric_count; m++) {
@@ -342,7 +356,7 @@ static BmrtStatus finish_block(Loop *l, bool trained) {
     }
     status = bmrt_tensors_read(s->hooks, l->saver.path, &file, &message);
     if (status != BMRT_OK) return bmrt_report(s, status, &message);
-    status = bmrt_load_tensors(s->handle, &file, l->saver.path, BMRT_LOAD_WEIGHTS);
+    status = bmrt_load_tensors(s->handle, &file, l->saver.path, BMRT_LOAD_WEIGHTS, NULL);
     bmrt_tensors_free(&file);
     if (status != BMRT_OK) return bmrt_report_handle(s, status);
     bmrt_saver_done(&l->saver);

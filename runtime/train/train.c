@@ -64,14 +64,45 @@ static BmrtStatus open_model(BmrtSession *s, uint64_t seed) {
     return bmrt_report_handle(s, status);
 }
 
-static BmrtStatus load_weights(BmrtSession *s, const char *path) {
+static BmrtStatus load_weights(BmrtSession *s, const char *path, const BmrtLoadPart *part) {
     BmrtTensorFile file;
     BmrtMessage message;
     BmrtStatus status = bmrt_tensors_read(s->hooks, path, &file, &message);
     if (status != BMRT_OK) return bmrt_report(s, status, &message);
-    status = bmrt_load_tensors(s->handle, &file, path, BMRT_LOAD_WEIGHTS);
+    status = bmrt_load_tensors(s->handle, &file, path, BMRT_LOAD_WEIGHTS, part);
     bmrt_tensors_free(&file);
     return status == BMRT_OK ? status : bmrt_report_handle(s, status);
+}
+
+static BmrtStatus load_init(BmrtSession *s) {
+    const BmrtTrainOptions *o = s->options;
+    const BmrtLoadPart part = {o->init_only, o->init_only_count, o->init_rename,
+                               o->init_rename_count};
+    return load_weights(s, o->init_path, &part);
+}
+
+/* `init:` of a block. The file lies where data lie, or in the current folder, where training leaves
+ * its weights. */
+static BmrtStatus load_block_init(BmrtSession *s, const BmrtTrain *t) {
+    const BmrtTrainOptions *o = s->options;
+    char path[BMRT_PATH_MAX];
+    BmrtMessage message, here;
+    BmrtStatus status = bmrt_path_resolve(&(BmrtPaths){o->data_dir, o->model_dir, o->allow_paths},
+                                          t->init_path, path, &message);
+    if (status == BMRT_IO && bmrt_path_resolve(&(BmrtPaths){NULL, ".", o->allow_paths},
+                                               t->init_path, path, &here) == BMRT_OK)
+        status = BMRT_OK;
+    if (status != BMRT_OK) {
+        s->report->line = t->line;
+        s->report->column = t->column;
+        return bmrt_report(s, status, &message);
+    }
+    status = load_weights(s, path,
+                          &(BmrtLoadPart){.only = t->init_only, .only_count = t->init_only_count});
+    if (status == BMRT_OK) return status;
+    s->report->line = t->line;
+    s->report->column = t->column;
+    return status;
 }
 
 static BmrtStatus resume(BmrtSession *s, const char *path, BmrtPosition *position) {
@@ -85,7 +116,7 @@ static BmrtStatus resume(BmrtSession *s, const char *path, BmrtPosition *positio
     if (!bmrt_position_read(&file, position) || position->block >= s->model->train_count ||
         !chosen(s->options->block, s->model->train[position->block].name))
         status = bmrt_report_text(s, BMRT_MISMATCH, "`%s` holds no position to resume from", path);
-    else if ((status = bmrt_load_tensors(s->handle, &file, path, BMRT_LOAD_ALL)) != BMRT_OK)
+    else if ((status = bmrt_load_tensors(s->handle, &file, path, BMRT_LOAD_ALL, NULL)) != BMRT_OK)
         bmrt_report_handle(s, status);
     else if (then && strcmp(then, source) != 0)
         bmrt_warn(s, "the model file has changed since `%s` was written", path);
@@ -137,6 +168,9 @@ static BmrtStatus run_blocks(BmrtSession *s, BmrtPosition *position, bool resume
         if (!resumed) {
             *position = (BmrtPosition){.block = i};
             bmrt_set_iteration(s->handle, 0);
+            if (m->train[i].init_path && !s->options->init_path)
+                status = load_block_init(s, &m->train[i]);
+            if (status != BMRT_OK) return status;
         }
         resumed = false;
         status = bmrt_run_block(s, position);
@@ -157,7 +191,7 @@ static BmrtStatus train(BmrtSession *s) {
                    : bmrt_report_text(s, BMRT_ARGUMENT, "the model has no train block");
     BmrtStatus status = open_model(s, o->seed_given ? o->seed : s->model->train[first].seed);
     if (status == BMRT_OK) status = load_data(s, true);
-    if (status == BMRT_OK && o->init_path) status = load_weights(s, o->init_path);
+    if (status == BMRT_OK && o->init_path) status = load_init(s);
     if (status == BMRT_OK && o->resume_path) status = resume(s, o->resume_path, &position);
     if (status == BMRT_OK) status = run_blocks(s, &position, o->resume_path != NULL);
     if (status != BMRT_OK || s->report->interrupted) return status;
@@ -181,7 +215,7 @@ static BmrtStatus test(BmrtSession *s) {
                    : bmrt_report_text(s, BMRT_ARGUMENT, "the model has no test block");
     if (!o->init_path) return bmrt_report_text(s, BMRT_ARGUMENT, "no weights to test");
     BmrtStatus status = open_model(s, o->seed);
-    if (status == BMRT_OK) status = load_weights(s, o->init_path);
+    if (status == BMRT_OK) status = load_init(s);
     if (status == BMRT_OK) status = load_data(s, false);
     return status == BMRT_OK ? run_tests(s, o->block, false) : status;
 }

@@ -56,6 +56,9 @@ typedef struct BmrtTrainOptions { /* zero it, set size_bytes, then what you need
     int seed_given;        /* 1: `seed` stands instead of every train block's own */
     uint64_t seed;
     const char *init_path;   /* weights to start from; test: the weights to test */
+    const char *const *init_only;   /* of init_path only what lies at or below these; none: all */
+    const char *const *init_rename; /* pairs: a path in that file, its path in the model */
+    uint32_t init_only_count, init_rename_count;
     const char *resume_path; /* checkpoint to continue; bmrt_resume_path finds the newest */
     const char *save_path;   /* instead of the block's; NULL: as the block says */
     int save_nothing;        /* write no file at all */

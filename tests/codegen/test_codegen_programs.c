@@ -66,6 +66,8 @@ static const char *const PROGRAMS[] = {BMC_SOURCE_DIR "/tests/sema/programs/tiny
                                        BMC_SOURCE_DIR "/tests/sema/programs/gan.bm",
                                        BMC_SOURCE_DIR "/tests/sema/programs/rich.bm",
                                        BMC_SOURCE_DIR "/tests/sema/programs/expressions.bm",
+                                       BMC_SOURCE_DIR "/tests/sema/programs/effects.bm",
+                                       BMC_SOURCE_DIR "/tests/sema/programs/settings.bm",
                                        BMC_SOURCE_DIR "/examples/linear_regression/linreg.bm"};
 
 START_TEST(programs) {

@@ -6,11 +6,13 @@
 static const char *sample_value(OptionKind kind) {
     switch (kind) {
     case KIND_DEFINE: return "width=3";
+    case KIND_RENAME: return "net.out=net.head";
     case KIND_LEVEL: return "3";
     case KIND_PASS: return "simplify";
     case KIND_THREADS: return "2";
     case KIND_SEED: return "18446744073709551615";
     case KIND_COLOR: return "never";
+    case KIND_PATHS:
     case KIND_TEXT:
     case KIND_OPTIONAL:
     case KIND_FLAG: break;

@@ -251,6 +251,7 @@ void fake_model(FakeModel *out) {
                                 .seed = 7,
                                 .shards = 1,
                                 .step_entry = FAKE_STEP,
+                                .metric_count = 2,
                                 .valid = eval};
     out->test[0] = (BmrtTest){.data = 0, .split = BMRT_SPLIT_TEST, .batch = 8, .eval = eval};
     out->model = (BmrtModel){.abi = BMRT_ABI,
