@@ -27,11 +27,26 @@ static Span place_span(const Pipeline *p, uint32_t line, uint32_t column) {
 _Static_assert(E_RUN_BUSY - E_RUN_ARGUMENT == BMRT_BUSY - BMRT_ARGUMENT,
                "codes.def lists the run-time codes in the order of BmrtStatus");
 
+void model_run_notes(Diag *d, const char *lines) {
+    while (*lines) {
+        size_t len = strcspn(lines, "\n");
+        if (strncmp(lines, "same shape: ", 12) == 0)
+            diag_help(d, "%.*s", (int)len, lines);
+        else if (len)
+            diag_note(d, "%.*s", (int)len, lines);
+        lines += len + (lines[len] == '\n');
+    }
+}
+
 Diag *model_run_error(Pipeline *p, BmrtStatus status, uint32_t line, uint32_t column,
                       const char *message) {
     Code code = (Code)(E_RUN_ARGUMENT + (status - BMRT_ARGUMENT));
     Span span = line ? place_span(p, line, column) : (Span){0};
-    return ctx_error(p->ctx, code, span, "%s", *message ? message : bmrt_status_name(status));
+    if (!*message) message = bmrt_status_name(status);
+    size_t head = strcspn(message, "\n");
+    Diag *d = ctx_error(p->ctx, code, span, "%.*s", (int)head, message);
+    model_run_notes(d, message + head + (message[head] == '\n'));
+    return d;
 }
 
 const char *model_weights(Pipeline *p, const BmrtTrainOptions *options, char *path, size_t size) {

@@ -7,6 +7,8 @@
 
 /* The folder of the .bm file ("." for a bare name). */
 const char *model_folder(const Pipeline *p);
+/* Lines of a runtime message as notes. */
+void model_run_notes(Diag *d, const char *lines);
 /* A failure of the runtime as a diagnostic; line 0: without a place. */
 Diag *model_run_error(Pipeline *p, BmrtStatus status, uint32_t line, uint32_t column,
                       const char *message);

@@ -53,7 +53,7 @@ typedef struct Options {
     VEC(Define) defines;
     VEC(const char *) only;
     VEC(const char *) renames; /* pairs: old, new */
-    VEC(const char *) words; /* what is neither a command nor an option */
+    VEC(const char *) words;   /* what is neither a command nor an option */
 } Options;
 
 /* Reads argv. False, with E_OPTION diagnostics, when it is not understood; `out` then still holds

@@ -158,7 +158,7 @@ static ExitCode run_blocks(Pipeline *p, BmrtTrainOptions *options, RuntimeFn run
     clear_bar(display);
     if (status != BMRT_OK) {
         Diag *d = model_run_error(p, status, report.line, report.column, report.message);
-        if (*report.note) diag_note(d, "%s", report.note);
+        model_run_notes(d, report.note);
         return EXIT_CODE_RUN;
     }
     if (!report.interrupted) return EXIT_CODE_OK;

@@ -429,6 +429,8 @@ void make_train(Sema *s, const Node *node) {
 bool model_discover(Sema *s, Instance *inst) {
     bool any = false;
     (void)inst;
+    if (s->discovering) return false;
+    s->discovering = true;
     for (uint32_t i = 0; i < s->file->count; i++) {
         const Node *node = s->file->kids[i];
         DataBlock *d;
@@ -446,6 +448,8 @@ bool model_discover(Sema *s, Instance *inst) {
         }
         s->scope = scope;
     }
+    any |= exports_discover(s);
+    s->discovering = false;
     return any;
 }
 

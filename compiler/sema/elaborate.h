@@ -291,6 +291,7 @@ struct Sema {
     VEC(Sym) metric_names;
     VEC(Span) metric_spans;
     bool collect_metrics;
+    bool discovering; /* elaborating for the parameters that it makes known */
     bool prelude_bad;
 };
 
@@ -479,6 +480,7 @@ bool batch_rows(Sema *s, const Graph *row, const NodeId *inputs, DimId lead, Nod
 void make_train(Sema *s, const Node *node);
 void make_test(Sema *s, const Node *node, uint32_t ordinal);
 void make_export(Sema *s, const Node *def, Scope *scope);
+bool exports_discover(Sema *s);
 void make_init(Sema *s);
 uint32_t entry_add(Sema *s, const char *name, BmrtEntryKind kind, Graph *g, Span span);
 /* Splits a metrics graph into EVAL and FINISH; fills `out`. */

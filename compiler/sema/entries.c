@@ -74,12 +74,43 @@ static void export_outputs(Sema *s, Build *build, Value v, const Node *def) {
     }
 }
 
-void make_export(Sema *s, const Node *def, Scope *scope) {
+/* The graph of one export, in build->g; POISON: reported. */
+static Value run_export(Sema *s, const Node *def, Scope *scope, Build *build) {
     const Node *list = node_kid(def, 0);
+    Args args = {.values = ARENA_ARRAY(s->arena, Value, list->count + 1),
+                 .nodes = ARENA_ARRAY(s->arena, const Node *, list->count + 1),
+                 .names = ARENA_ARRAY(s->arena, Sym, list->count + 1),
+                 .count = list->count};
+    Scope *outer = s->scope;
+    build_begin(s, build);
+    Frame f;
+    s->scope = scope;
+    s->training = false;
+    frame_push(s, &f, def, NULL, (Span){0});
+    f.base = true;
+    f.owner = NULL;
+    f.root = def->name->text;
+    Scope *probe = scope_new(s, scope, true);
+    bool ok = true;
+    for (uint32_t i = 0; i < list->count; i++) {
+        args.values[i] = export_input(s, build->g, list->kids[i], probe);
+        args.nodes[i] = list->kids[i];
+        ok &= !value_is_poison(args.values[i]);
+    }
+    Closure fn = {.def = def, .env = scope};
+    Value v = ok ? call_closure(s, &fn, &args, def, def->name_span) : POISON;
+    if (!value_is_poison(v)) export_outputs(s, build, v, def);
+    frame_pop(s, &f);
+    build_end(s, build);
+    s->scope = outer;
+    return v;
+}
+
+void make_export(Sema *s, const Node *def, Scope *scope) {
     bool wanted =
         (s->options->roots & SEMA_EXPORTS) &&
         (!s->options->only_export || strcmp(s->options->only_export, def->name->text) == 0);
-    if (!wanted || !list || reserved(s, def)) return;
+    if (!wanted || !node_kid(def, 0) || reserved(s, def)) return;
     if (node_kid(def, 1)) {
         Diag *d =
             sema_error(s, E_EXPORT_NAME, def->name_span, "an export has one list of arguments");
@@ -88,32 +119,33 @@ void make_export(Sema *s, const Node *def, Scope *scope) {
     }
     uint32_t errors = diags_errors(s->ctx->diags);
     Build build;
-    Args args = {.values = ARENA_ARRAY(s->arena, Value, list->count + 1),
-                 .nodes = ARENA_ARRAY(s->arena, const Node *, list->count + 1),
-                 .names = ARENA_ARRAY(s->arena, Sym, list->count + 1),
-                 .count = list->count};
-    build_begin(s, &build);
-    Frame f;
-    s->scope = scope;
-    s->training = false;
-    frame_push(s, &f, def, NULL, (Span){0});
-    f.base = true;
-    f.root = def->name->text;
-    Scope *probe = scope_new(s, scope, true);
-    bool ok = true;
-    for (uint32_t i = 0; i < list->count; i++) {
-        args.values[i] = export_input(s, build.g, list->kids[i], probe);
-        args.nodes[i] = list->kids[i];
-        ok &= !value_is_poison(args.values[i]);
-    }
-    Closure fn = {.def = def, .env = scope};
-    Value v = ok ? call_closure(s, &fn, &args, def, def->name_span) : POISON;
-    if (!value_is_poison(v)) export_outputs(s, &build, v, def);
-    frame_pop(s, &f);
-    build_end(s, &build);
+    Value v = run_export(s, def, scope, &build);
     build.g->guard = NODE_NONE;
     if (diags_errors(s->ctx->diags) == errors && !value_is_poison(v))
         entry_add(s, def->name->text, BMRT_ENTRY_EXPORT, build.g, def->span);
+}
+
+static bool is_running(const Sema *s, const Node *def) {
+    for (const Frame *f = s->frame; f; f = f->up)
+        if (f->def == def) return true;
+    return false;
+}
+
+/* Elaborates the other exports in graphs that are thrown away: they may apply a model whose
+ * parameters this one only names. */
+bool exports_discover(Sema *s) {
+    bool training = s->training, any = false;
+    for (uint32_t i = 0; i < s->file->count; i++) {
+        const Node *def = s->file->kids[i];
+        Build build;
+        if (def->kind != NODE_FN || !(def->flags & NODE_FLAG_EXPORT) || is_running(s, def) ||
+            !node_kid(def, 0) || node_kid(def, 1))
+            continue;
+        run_export(s, def, s->user, &build);
+        any = true;
+    }
+    s->training = training;
+    return any;
 }
 
 /* ------------------------------------------------------------------ init */

@@ -77,7 +77,7 @@ typedef struct BmrtReport { /* what became of it */
     int interrupted;       /* stopped by *options.stop; status is BMRT_OK */
     uint32_t line, column; /* in the .bm, of the block, source or field to blame; 0: none */
     char message[2048];    /* headline; "" when all is well */
-    char note[512];        /* a further line, or "" */
+    char note[2048];       /* further lines, or "" */
     int64_t steps;         /* done, over all blocks run */
 } BmrtReport;
 
