@@ -3,7 +3,7 @@
 #include "compiler/sema/elaborate.h"
 
 static const Builtin *const TABLES[] = {BUILTINS_MATH, BUILTINS_SHAPE, BUILTINS_STATIC,
-                                        BUILTINS_STEP};
+                                        BUILTINS_STEP, BUILTINS_ORDER};
 
 /* Part of the language, not of this version. */
 static Value not_yet(Sema *s, const BuiltinCall *c) {
@@ -16,7 +16,6 @@ static const Builtin NOT_YET[] = {{"conv", NULL, not_yet, 0},
                                   {"einsum", NULL, not_yet, 0},
                                   {"cumsum", NULL, not_yet, 0},
                                   {"sort", NULL, not_yet, 0},
-                                  {"prod", NULL, not_yet, 0},
                                   {"round", NULL, not_yet, 0},
                                   {"put", NULL, not_yet, 0},
                                   {"quantile", NULL, not_yet, 0},
@@ -46,7 +45,6 @@ static const Builtin NOT_YET[] = {{"conv", NULL, not_yet, 0},
                                   {"gru", NULL, not_yet, 0},
                                   {"bilstm", NULL, not_yet, 0},
                                   {"random_crop", NULL, not_yet, 0},
-                                  {"argmin", NULL, not_yet, 0},
                                   {NULL, NULL, NULL, 0}};
 
 static const Builtin *find_in(const Builtin *table, const char *name) {

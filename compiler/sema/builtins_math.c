@@ -162,16 +162,17 @@ static Value argmax(Sema *s, const BuiltinCall *c) {
     Value axis = c->args[1].kind == V_NONE && shape.rank == 1 ? value_int(0) : c->args[1];
     if (!axes_of(s, axis, &shape, c->spans[1], axes, &count)) return POISON;
     if (count != 1) {
-        sema_error(s, E_AXIS, c->span, "`argmax` wants one axis of %s",
+        sema_error(s, E_AXIS, c->span, "`%s` wants one axis of %s", c->builtin->name,
                    shape_string(s, &shape, v.decl));
         return POISON;
     }
     if (tensor_dtype(s, v) == DTYPE_BOOL) {
-        sema_error(s, E_DTYPE, c->span, "`argmax` of bools");
+        sema_error(s, E_DTYPE, c->span, "`%s` of bools", c->builtin->name);
         return POISON;
     }
-    NodeId a = tensor_node(s, v, c->span);
-    if (node_is_none(a)) return POISON;
+    if (node_is_none(tensor_node(s, v, c->span))) return POISON;
+    if (c->builtin->op == OP_MIN) v = tensor_descending(s, v, c->span);
+    NodeId a = v.as.tensor.node;
     Value r = value_tensor(s, g_reduce(sema_graph(s), OP_ARGMAX, a, axes, 1, c->span));
     return keep ? keep_axes(s, r, &shape, axes, 1, c->span) : r;
 }
@@ -237,5 +238,6 @@ const Builtin BUILTINS_MATH[] = {{"exp", "x", unary, OP_EXP},
                                  {"max", "x, axis?, keep?", reduce, OP_REDUCE_MAX},
                                  {"min", "x, axis?, keep?", reduce, OP_REDUCE_MIN},
                                  {"argmax", "x, axis?, keep?", argmax, OP_ARGMAX},
+                                 {"argmin", "x, axis?, keep?", argmax, OP_MIN},
                                  {"is_class", "ids, k", is_class, 0},
                                  {NULL, NULL, NULL, 0}};

@@ -316,6 +316,8 @@ Value read_slot(Sema *s, uint32_t slot, Span span);
 void slot_version(Sema *s, uint32_t slot, NodeId node); /* from now on its value is `node` */
 Value eval_dims(Sema *s, const Node *dims);             /* [a, b] */
 Value eval_index(Sema *s, const Node *e);               /* a[...] */
+/* The bounds of `a:b` on an axis of `size`; negative ones count from the end. False: reported. */
+bool eval_slice(Sema *s, const Node *range, DimId size, DimId *first, DimId *extent);
 Value eval_member(Sema *s, const Node *e);
 bool eval_static_bool(Sema *s, const Node *e, bool *out, const char *what);
 bool eval_static_int(Sema *s, const Node *e, int64_t *out, const char *what);
@@ -331,6 +333,10 @@ bool unify_dtype(Sema *s, Span span, const char *what, Value *a, Value *b);
 Value tensor_broadcast_to(Sema *s, Value v, const Shape *to, Span span); /* suffix, literal 1 */
 Value matmul(Sema *s, const Node *e, Value a, Value b);
 Value tensor_permute(Sema *s, Value v, const uint32_t *perm, Span span);
+/* The product over axes (ascending); they disappear. */
+Value tensor_product(Sema *s, Value v, const uint32_t *axes, uint32_t count, Span span);
+/* A monotone map that turns the order round: -x, or the complement of an integer's bits. */
+Value tensor_descending(Sema *s, Value v, Span span);
 
 /* calls */
 typedef struct Args {
@@ -410,6 +416,7 @@ void exec_minimize(Sema *s, const Node *stmt);
 
 /* index_notation.c */
 bool index_is_reduction(Sema *s, const Node *call); /* sum[i](...) */
+bool index_reduction_name(const char *name);
 Value eval_index_reduction(Sema *s, const Node *call);
 void exec_index_assign(Sema *s, const Node *stmt, const Node *target, const Node *value,
                        const Node *where);
@@ -435,7 +442,8 @@ void builtin_each(void (*visit)(void *user, const char *name), void *user);
 Value builtin_call(Sema *s, const Builtin *b, const Args *args, const Node *call, Span span);
 /* Axes of an axis argument, ascending. */
 bool axes_of(Sema *s, Value axis, const Shape *shape, Span span, uint32_t *axes, uint32_t *count);
-extern const Builtin BUILTINS_MATH[], BUILTINS_SHAPE[], BUILTINS_STATIC[], BUILTINS_STEP[];
+extern const Builtin BUILTINS_MATH[], BUILTINS_SHAPE[], BUILTINS_STATIC[], BUILTINS_STEP[],
+    BUILTINS_ORDER[];
 void mark_index(Sema *s, NodeId node, DimId size);
 Value tensor_reshape(Sema *s, Value v, const Shape *to, Span span);
 

@@ -65,12 +65,12 @@ static Value list_index(Sema *s, const Node *e, Value v) {
 typedef struct Slicing {
     DimId first[RANK_MAX], extent[RANK_MAX];
     bool drop[RANK_MAX], sliced, dropped;
-    Value gather;
-    int32_t gather_axis;
+    Value gather[RANK_MAX]; /* the tensors among the indices, and their axes, ascending */
+    uint32_t gather_axis[RANK_MAX], gathers;
     Span gather_span;
 } Slicing;
 
-static bool slice_range(Sema *s, const Node *at, DimId size, uint32_t axis, Slicing *sl) {
+bool eval_slice(Sema *s, const Node *at, DimId size, DimId *first, DimId *extent) {
     DimTable *t = s->program->dims;
     DimId from = dim_const(t, 0), to = size;
     const Node *a = node_kid(at, 0), *b = node_kid(at, 1);
@@ -84,14 +84,16 @@ static bool slice_range(Sema *s, const Node *at, DimId size, uint32_t axis, Slic
     }
     if (!in_range(s, from, size, true, at->span) || !in_range(s, to, size, true, at->span))
         return false;
-    DimId extent = dim_sub(t, to, from);
-    if (dim_is_const(t, extent) && dim_value(t, extent) < 0) {
-        sema_error(s, E_AXIS, at->span, "this slice ends before it begins");
-        return false;
-    }
-    sl->first[axis] = from;
-    sl->extent[axis] = extent;
-    if (!dim_same(extent, size)) sl->sliced = true;
+    *first = from;
+    *extent = dim_sub(t, to, from);
+    if (!dim_is_const(t, *extent) || dim_value(t, *extent) >= 0) return true;
+    sema_error(s, E_AXIS, at->span, "this slice ends before it begins");
+    return false;
+}
+
+static bool slice_range(Sema *s, const Node *at, DimId size, uint32_t axis, Slicing *sl) {
+    if (!eval_slice(s, at, size, &sl->first[axis], &sl->extent[axis])) return false;
+    if (!dim_same(sl->extent[axis], size)) sl->sliced = true;
     return true;
 }
 
@@ -104,12 +106,9 @@ static bool slice_pick(Sema *s, const Node *at, DimId size, uint32_t axis, Slici
                        dtype_name(tensor_dtype(s, v)));
             return false;
         }
-        if (sl->gather_axis >= 0) {
-            sema_unsupported(s, at->span, "more than one tensor among the indices");
-            return false;
-        }
-        sl->gather = v;
-        sl->gather_axis = (int32_t)axis;
+        mark_index(s, v.as.tensor.node, size);
+        sl->gather[sl->gathers] = v;
+        sl->gather_axis[sl->gathers++] = axis;
         sl->gather_span = at->span;
         sl->first[axis] = dim_const(s->program->dims, 0);
         sl->extent[axis] = size;
@@ -122,22 +121,39 @@ static bool slice_pick(Sema *s, const Node *at, DimId size, uint32_t axis, Slici
     return true;
 }
 
-/* gather puts the indices' shape first; move it to where the axis was. */
-static Value gather_at(Sema *s, Value v, const Slicing *sl, uint32_t axis) {
-    Graph *g = sema_graph(s);
-    NodeId x = tensor_node(s, v, sl->gather_span), i = tensor_node(s, sl->gather, sl->gather_span);
-    if (node_is_none(x) || node_is_none(i)) return POISON;
-    uint32_t r = graph_shape(g, i).rank, n = graph_shape(g, x).rank;
-    if (r + n - 1 > RANK_MAX) return sema_unsupported(s, sl->gather_span, "so many axes");
-    Value y = value_tensor(s, g_gather(g, x, &i, &axis, 1, sl->gather_span));
-    uint32_t perm[RANK_MAX], k = 0;
-    for (uint32_t a = 0; a < axis; a++) perm[k++] = r + a;
-    for (uint32_t a = 0; a < r; a++) perm[k++] = a;
-    for (uint32_t a = axis; a + 1 < n; a++) perm[k++] = r + a;
-    return tensor_permute(s, y, perm, sl->gather_span);
+/* The index tensors go together by the broadcast rules of the language. */
+static bool same_indices(Sema *s, Slicing *sl, NodeId *index) {
+    for (uint32_t i = 1; i < sl->gathers; i++)
+        for (uint32_t k = 0; k < i; k++)
+            if (!broadcast_pair(s, sl->gather_span, "[...]", &sl->gather[k], &sl->gather[i]))
+                return false;
+    for (uint32_t i = 0; i < sl->gathers; i++) {
+        index[i] = tensor_node(s, sl->gather[i], sl->gather_span);
+        if (node_is_none(index[i])) return false;
+    }
+    return true;
 }
 
-static Value apply_slicing(Sema *s, Value v, const Slicing *sl, Span span) {
+/* gather puts the indices' shape first; move it to where the first of their axes was. */
+static Value gather_at(Sema *s, Value v, Slicing *sl) {
+    Graph *g = sema_graph(s);
+    NodeId x = tensor_node(s, v, sl->gather_span), index[RANK_MAX];
+    if (node_is_none(x) || !same_indices(s, sl, index)) return POISON;
+    uint32_t r = graph_shape(g, index[0]).rank, n = graph_shape(g, x).rank, first;
+    if (r + n - sl->gathers > RANK_MAX) {
+        sema_error(s, E_LIMIT, sl->gather_span, "more than %d axes", RANK_MAX);
+        return POISON;
+    }
+    first = sl->gather_axis[0];
+    NodeId y = g_gather(g, x, index, sl->gather_axis, sl->gathers, sl->gather_span);
+    uint32_t perm[RANK_MAX], k = 0;
+    for (uint32_t a = 0; a < first; a++) perm[k++] = r + a;
+    for (uint32_t a = 0; a < r; a++) perm[k++] = a;
+    for (uint32_t a = first; a + sl->gathers < n; a++) perm[k++] = r + a;
+    return tensor_permute(s, value_tensor(s, y), perm, sl->gather_span);
+}
+
+static Value apply_slicing(Sema *s, Value v, Slicing *sl, Span span) {
     Graph *g = sema_graph(s);
     Shape shape = tensor_shape(s, v);
     NodeId x = tensor_node(s, v, span);
@@ -147,19 +163,17 @@ static Value apply_slicing(Sema *s, Value v, const Slicing *sl, Span span) {
         for (uint32_t i = 0; i < shape.rank; i++) step[i] = 1;
         x = g_slice(g, x, sl->first, sl->extent, step, span);
     }
-    uint32_t axis = 0;
     if (sl->dropped) {
         Shape to = {.rank = 0};
+        uint32_t next = 0;
         for (uint32_t i = 0; i < shape.rank; i++) {
-            if ((int32_t)i == sl->gather_axis) axis = to.rank;
+            if (next < sl->gathers && i == sl->gather_axis[next]) sl->gather_axis[next++] = to.rank;
             if (!sl->drop[i]) to.dims[to.rank++] = sl->extent[i];
         }
         x = g_reshape(g, x, &to, span);
-    } else if (sl->gather_axis >= 0) {
-        axis = (uint32_t)sl->gather_axis;
     }
     Value y = value_tensor(s, x);
-    return sl->gather_axis >= 0 ? gather_at(s, y, sl, axis) : y;
+    return sl->gathers ? gather_at(s, y, sl) : y;
 }
 
 static Value tensor_index(Sema *s, const Node *e, Value v) {
@@ -173,7 +187,7 @@ static Value tensor_index(Sema *s, const Node *e, Value v) {
         sema_error(s, E_RANK, e->span, "%u indices for %s", given, shape_string(s, &shape, v.decl));
         return POISON;
     }
-    Slicing sl = {.gather_axis = -1};
+    Slicing sl = {.gathers = 0};
     for (uint32_t i = 1; i < e->count; i++) {
         const Node *at = e->kids[i];
         if (at->kind == NODE_ELLIPSIS) {

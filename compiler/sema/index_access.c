@@ -1,4 +1,4 @@
-/* Index notation, continued: accesses `table[ids[b], j]` and reductions `sum[i](...)`. */
+/* Index notation, continued: accesses `table[ids[b], j]`, `x[i*s + r]`, `x[i, i]`, `x[b, 1:]`. */
 #include "compiler/sema/index_space.h"
 
 /* ------------------------------------------------------------------ accesses */
@@ -10,15 +10,6 @@ typedef struct Access {
     Indexed index[RANK_MAX]; /* that tensor */
     bool gathers;
 } Access;
-
-/* An index name outside of a bracket of its own: `i + 1`, `2*i + r`. */
-static bool is_affine(const IndexSpace *ix, const Node *e) {
-    if (!e || e->kind == NODE_INDEX) return false;
-    if (e->kind == NODE_NAME) return index_label(ix, e->name) >= 0;
-    for (uint32_t i = 0; i < e->count; i++)
-        if (is_affine(ix, e->kids[i])) return true;
-    return false;
-}
 
 /* A fixed position: the axis goes. */
 static bool fix_axis(IndexSpace *ix, Access *a, Value at, uint32_t axis, Span span) {
@@ -53,18 +44,48 @@ static bool fix_axis(IndexSpace *ix, Access *a, Value at, uint32_t axis, Span sp
     return true;
 }
 
+/* `i`: the whole axis, or as much of it as `where` asks for. */
+static bool label_axis(IndexSpace *ix, Access *a, uint32_t label, Span span) {
+    NodeId x = tensor_node(ix->s, a->t, span);
+    if (node_is_none(x)) return false;
+    DimId first = dim_const(ix->s->program->dims, 0);
+    x = index_slice(ix->s, x, a->rank, first, ix->labels[label].size, 1, span);
+    a->t = value_tensor(ix->s, x);
+    a->label[a->rank++] = (int32_t)label;
+    return true;
+}
+
+/* `a:b`: the next axis of the row `...`. */
+static bool slice_axis(IndexSpace *ix, Access *a, const Node *at, uint32_t row) {
+    Sema *s = ix->s;
+    DimId first, extent;
+    NodeId x = tensor_node(s, a->t, at->span);
+    if (node_is_none(x)) return false;
+    DimId size = tensor_shape(s, a->t).dims[a->rank];
+    if (!eval_slice(s, at, size, &first, &extent)) return false;
+    a->t = value_tensor(s, index_slice(s, x, a->rank, first, extent, 1, at->span));
+    a->label[a->rank++] = (int32_t)ix->row[row];
+    return true;
+}
+
+static bool affine_axis(IndexSpace *ix, Access *a, const Affine *f, const Node *at, bool *done) {
+    DimId size = tensor_shape(ix->s, a->t).dims[a->rank];
+    uint32_t labels[RANK_MAX];
+    if (!index_fits(ix, f, size, at)) return false;
+    *done = index_split(ix, f, &a->t, a->rank, labels, at->span);
+    for (uint32_t i = 0; *done && i < f->count; i++) a->label[a->rank++] = (int32_t)labels[i];
+    return true;
+}
+
 static bool read_position(IndexSpace *ix, Access *a, const Node *at) {
     Sema *s = ix->s;
     int32_t label = at->kind == NODE_NAME ? index_label(ix, at->name) : -1;
-    if (label >= 0) {
-        a->label[a->rank++] = label;
-        return true;
-    }
-    if (at->kind == NODE_RANGE || is_affine(ix, at)) {
-        sema_unsupported(s, at->span,
-                         at->kind == NODE_RANGE ? "a slice in an index statement"
-                                                : "arithmetic on an index");
-        return false;
+    Affine f;
+    if (label >= 0) return label_axis(ix, a, (uint32_t)label, at->span);
+    if (index_is_affine(ix, at, &f)) {
+        bool done;
+        if (!affine_axis(ix, a, &f, at, &done)) return false;
+        if (done) return true;
     }
     Indexed v = index_eval(ix, at);
     if (ix->failed) return false;
@@ -79,6 +100,20 @@ static bool read_position(IndexSpace *ix, Access *a, const Node *at) {
     a->index[a->rank] = v;
     a->label[a->rank++] = -1;
     a->gathers = true;
+    return true;
+}
+
+static bool read_positions(IndexSpace *ix, const Node *e, Access *a, uint32_t row_axes) {
+    for (uint32_t i = 1, row = 0; i < e->count; i++) {
+        const Node *at = e->kids[i];
+        if (at->kind == NODE_RANGE) {
+            if (!slice_axis(ix, a, at, row++)) return false;
+        } else if (at->kind == NODE_ELLIPSIS) {
+            for (uint32_t k = 0; k < row_axes; k++) a->label[a->rank++] = (int32_t)ix->row[row++];
+        } else if (!read_position(ix, a, at)) {
+            return false;
+        }
+    }
     return true;
 }
 
@@ -104,14 +139,59 @@ static bool read_access(IndexSpace *ix, const Node *e, Access *a) {
                    shape_string(s, &shape, a->t.decl));
         return false;
     }
-    for (uint32_t i = 1; i < e->count; i++) {
-        if (e->kids[i]->kind != NODE_ELLIPSIS) {
-            if (!read_position(ix, a, e->kids[i])) return false;
-            continue;
-        }
-        for (uint32_t k = 0; k < shape.rank - fixed; k++) a->label[a->rank++] = (int32_t)ix->row[k];
+    if (node_is_none(tensor_node(s, a->t, e->span))) return false;
+    return read_positions(ix, e, a, shape.rank - fixed);
+}
+
+/* ------------------------------------------------------------------ one index twice */
+
+/* x[i, i] of constant size n: element i of the merged axes is i·(n + 1). The second axis goes. */
+static void take_diagonal(IndexSpace *ix, Access *a, uint32_t first, uint32_t second, Span span) {
+    Sema *s = ix->s;
+    Graph *g = sema_graph(s);
+    DimTable *t = s->program->dims;
+    NodeId x = a->t.as.tensor.node;
+    uint32_t perm[RANK_MAX], n = 0;
+    for (uint32_t i = 0; i < a->rank; i++) {
+        if (i == second) continue;
+        perm[n++] = i;
+        if (i == first) perm[n++] = second;
     }
-    return true;
+    x = g_permute(g, x, perm, span);
+    Shape shape = graph_shape(g, x), to = {.rank = 0};
+    DimId size = shape.dims[first];
+    for (uint32_t i = 0; i < shape.rank; i++) {
+        if (i == first + 1) continue;
+        to.dims[to.rank++] = i == first ? dim_mul(t, size, size) : shape.dims[i];
+    }
+    x = g_reshape(g, x, &to, span);
+    x = index_slice(s, x, first, dim_const(t, 0), size, dim_value(t, size) + 1, span);
+    a->t = value_tensor(s, x);
+    for (uint32_t i = second; i + 1 < a->rank; i++) {
+        a->label[i] = a->label[i + 1];
+        a->index[i] = a->index[i + 1];
+    }
+    a->rank--;
+}
+
+/* Elsewhere the second place is gathered at the index's own number. */
+static void settle_repeats(IndexSpace *ix, Access *a, Span span) {
+    Sema *s = ix->s;
+    for (uint32_t i = 0; i < a->rank; i++)
+        for (uint32_t k = i + 1; a->label[i] >= 0 && k < a->rank; k++) {
+            if (a->label[k] != a->label[i]) continue;
+            uint32_t label = (uint32_t)a->label[i];
+            DimId size = ix->labels[label].size;
+            if (dim_is_const(s->program->dims, size) && dim_value(s->program->dims, size) > 0) {
+                take_diagonal(ix, a, i, k--, span);
+                continue;
+            }
+            Shape shape = {.rank = 1, .dims = {size}};
+            a->index[k] = (Indexed){.rank = 1, .labels = {label}};
+            a->index[k].v = value_tensor(s, g_iota(sema_graph(s), DTYPE_I32, &shape, 0, span));
+            a->label[k] = -1;
+            a->gathers = true;
+        }
 }
 
 /* Axes with a tensor index, and axes whose index that tensor also has, are gathered together. */
@@ -136,7 +216,10 @@ static Indexed gather_access(IndexSpace *ix, Access *a, Span span) {
     for (uint32_t i = 0; i < a->rank; i++) {
         int32_t label = a->label[i];
         if (label >= 0 && !index_has(shared, ns, (uint32_t)label)) {
-            if (n == RANK_MAX) return index_fail(ix);
+            if (n == RANK_MAX) {
+                sema_error(s, E_LIMIT, span, "more than %d axes", RANK_MAX);
+                return index_fail(ix);
+            }
             labels[n++] = (uint32_t)label;
             continue;
         }
@@ -160,219 +243,9 @@ static Indexed gather_access(IndexSpace *ix, Access *a, Span span) {
 Indexed index_access(IndexSpace *ix, const Node *e) {
     Access *a = ARENA_NEW(ix->s->arena, Access);
     if (!read_access(ix, e, a)) return index_fail(ix);
+    settle_repeats(ix, a, e->span);
     if (a->gathers) return gather_access(ix, a, e->span);
     uint32_t labels[RANK_MAX];
     for (uint32_t i = 0; i < a->rank; i++) labels[i] = (uint32_t)a->label[i];
     return index_sorted(ix, a->t, labels, a->rank, e->span);
-}
-
-/* ------------------------------------------------------------------ reductions */
-
-typedef struct ReductionName {
-    const char *name;
-    Op op;
-    bool mean;
-} ReductionName;
-static const ReductionName REDUCTIONS[] = {{"sum", OP_SUM, false},
-                                           {"mean", OP_SUM, true},
-                                           {"max", OP_REDUCE_MAX, false},
-                                           {"min", OP_REDUCE_MIN, false}};
-
-static const ReductionName *reduction(const char *name) {
-    for (size_t i = 0; i < sizeof REDUCTIONS / sizeof *REDUCTIONS; i++)
-        if (strcmp(REDUCTIONS[i].name, name) == 0) return &REDUCTIONS[i];
-    return NULL;
-}
-
-bool index_is_reduction(Sema *s, const Node *e) {
-    const Node *callee = node_kid(e, 0);
-    const Node *name = callee && callee->kind == NODE_INDEX ? node_kid(callee, 0) : NULL;
-    if (!name || name->kind != NODE_NAME || !reduction(name->name->text)) return false;
-    Binding *b = scope_find(s->scope, name->name);
-    return !b || (b->def && b->def->kind == NODE_FN);
-}
-
-enum { FACTOR_MAX = 16 };
-typedef struct Product {
-    Indexed factors[FACTOR_MAX];
-    uint32_t count;
-    VEC(Value) scalars; /* without indices: multiplied in at the end */
-    const Node *node;
-} Product;
-
-static bool flatten(IndexSpace *ix, const Node *e, Product *p) {
-    if (e->kind == NODE_BINARY && strcmp(e->name->text, "*") == 0)
-        return flatten(ix, node_kid(e, 0), p) && flatten(ix, node_kid(e, 1), p);
-    Indexed v = index_eval(ix, e);
-    if (ix->failed) return false;
-    if (v.rank == 0) {
-        vec_push(ix->s->arena, &p->scalars, v.v);
-        return true;
-    }
-    if (p->count == FACTOR_MAX) {
-        sema_error(ix->s, E_LIMIT, e->span, "a product of more than %d factors", FACTOR_MAX);
-        ix->failed = true;
-        return false;
-    }
-    p->factors[p->count++] = v;
-    return true;
-}
-
-/* Sums axes of one value away. */
-static Indexed reduce_axes(IndexSpace *ix, Indexed a, Op op, const uint32_t *gone, uint32_t count,
-                           Span span) {
-    uint32_t axes[RANK_MAX], n = 0, k = 0;
-    if (ix->failed) return a;
-    for (uint32_t i = 0; i < a.rank; i++) {
-        if (index_has(gone, count, a.labels[i]))
-            axes[n++] = i;
-        else
-            a.labels[k++] = a.labels[i];
-    }
-    a.rank = k;
-    NodeId x = tensor_node(ix->s, a.v, span);
-    if (n == 0 || node_is_none(x)) return a;
-    a.v = value_tensor(ix->s, g_reduce(sema_graph(ix->s), op, x, axes, n, span));
-    return a;
-}
-
-static Indexed multiply(IndexSpace *ix, Indexed a, Indexed b, const Node *e) {
-    Indexed r = {.rank = index_union(a.labels, a.rank, b.labels, b.rank, r.labels)};
-    Value x = index_spread(ix, a, r.labels, r.rank, e->span);
-    Value y = index_spread(ix, b, r.labels, r.rank, e->span);
-    r.v = op_binary(ix->s, e, "*", x, y);
-    return value_is_poison(r.v) ? index_fail(ix) : r;
-}
-
-/* One binary step of a product: labels in `gone` end here. They run in the order of sum[...]. */
-static Indexed contract_two(IndexSpace *ix, Indexed a, Indexed b, const uint32_t *gone,
-                            uint32_t ngone, const Node *e) {
-    Sema *s = ix->s;
-    uint32_t only_a[RANK_MAX], only_b[RANK_MAX], both[RANK_MAX], na = 0, nb = 0, n = 0;
-    for (uint32_t i = 0; i < ngone; i++) {
-        bool in_a = index_has(a.labels, a.rank, gone[i]),
-             in_b = index_has(b.labels, b.rank, gone[i]);
-        if (in_a && in_b)
-            both[n++] = gone[i];
-        else if (in_a)
-            only_a[na++] = gone[i];
-        else if (in_b)
-            only_b[nb++] = gone[i];
-    }
-    a = reduce_axes(ix, a, OP_SUM, only_a, na, e->span);
-    b = reduce_axes(ix, b, OP_SUM, only_b, nb, e->span);
-    if (n == 0) return multiply(ix, a, b, e);
-    if (!unify_dtype(s, e->span, "*", &a.v, &b.v)) return index_fail(ix);
-    Indexed r = {.rank = 0};
-    uint32_t merged[RANK_MAX];
-    uint32_t m = index_union(a.labels, a.rank, b.labels, b.rank, merged);
-    for (uint32_t i = 0; i < m; i++)
-        if (!index_has(both, n, merged[i])) r.labels[r.rank++] = merged[i];
-    NodeId x = tensor_node(s, a.v, e->span), y = tensor_node(s, b.v, e->span);
-    if (node_is_none(x) || node_is_none(y)) return index_fail(ix);
-    r.v = value_tensor(
-        s, g_contract(sema_graph(s), x, a.labels, y, b.labels, r.labels, r.rank, both, n, e->span));
-    return r;
-}
-
-/* Left to right; an index that is summed ends at the last factor that has it. */
-static Indexed contract_product(IndexSpace *ix, Product *p, const uint32_t *summed, uint32_t count,
-                                const Node *e) {
-    Indexed acc = p->factors[0];
-    for (uint32_t i = 1; i < p->count && !ix->failed; i++) {
-        uint32_t gone[RANK_MAX], n = 0;
-        for (uint32_t k = 0; k < count; k++) {
-            bool later = false;
-            for (uint32_t j = i + 1; j < p->count; j++)
-                later |= index_has(p->factors[j].labels, p->factors[j].rank, summed[k]);
-            if (!later) gone[n++] = summed[k];
-        }
-        acc = contract_two(ix, acc, p->factors[i], gone, n, e);
-    }
-    return acc;
-}
-
-static bool all_float(Sema *s, const Product *p) {
-    for (uint32_t i = 0; i < p->count; i++)
-        if (!dtype_is_float(tensor_dtype(s, p->factors[i].v))) return false;
-    return true;
-}
-
-/* The labels that `sum[i, ...]` names. */
-static uint32_t reduced_labels(IndexSpace *ix, const Node *names, const uint32_t *own,
-                               uint32_t *out) {
-    uint32_t n = 0;
-    for (uint32_t i = 1; i < names->count; i++) {
-        bool row = names->kids[i]->kind == NODE_ELLIPSIS;
-        for (uint32_t k = 0; k < (row ? ix->row_rank : 1) && n < RANK_MAX; k++)
-            out[n++] = row ? ix->row[k] : own[i];
-    }
-    return n;
-}
-
-static Indexed reduced_value(IndexSpace *ix, const Node *arg, const ReductionName *r,
-                             const uint32_t *summed, uint32_t count) {
-    Product *p = ARENA_NEW(ix->s->arena, Product);
-    bool product = r->op == OP_SUM && arg->kind == NODE_BINARY && arg->name->text[0] == '*';
-    if (!product) return reduce_axes(ix, index_eval(ix, arg), r->op, summed, count, arg->span);
-    if (!flatten(ix, arg, p)) return index_fail(ix);
-    Indexed v;
-    if (p->count >= 2 && all_float(ix->s, p)) {
-        v = contract_product(ix, p, summed, count, arg);
-    } else {
-        v = p->count ? p->factors[0] : (Indexed){.v = value_int(1)};
-        for (uint32_t i = 1; i < p->count && !ix->failed; i++)
-            v = multiply(ix, v, p->factors[i], arg);
-        if (!ix->failed) v = reduce_axes(ix, v, OP_SUM, summed, count, arg->span);
-    }
-    for (uint32_t i = 0; i < p->scalars.len && !ix->failed; i++) {
-        v.v = op_binary(ix->s, arg, "*", v.v, p->scalars.data[i]);
-        if (value_is_poison(v.v)) return index_fail(ix);
-    }
-    return v;
-}
-
-static bool ranges_known(IndexSpace *ix, const uint32_t *labels, uint32_t count, Span span) {
-    for (uint32_t i = 0; i < count; i++) {
-        if (ix->labels[labels[i]].known) continue;
-        const Label *l = &ix->labels[labels[i]];
-        sema_error(ix->s, E_INDEX, span, "index `%s` has no range",
-                   l->name ? l->name->text : "...");
-        return false;
-    }
-    return true;
-}
-
-Indexed index_reduce(IndexSpace *ix, const Node *e) {
-    Sema *s = ix->s;
-    const Node *names = node_kid(e, 0);
-    const ReductionName *r = reduction(node_kid(names, 0)->name->text);
-    const Node *arg = e->count == 2 ? node_kid(e->kids[1], 0) : NULL;
-    uint32_t *own = ARENA_ARRAY(s->arena, uint32_t, names->count + 1), summed[RANK_MAX];
-    uint32_t first = ix->count;
-    if (!arg) {
-        sema_error(s, E_ARGUMENT, e->span, "`%s[...]` takes one expression", r->name);
-        return index_fail(ix);
-    }
-    for (uint32_t i = 1; i < names->count; i++) {
-        const Node *at = names->kids[i];
-        if (at->kind == NODE_NAME) {
-            own[i] = index_add(ix, at->name, at->span);
-        } else if (at->kind != NODE_ELLIPSIS) {
-            sema_error(s, E_INDEX, at->span, "the brackets of `%s` hold names of indices", r->name);
-            return index_fail(ix);
-        }
-    }
-    index_ranges(ix, arg);
-    if (ix->failed) return index_fail(ix);
-    uint32_t count = reduced_labels(ix, names, own, summed);
-    if (!ranges_known(ix, summed, count, names->span)) return index_fail(ix);
-    Indexed v = reduced_value(ix, arg, r, summed, count);
-    for (uint32_t i = first; i < ix->count; i++) ix->labels[i].active = false;
-    if (ix->failed || !r->mean) return v;
-    DimId size = dim_const(s->program->dims, 1);
-    for (uint32_t i = 0; i < count; i++)
-        size = dim_mul(s->program->dims, size, ix->labels[summed[i]].size);
-    v.v = op_binary(s, e, "/", v.v, value_dim(s, size));
-    return value_is_poison(v.v) ? index_fail(ix) : v;
 }

@@ -11,6 +11,29 @@ int32_t index_label(const IndexSpace *ix, Sym name) {
     return -1;
 }
 
+/* `where i < n`: gives label its range. */
+static void where_range(IndexSpace *ix, uint32_t label) {
+    Sema *s = ix->s;
+    Label *l = &ix->labels[label];
+    for (uint32_t i = 0; ix->where && l->name && i < ix->where->count; i++) {
+        const Node *c = ix->where->kids[i], *name = node_kid(c, 0);
+        if (c->kind != NODE_BINARY || strcmp(c->name->text, "<") != 0 || name->kind != NODE_NAME ||
+            name->name != l->name)
+            continue;
+        ix->where_used[i] = true;
+        Value v = eval(s, node_kid(c, 1));
+        if (value_as_dim(s, v, &l->size)) {
+            l->known = l->given = true;
+            l->size_text = node_text(s, node_kid(c, 1));
+            l->where = node_text(s, c);
+            continue;
+        }
+        if (!value_is_poison(v))
+            sema_error(s, E_INDEX, c->span, "the range of an index must be a size");
+        ix->failed = true;
+    }
+}
+
 uint32_t index_add(IndexSpace *ix, Sym name, Span span) {
     if (ix->count == LABEL_MAX) {
         sema_error(ix->s, E_LIMIT, span, "an index statement with more than %d indices", LABEL_MAX);
@@ -18,6 +41,7 @@ uint32_t index_add(IndexSpace *ix, Sym name, Span span) {
         return LABEL_MAX - 1;
     }
     ix->labels[ix->count] = (Label){.name = name, .active = name != NULL, .span = span};
+    where_range(ix, ix->count);
     return ix->count++;
 }
 
@@ -59,6 +83,9 @@ static void set_range(IndexSpace *ix, uint32_t label, DimId size, const char *si
         return;
     }
     if (dim_same(l->size, size)) return;
+    DimTable *t = s->program->dims;
+    DimId spare = dim_sub(t, size, l->size);
+    if (l->given && (!dim_is_const(t, spare) || dim_value(t, spare) >= 0)) return;
     Diag *d = sema_error(s, E_INDEX, at, "index `%s` ranges over %s in `%s` but over %s in `%s`",
                          l->name ? l->name->text : "...", l->size_text, l->where, size_text, where);
     if (decl && !span_in_prelude(s, decl->span)) diag_label(d, decl->span, "declared here");
@@ -90,22 +117,36 @@ static uint32_t row_label(IndexSpace *ix, uint32_t k, uint32_t rank, const Node 
 
 static void access_ranges(IndexSpace *ix, const Node *e) {
     Sema *s = ix->s;
-    for (uint32_t i = 1; i < e->count; i++) index_ranges(ix, e->kids[i]);
+    for (uint32_t i = 1; i < e->count; i++)
+        if (e->kids[i]->kind != NODE_RANGE) index_ranges(ix, e->kids[i]);
     Value t = eval(s, node_kid(e, 0));
     if (value_is_poison(t)) ix->failed = true;
     if (t.kind != V_TENSOR) return; /* the second walk says so */
     Shape shape = tensor_shape(s, t);
     uint32_t fixed = 0, axis = 0;
-    for (uint32_t i = 1; i < e->count; i++) fixed += e->kids[i]->kind != NODE_ELLIPSIS;
+    uint32_t slices = 0, row = 0;
+    for (uint32_t i = 1; i < e->count; i++) {
+        fixed += e->kids[i]->kind != NODE_ELLIPSIS;
+        slices += e->kids[i]->kind == NODE_RANGE;
+    }
     if (fixed > shape.rank || (fixed < shape.rank && fixed + 1 == e->count)) return;
+    uint32_t rank = shape.rank - fixed + slices; /* of the row */
     for (uint32_t i = 1; i < e->count; i++) {
         const Node *at = e->kids[i];
         if (at->kind == NODE_ELLIPSIS) {
-            uint32_t rank = shape.rank - fixed;
-            for (uint32_t k = 0; k < rank && !ix->failed; k++, axis++)
-                set_range(ix, row_label(ix, k, rank, at), shape.dims[axis],
+            for (uint32_t k = 0; k < shape.rank - fixed && !ix->failed; k++, axis++)
+                set_range(ix, row_label(ix, row++, rank, at), shape.dims[axis],
                           axis_text(s, &t, &shape, axis), e, at->span, t.decl);
             if (rank == 0) row_label(ix, 0, 0, at);
+            continue;
+        }
+        if (at->kind == NODE_RANGE && !ix->failed) {
+            DimId first, extent;
+            if (eval_slice(s, at, shape.dims[axis++], &first, &extent))
+                set_range(ix, row_label(ix, row++, rank, at), extent, node_text(s, at), e, at->span,
+                          t.decl);
+            else
+                ix->failed = true;
             continue;
         }
         int32_t label = at->kind == NODE_NAME ? index_label(ix, at->name) : -1;
@@ -135,28 +176,13 @@ void index_ranges(IndexSpace *ix, const Node *e) {
     for (uint32_t i = e->kind == NODE_CALL ? 1 : 0; i < e->count; i++) index_ranges(ix, e->kids[i]);
 }
 
-/* `where i < n, j < m` */
-static void where_ranges(IndexSpace *ix, const Node *where) {
-    for (uint32_t i = 0; where && i < where->count; i++) {
-        const Node *c = where->kids[i], *name = node_kid(c, 0);
-        int32_t label = -1;
-        if (c->kind == NODE_BINARY && strcmp(c->name->text, "<") == 0 && name->kind == NODE_NAME)
-            label = index_label(ix, name->name);
-        if (label < 0) {
-            Diag *d = sema_error(ix->s, E_INDEX, c->span, "`where` gives the range of an index");
-            diag_help(d, "`where i < n`");
-            ix->failed = true;
-            continue;
-        }
-        DimId size;
-        Value v = eval(ix->s, node_kid(c, 1));
-        if (value_as_dim(ix->s, v, &size)) {
-            set_range(ix, (uint32_t)label, size, node_text(ix->s, node_kid(c, 1)), c, c->span,
-                      NULL);
-            continue;
-        }
-        if (!value_is_poison(v))
-            sema_error(ix->s, E_INDEX, c->span, "the range of an index must be a size");
+/* Every condition has given some index its range. */
+static void where_all_used(IndexSpace *ix) {
+    for (uint32_t i = 0; ix->where && i < ix->where->count && !ix->failed; i++) {
+        if (ix->where_used[i]) continue;
+        const Node *c = ix->where->kids[i];
+        Diag *d = sema_error(ix->s, E_INDEX, c->span, "`where` gives the range of an index");
+        diag_help(d, "`where i < n`, with an index of this statement");
         ix->failed = true;
     }
 }
@@ -319,11 +345,11 @@ static Indexed call(IndexSpace *ix, const Node *e) {
     return call_elementwise(ix, e, f, &args, given);
 }
 
-static bool mentions_index(const IndexSpace *ix, const Node *e) {
+bool index_mentions(const IndexSpace *ix, const Node *e) {
     if (!e) return false;
     if (e->kind == NODE_NAME && index_label(ix, e->name) >= 0) return true;
     for (uint32_t i = 0; i < e->count; i++)
-        if (mentions_index(ix, e->kids[i])) return true;
+        if (index_mentions(ix, e->kids[i])) return true;
     return false;
 }
 
@@ -341,7 +367,7 @@ Indexed index_eval(IndexSpace *ix, const Node *e) {
     case NODE_UNARY: r = unary(ix, e); break;
     case NODE_CALL: r = call(ix, e); break;
     default:
-        if (mentions_index(ix, e)) {
+        if (index_mentions(ix, e)) {
             sema_unsupported(ix->s, e->span, "this expression over indices");
             r = index_fail(ix);
         } else {
@@ -417,6 +443,8 @@ void exec_index_assign(Sema *s, const Node *stmt, const Node *target, const Node
     IndexSpace *ix = ARENA_NEW(s->arena, IndexSpace);
     uint32_t *own = ARENA_ARRAY(s->arena, uint32_t, target->count + 1);
     ix->s = s;
+    ix->where = where;
+    ix->where_used = ARENA_ARRAY(s->arena, bool, (where ? where->count : 0) + 1);
     for (uint32_t i = 1; i < target->count; i++) {
         const Node *at = target->kids[i];
         if (at->kind == NODE_NAME) {
@@ -427,11 +455,11 @@ void exec_index_assign(Sema *s, const Node *stmt, const Node *target, const Node
         }
     }
     index_ranges(ix, value);
-    where_ranges(ix, where);
     uint32_t labels[RANK_MAX], rank;
     Value v = POISON;
     if (!ix->failed && left_labels(ix, target, own, labels, &rank)) {
         Indexed r = index_eval(ix, value);
+        where_all_used(ix);
         if (!ix->failed) v = statement_value(ix, r, labels, rank, stmt->span);
     }
     scope_assign(s, name->name, v, name->span);

@@ -91,10 +91,7 @@ static void use_name(Resolver *r, const Node *n) {
 /* ------------------------------------------------------------------ expressions */
 
 static bool is_reduction_name(const Node *n) {
-    static const char *const names[] = {"sum", "mean", "max", "min", NULL};
-    for (const char *const *p = names; n && n->kind == NODE_NAME && *p; p++)
-        if (strcmp(*p, n->name->text) == 0) return true;
-    return false;
+    return n && n->kind == NODE_NAME && index_reduction_name(n->name->text);
 }
 
 static void visit_call(Resolver *r, const Node *n) {
@@ -157,6 +154,28 @@ static void declare_targets(Resolver *r, const Node *t) {
         declare(r, node_kid(t, 0)->name, node_kid(t, 0)->span);
 }
 
+/* Whether a `sum[name]` or its like stands in n. */
+static bool reduces_over(const Node *n, Sym name) {
+    if (!n) return false;
+    if (n->kind == NODE_INDEX && is_reduction_name(node_kid(n, 0)))
+        for (uint32_t i = 1; i < n->count; i++)
+            if (n->kids[i]->kind == NODE_NAME && n->kids[i]->name == name) return true;
+    for (uint32_t i = 0; i < n->count; i++)
+        if (reduces_over(n->kids[i], name)) return true;
+    return false;
+}
+
+/* `where i < n`: i may be an index of a reduction inside the value. */
+static void visit_where(Resolver *r, const Node *where, const Node *value) {
+    for (uint32_t i = 0; where && i < where->count; i++) {
+        const Node *c = where->kids[i], *name = node_kid(c, 0);
+        if (c->kind == NODE_BINARY && name->kind == NODE_NAME && reduces_over(value, name->name))
+            visit(r, node_kid(c, 1));
+        else
+            visit(r, c);
+    }
+}
+
 static void visit_assign(Resolver *r, const Node *n) {
     const Node *targets = node_kid(n, 0);
     Scope *outer = r->scope;
@@ -168,7 +187,7 @@ static void visit_assign(Resolver *r, const Node *n) {
                 declare(r, index->kids[i]->name, index->kids[i]->span);
     }
     visit(r, node_kid(n, 1));
-    visit(r, node_kid(n, 2));
+    visit_where(r, node_kid(n, 2), node_kid(n, 1));
     r->scope = outer;
     /* inside `if` and `repeat`, an outer name is rebound; a new one stays inside */
     declare_targets(r, targets);
