@@ -218,6 +218,13 @@ static Value is_class(Sema *s, const BuiltinCall *c) {
     return value_tensor(s, g_binary(g, OP_EQUAL, at, wide, c->span));
 }
 
+/* is_zero(x): the number 0, known at compile time. What a definition asks before it spends anything
+ * on a setting that is off; a tensor (a schedule) is on. */
+static Value is_zero(Sema *s, const BuiltinCall *c) {
+    (void)s;
+    return value_bool(c->args[0].kind == V_NUM && value_number(c->args[0]) == 0);
+}
+
 const Builtin BUILTINS_MATH[] = {{"exp", "x", unary, OP_EXP},
                                  {"log", "x", unary, OP_LOG},
                                  {"expm1", "x", unary, OP_EXPM1},
@@ -240,4 +247,5 @@ const Builtin BUILTINS_MATH[] = {{"exp", "x", unary, OP_EXP},
                                  {"argmax", "x, axis?, keep?", argmax, OP_ARGMAX},
                                  {"argmin", "x, axis?, keep?", argmax, OP_MIN},
                                  {"is_class", "ids, k", is_class, 0},
+                                 {"is_zero", "x", is_zero, 0},
                                  {NULL, NULL, NULL, 0}};

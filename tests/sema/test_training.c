@@ -149,9 +149,10 @@ START_TEST(batchnorm_trains_and_infers) {
     near(scalar(&out[0]), -1 / sqrt(1 + 1e-5), 1e-6);
     ck_assert(scalar(&out[0]) == scalar(&out[1]));
     near(machine_slot(&m, "m.batchnorm1.running_mean")[1], 0.1 * 20, 1e-5);
-    near(machine_slot(&m, "m.batchnorm1.running_var")[1], 0.9 + 0.1 * 100, 1e-4);
+    near(machine_slot(&m, "m.batchnorm1.running_var")[1], 0.9 + 0.1 * 200,
+         1e-4); /* 100 * 2 / (2 - 1) */
     out = machine_run(&m, "apply", 2, in);
-    near(((float *)out[0].data)[1], (10 - 2) / sqrt(10.9 + 1e-5), 1e-4);
+    near(((float *)out[0].data)[1], (10 - 2) / sqrt(20.9 + 1e-5), 1e-4);
     machine_close(&m);
 }
 END_TEST
