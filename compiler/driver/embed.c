@@ -1,6 +1,7 @@
 /* bmc.h: the pipeline for a program that embeds bmc. A session without options and streams. */
 #include "compiler/driver/file_output.h"
 #include "compiler/driver/pipeline.h"
+#include "compiler/driver/use_file.h"
 #include "compiler/include/bmc.h"
 #include <setjmp.h>
 #include <stdlib.h>
@@ -44,7 +45,8 @@ static void set_options(BmcModel *m, const BmcOptions *o) {
 /* text NULL: read the file. */
 static bool compile(BmcModel *m, const char *name, const char *text, size_t len) {
     Session *s = &m->session;
-    if (text == NULL) text = file_read(s->ctx, name, EMBED_SOURCE_LIMIT_BYTES, &len);
+    bool in_file = text == NULL;
+    if (in_file) text = file_read(s->ctx, name, EMBED_SOURCE_LIMIT_BYTES, &len);
     if (text == NULL) return false;
     if (len > EMBED_SOURCE_LIMIT_BYTES) {
         session_error(s, E_LIMIT, "`%s` is larger than %d bytes", name, EMBED_SOURCE_LIMIT_BYTES);
@@ -52,6 +54,11 @@ static bool compile(BmcModel *m, const char *name, const char *text, size_t len)
     }
     uint32_t file = sources_add(s->ctx->sources, name, text, (uint32_t)len, 0);
     pipeline_begin(&m->pipeline, s, file, session_stem(s, name), SEMA_ALL);
+    if (in_file) {
+        m->pipeline.sema.open_file = use_file_open;
+        m->pipeline.sema.open_user = s;
+        m->pipeline.sema.identity = use_file_identity(s, name);
+    }
     return pipeline_run(&m->pipeline, PASS_jit);
 }
 

@@ -1,5 +1,6 @@
 /* The loop over passes.def. */
 #include "compiler/driver/pipeline.h"
+#include "compiler/driver/use_file.h"
 #include "compiler/syntax/syntax.h"
 #include <time.h>
 
@@ -27,6 +28,9 @@ bool pipeline_open(Pipeline *p, Session *s, const char *path, uint32_t roots) {
         s->options.command == COMMAND_build ? s->options.value[OPTION_output] : NULL;
     const char *named = output && strcmp(output, "-") != 0 ? output : path;
     pipeline_begin(p, s, session_read(s, path), session_stem(s, named), roots);
+    p->sema.open_file = use_file_open;
+    p->sema.open_user = s;
+    p->sema.identity = use_file_identity(s, path);
     return p->file != 0;
 }
 

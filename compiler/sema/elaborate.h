@@ -14,6 +14,7 @@ typedef struct Scope Scope;
 typedef struct Instance Instance;
 typedef struct Builtin Builtin;
 typedef struct DataBlock DataBlock;
+typedef struct UsedFile UsedFile;
 
 /* ------------------------------------------------------------------ values */
 
@@ -258,6 +259,7 @@ struct Sema {
     Program *program;
     const Node *file;
     Scope *prelude, *user;
+    VEC(UsedFile *) used; /* the main file first */
     /* where elaboration stands */
     Scope *scope;
     Frame *frame;
@@ -455,6 +457,16 @@ static inline Graph *sema_graph(Sema *s) {
 }
 uint32_t slot_add(Sema *s, const Slot *slot, const SlotInfo *info);
 int32_t slot_find(Sema *s, Sym path);
+
+/* sema.c */
+void declare_file(Sema *s, const Node *file, Scope *scope); /* its names and those it uses */
+
+/* use_files.c */
+void use_main(Sema *s);
+void use_files(Sema *s, const Node *file, Scope *scope); /* reads and imports */
+Scope *use_scope(Sema *s, uint32_t file);                /* of a file; the prelude's, too */
+bool use_resolve(Sema *s);                               /* as resolve_file, of all files */
+const char *use_source(Sema *s);
 
 /* resolve.c: names, before anything is evaluated */
 /* False: a definition uses itself, elaboration would not end. */

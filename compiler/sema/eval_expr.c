@@ -68,7 +68,7 @@ Value read_slot(Sema *s, uint32_t slot, Span span) {
 
 static Value define_override(Sema *s, const Node *let, Value normal) {
     const char *text = NULL;
-    if (span_in_prelude(s, let->span)) return normal;
+    if (let->span.file != s->file->span.file) return normal; /* -D is for the main file */
     for (uint32_t i = 0; i < s->options->define_count; i++)
         if (strcmp(s->options->defines[i].name, let->name->text) == 0)
             text = s->options->defines[i].text;
@@ -131,6 +131,7 @@ static Value eval_definition(Sema *s, const Node *def, Scope *file) {
     case NODE_OPTIMIZER: return closure_value(s, V_OPTIMIZER, def, file);
     case NODE_MODEL: return model_instance(s, def, file);
     case NODE_DATA: {
+        if (file != s->user) return sema_unsupported(s, def->span, "a data block of a used file");
         DataBlock *d = data_find(s, def->name);
         return d ? (Value){.kind = V_DATA, .as.data = {.block = d, .split = -1}} : POISON;
     }
@@ -145,8 +146,11 @@ Value binding_value(Sema *s, Binding *b, Span span) {
         sema_error(s, E_RECURSION, span, "`%s` is defined by itself", b->name->text);
         return POISON;
     }
+    Scope *home = use_scope(s, b->def->span.file);
+    Binding *own = scope_find_here(home, b->name);
+    if (own && own != b) return binding_value(s, own, span); /* imported */
     b->state = 1;
-    Scope *scope = s->scope, *file = span_in_prelude(s, b->def->span) ? s->prelude : s->user;
+    Scope *scope = s->scope, *file = home;
     Frame *frame = s->frame, top = {.def = NULL};
     s->scope = file;
     s->frame = &top;

@@ -9,9 +9,9 @@ typedef struct Edge {
 } Edge;
 typedef struct Resolver {
     Sema *s;
-    Scope *scope;
-    const Node *def; /* the item being resolved */
-    uint32_t item;   /* its number among the file's items */
+    Scope *scope, *top; /* where it stands; the file's */
+    const Node *def;    /* the item being resolved */
+    uint32_t item;      /* its number among the file's items */
     const Node *file;
     bool columns_unknown; /* a block whose data is unknown: names may be columns */
     VEC(Edge) edges;
@@ -360,13 +360,13 @@ static void check_new_dims(Resolver *r, const Node *def, const Node *list) {
         const Node *dims = node_kid(list->kids[i], 0);
         for (uint32_t k = 0; dims && k < dims->count; k++) {
             const Node *e = dims->kids[k];
-            if (e->kind != NODE_NAME || e->name->len < 3 || scope_find(r->s->user, e->name) ||
+            if (e->kind != NODE_NAME || e->name->len < 3 || scope_find(r->top, e->name) ||
                 mentions(def, e->name) != 1)
                 continue;
             Nearest near = {.wanted = e->name->text};
-            for (uint32_t b = 0; b < r->s->user->names.len; b++)
-                if (r->s->user->names.data[b].def->kind == NODE_LET)
-                    nearest_offer(&near, r->s->user->names.data[b].name->text);
+            for (uint32_t b = 0; b < r->top->names.len; b++)
+                if (r->top->names.data[b].def->kind == NODE_LET)
+                    nearest_offer(&near, r->top->names.data[b].name->text);
             if (!near.best) continue;
             Diag *d = ctx_warning(r->s->ctx, W_NEW_DIM, e->span, "new dim `%s`; did you mean `%s`?",
                                   e->name->text, near.best);
@@ -555,7 +555,7 @@ static bool find_cycles(Resolver *r, uint32_t items) {
 }
 
 bool resolve_file(Sema *s, const Node *file, Scope *scope) {
-    Resolver r = {.s = s, .scope = scope, .file = file};
+    Resolver r = {.s = s, .scope = scope, .top = scope, .file = file};
     for (uint32_t i = 0; i < file->count; i++) {
         r.def = file->kids[i];
         r.item = i;

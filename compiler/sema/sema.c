@@ -11,10 +11,6 @@ static bool named_item(const Node *item) {
 static void declare_items(Sema *s, const Node *file, Scope *scope) {
     for (uint32_t i = 0; i < file->count; i++) {
         const Node *item = file->kids[i];
-        if (item->kind == NODE_USE) {
-            sema_unsupported(s, item->span, "`use`");
-            continue;
-        }
         if (!named_item(item)) continue;
         if (name_is_fixed(item->name->text))
             sema_error(s, E_DUPLICATE, item->name_span, "`%s` is a name of the language itself",
@@ -29,6 +25,11 @@ static void declare_items(Sema *s, const Node *file, Scope *scope) {
         Binding b = {.name = item->name, .span = item->name_span, .def = item};
         vec_push(s->arena, &scope->names, b);
     }
+}
+
+void declare_file(Sema *s, const Node *file, Scope *scope) {
+    declare_items(s, file, scope);
+    use_files(s, file, scope);
 }
 
 static void check_block_names(Sema *s, const Node *file) {
@@ -220,17 +221,18 @@ Program *sema_run(Context *ctx, const Node *file, const SemaOptions *options) {
     s->program = p;
     p->ctx = ctx;
     p->stem = options->stem;
-    p->source = file->span.file ? sources_get(ctx->sources, file->span.file)->text : "";
     p->dims = dims_create(s->arena);
     p->init_entry = -1;
     if (!load_prelude(s)) return NULL;
     s->user = scope_new(s, s->prelude, true);
     s->user->file = true;
     s->scope = s->user;
-    declare_items(s, file, s->user);
+    use_main(s);
+    declare_file(s, file, s->user);
+    p->source = use_source(s);
     check_block_names(s, file);
     check_defines(s, file);
-    bool ends = resolve_file(s, file, s->user);
+    bool ends = use_resolve(s);
     if (ends) run_roots(s);
     if (diags_errors(ctx->diags) != before) return NULL;
     make_init(s);

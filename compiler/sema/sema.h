@@ -18,11 +18,21 @@ typedef struct Define { /* -D name=text */
     const char *name, *text;
 } Define;
 
+typedef struct SemaFile { /* what `use "path"` named */
+    uint32_t file;        /* in ctx->sources */
+    const char *identity; /* equal for the same file under other names */
+} SemaFile;
+/* False: reported. `at`: the `use`; its file says what the path is relative to. */
+typedef bool (*SemaOpenFile)(void *user, Span at, const char *path, SemaFile *out);
+
 typedef struct SemaOptions {
     const char *stem;
     const Define *defines;
     uint32_t define_count;
-    uint32_t roots;          /* SEMA_... */
+    uint32_t roots;         /* SEMA_... */
+    SemaOpenFile open_file; /* NULL: `use` is refused */
+    void *open_user;
+    const char *identity;    /* of the main file */
     const char *only_export; /* with SEMA_EXPORTS: just this one; NULL: all */
 } SemaOptions;
 
