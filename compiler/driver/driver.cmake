@@ -6,7 +6,7 @@ target_compile_definitions(bmc_driver PRIVATE _POSIX_C_SOURCE=200809L _DEFAULT_S
   BMC_VERSION="${PROJECT_VERSION}" BMC_LLVM_VERSION="${BMC_LLVM_VERSION}")
 target_link_libraries(bmc_driver PUBLIC bmc_flags)
 target_link_libraries(bmc_driver PUBLIC bmc_syntax bmc_sema bmc_autodiff bmc_opt bmc_interp
-  bmc_schedule bmc_loop bmc_codegen bmc_runtime)
+  bmc_schedule bmc_loop bmc_codegen bmc_runtime bmc_lsp)
 add_executable(bmc ${CMAKE_CURRENT_LIST_DIR}/main.c)
 target_compile_definitions(bmc PRIVATE _POSIX_C_SOURCE=200809L)
 target_link_libraries(bmc PRIVATE bmc_driver)

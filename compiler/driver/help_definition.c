@@ -1,10 +1,11 @@
 /* bmc help NAME: the prelude's own comments. */
 #include "compiler/driver/help_topics.h"
 #include "compiler/prelude/prelude.h"
+#include "compiler/syntax/signature.h"
 #include "compiler/syntax/syntax.h"
 
 static void add_definition(Session *s, Text *t, const Node *item, const char *file) {
-    text_printf(t, "%s    (%s)\n", definition_signature(s, item), file);
+    text_printf(t, "%s    (%s)\n", syntax_signature(s->ctx, item), file);
     if (item->doc) text_printf(t, "\n%s\n", item->doc);
 }
 
@@ -15,7 +16,7 @@ bool help_definition(Session *s, Text *t, const char *name, Nearest *near) {
         const Node *tree = syntax_parse(s->ctx, id);
         for (uint32_t i = 0; i < tree->count; i++) {
             const Node *item = tree->kids[i];
-            if (item == NULL || item->name == NULL || !definition_signature(s, item)) continue;
+            if (item == NULL || item->name == NULL || !syntax_signature(s->ctx, item)) continue;
             nearest_offer(near, item->name->text);
             if (item->name != wanted) continue;
             add_definition(s, t, item, file->name);

@@ -2,13 +2,13 @@
  * splits. */
 #include "compiler/sema/blocks.h"
 
-static const SettingSpec TRAIN_SETTINGS[] = {
-    {"data", true},       {"epochs", true},    {"steps", true},     {"batch", true},
-    {"shuffle", true},    {"loss", true},      {"optimizer", true}, {"seed", true},
-    {"stop", true},       {"save", true},      {"shards", false},   {"clip", true},
-    {"accumulate", true}, {"precision", true}, {"devices", true},   {"freeze", true},
-    {"init", true},       {NULL, false}};
-static const SettingSpec TEST_SETTINGS[] = {{"data", true}, {"batch", true}, {NULL, false}};
+const SettingSpec TRAIN_SETTINGS[] = {{"data", true},       {"epochs", true},    {"steps", true},
+                                      {"batch", true},      {"shuffle", true},   {"loss", true},
+                                      {"optimizer", true},  {"seed", true},      {"stop", true},
+                                      {"save", true},       {"shards", false},   {"clip", true},
+                                      {"accumulate", true}, {"precision", true}, {"devices", true},
+                                      {"freeze", true},     {"init", true},      {NULL, false}};
+const SettingSpec TEST_SETTINGS[] = {{"data", true}, {"batch", true}, {NULL, false}};
 
 enum { BATCH_DEFAULT = 256, BATCH_BOUND_ALL = 1024 };
 

@@ -9,6 +9,9 @@ typedef struct PartPaths { /* "net.body" ... as written in a setting */
     VEC(Span) spans;
 } PartPaths;
 
+/* Each block's settings; a NULL name ends a list. */
+extern const SettingSpec DATA_SETTINGS[], TRAIN_SETTINGS[], TEST_SETTINGS[];
+
 /* One elaboration of a block. */
 typedef struct BlockRun {
     const Node *node;

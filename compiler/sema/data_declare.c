@@ -1,11 +1,11 @@
 /* What a `data` block declares: fields, files, split. */
-#include "compiler/sema/elaborate.h"
+#include "compiler/sema/blocks.h"
 
 const char *const SPLIT_NAMES[BMRT_SPLIT_COUNT] = {"from", "train", "valid", "test"};
 
-static const SettingSpec DATA_SETTINGS[] = {{"train", true},  {"valid", true}, {"test", true},
-                                            {"from", true},   {"split", true}, {"drop", false},
-                                            {"dedup", false}, {NULL, false}};
+const SettingSpec DATA_SETTINGS[] = {{"train", true},  {"valid", true}, {"test", true},
+                                     {"from", true},   {"split", true}, {"drop", false},
+                                     {"dedup", false}, {NULL, false}};
 
 static bool fail(DataBlock *d) {
     d->poisoned = true;

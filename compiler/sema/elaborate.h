@@ -149,6 +149,8 @@ struct Scope {
     bool file;
     VEC(Binding) names;
 };
+/* Tells options->watch, if there is one. */
+void watch_value(Sema *s, Span span, Value v);
 Scope *scope_new(Sema *s, Scope *parent, bool function);
 Binding *scope_find_here(Scope *scope, Sym name);
 Binding *scope_find(Scope *scope, Sym name);

@@ -160,6 +160,7 @@ Value binding_value(Sema *s, Binding *b, Span span) {
     b = scope_find_here(file, b->name); /* the table may have moved */
     b->value = v;
     b->state = 2;
+    watch_value(s, b->span, v);
     return v;
 }
 
@@ -268,6 +269,7 @@ Value eval(Sema *s, const Node *e) {
     if (!enter(s, e->span)) return POISON;
     Value v = EVALUATORS[e->kind](s, e);
     leave(s);
+    watch_value(s, e->span, v);
     return v;
 }
 

@@ -23,6 +23,7 @@ Binding *scope_find(Scope *scope, Sym name) {
 }
 
 void scope_set(Sema *s, Scope *scope, Sym name, Value value, Span span) {
+    watch_value(s, span, value);
     Binding *b = scope_find_here(scope, name);
     if (b) {
         b->value = value;
@@ -39,6 +40,7 @@ void scope_assign(Sema *s, Sym name, Value value, Span span) {
         if (b) {
             b->value = value;
             b->span = span;
+            watch_value(s, span, value);
             return;
         }
         if (scope->function) break;

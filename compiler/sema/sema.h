@@ -25,6 +25,13 @@ typedef struct SemaFile { /* what `use "path"` named */
 /* False: reported. `at`: the `use`; its file says what the path is relative to. */
 typedef bool (*SemaOpenFile)(void *user, Span at, const char *path, SemaFile *out);
 
+/* Sees what the elaboration computes, for editors: `text` ("f32[B, 10]", "128") is the value of the
+ * source text at `span`; a place inside a layer is seen once per instance. */
+typedef struct SemaWatch {
+    void (*value)(void *user, Span span, const char *text);
+    void *user;
+} SemaWatch;
+
 typedef struct SemaOptions {
     const char *stem;
     const Define *defines;
@@ -34,7 +41,14 @@ typedef struct SemaOptions {
     void *open_user;
     const char *identity;    /* of the main file */
     const char *only_export; /* with SEMA_EXPORTS: just this one; NULL: all */
+    const SemaWatch *watch;  /* or NULL */
 } SemaOptions;
+
+/* What can stand at the start of a line in a data, train or test block (NODE_DATA ...): calls visit
+ * for each setting. */
+void sema_settings(NodeKind block, void (*visit)(void *user, const char *name), void *user);
+/* Names that the compiler itself gives: functions, `training`, `pi` ... */
+void sema_builtins(void (*visit)(void *user, const char *name), void *user);
 
 /* NULL, with diagnostics, when the program is wrong. Definitions that no root reaches are still
  * checked for names and duplicates. The prelude is parsed and resolved by sema itself. */

@@ -50,6 +50,10 @@ static const struct Reserved {
     {"yield", TOKEN_YIELD},
 };
 
+const char *syntax_reserved_word(uint32_t i) {
+    return i < sizeof RESERVED / sizeof *RESERVED ? RESERVED[i].word : NULL;
+}
+
 int lexer_reserved(const char *word, size_t len) {
     size_t low = 0, high = sizeof RESERVED / sizeof *RESERVED;
     while (low < high) {

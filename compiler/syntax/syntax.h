@@ -8,6 +8,9 @@
  * ctx->diags, several in one run, and POISON stands where they were. */
 Node *syntax_parse(Context *ctx, uint32_t file);
 
+/* The i-th reserved word, NULL past the last. */
+const char *syntax_reserved_word(uint32_t i);
+
 /* The tree as indented s-expressions, one node a line (for --emit=ast and tests). */
 void syntax_print(Text *out, const Node *node);
 
