@@ -2,7 +2,6 @@
 #include "compiler/lsp/document.h"
 #include "compiler/autodiff/autodiff.h"
 #include "compiler/lsp/text_position.h"
-#include "compiler/sema/sema.h"
 #include "compiler/syntax/syntax.h"
 
 #include <setjmp.h>
@@ -68,18 +67,32 @@ static void note_value(void *user, Span span, const char *text) {
     if (span.file == d->file) vec_push(d->ctx->arena, &d->notes, note);
 }
 
-static void analyse(Document *d) {
+typedef struct Use { /* of one analysis */
+    const UseFiles *files;
+    Context *ctx;
+} Use;
+
+static bool use_open(void *user, Span at, const char *path, SemaFile *out) {
+    const Use *use = user;
+    return use->files->open(use->files->user, use->ctx, at, path, out);
+}
+
+static void analyse(Document *d, const UseFiles *files) {
     Context *ctx = d->ctx;
     d->file = sources_add(ctx->sources, uri_path(ctx->arena, d->uri), d->text, d->length, 0);
     d->tree = syntax_parse(ctx, d->file);
     SemaWatch watch = {note_value, d};
     SemaOptions options = {.stem = "model", .roots = SEMA_ALL, .watch = &watch};
+    Use use = {files, ctx};
+    options.identity = sources_get(ctx->sources, d->file)->name;
+    if (files) options.open_file = use_open;
+    options.open_user = &use;
     Program *program = sema_run(ctx, d->tree, &options);
     for (uint32_t i = 0; program && i < program->entries.len; i++)
         autodiff_run(program->entries.data[i].graph); /* a gradient that cannot be is found here */
 }
 
-void document_analyse(Document *d) {
+void document_analyse(Document *d, const UseFiles *files) {
     jmp_buf recovery;
     if (d->ctx) context_destroy(d->ctx);
     d->tree = NULL;
@@ -92,7 +105,7 @@ void document_analyse(Document *d) {
         return;
     }
     arena_on_oom(d->ctx->arena, &recovery);
-    analyse(d);
+    analyse(d, files);
     arena_on_oom(d->ctx->arena, NULL);
 }
 

@@ -2,9 +2,15 @@
 #ifndef BMC_LSP_DOCUMENT_H
 #define BMC_LSP_DOCUMENT_H
 
-#include "compiler/syntax/ast.h"
+#include "compiler/sema/sema.h"
 
 #include <jansson.h>
+
+/* How `use` reads a file, into the context of the analysis (sema.h, SemaOpenFile). */
+typedef struct UseFiles {
+    bool (*open)(void *user, Context *ctx, Span at, const char *path, SemaFile *out);
+    void *user;
+} UseFiles;
 
 typedef struct Note { /* a value that elaboration computed for a place */
     Span span;
@@ -28,7 +34,7 @@ bool document_change(Document *d, const char *text, size_t length);
 void document_close(Document *d);
 
 /* Parses, elaborates and differentiates the text; fills what stands above. */
-void document_analyse(Document *d);
+void document_analyse(Document *d, const UseFiles *files);
 /* The diagnostics of the last analysis as an LSP array; new reference. */
 json_t *document_diagnostics(const Document *d);
 /* The value at a byte: that of the smallest text around it. *begin, *end: its place. NULL: none. */

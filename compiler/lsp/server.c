@@ -15,6 +15,7 @@ typedef struct Server {
     Standard standard;
     Document *documents;
     const char *version;
+    const UseFiles *files;
     bool initialized, shut_down, failed;
 } Server;
 
@@ -51,7 +52,7 @@ static void publish(Server *s, const char *uri, json_t *diagnostics) {
 }
 
 static void refresh(Server *s, Document *d) {
-    document_analyse(d);
+    document_analyse(d, s->files);
     publish(s, d->uri, document_diagnostics(d));
 }
 
@@ -182,8 +183,8 @@ static bool take(Server *s, const json_t *message) {
     return true;
 }
 
-int lsp_serve(FILE *in, FILE *out, const char *version) {
-    Server server = {.out = out, .version = version};
+int lsp_serve(FILE *in, FILE *out, const char *version, const UseFiles *files) {
+    Server server = {.out = out, .version = version, .files = files};
     json_t *message;
     if (!standard_open(&server.standard)) return 1;
     for (bool on = true; on && !server.failed;) {

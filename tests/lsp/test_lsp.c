@@ -60,7 +60,7 @@ static void ask(int id, const char *method, int line, int character) {
 static void serve(void) {
     json_t *message;
     rewind(in);
-    code = lsp_serve(in, out, "test");
+    code = lsp_serve(in, out, "test", NULL);
     rewind(out);
     while (message_read(out, &message) == MESSAGE_OK) json_array_append_new(answers, message);
 }
