@@ -28,5 +28,5 @@ static NodeId visit(Rewrite *r, const GNode *n) {
 }
 
 Graph *opt_cse(const Graph *g) {
-    return rewrite_where(g, is_unordered, visit, NULL);
+    return rewrite_where(opt_bodies(g, opt_cse), is_unordered, visit, NULL);
 }

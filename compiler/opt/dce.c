@@ -5,5 +5,5 @@
 #include "compiler/opt/rewrite.h"
 
 Graph *opt_dce(const Graph *g) {
-    return rewrite_where(g, NULL, NULL, NULL);
+    return rewrite_where(opt_bodies(g, opt_dce), NULL, NULL, NULL);
 }

@@ -114,7 +114,7 @@ static NodeId visit(Rewrite *r, const GNode *n) {
 }
 
 Graph *opt_fold(const Graph *g) {
-    const Graph *now = g;
+    const Graph *now = opt_bodies(g, opt_fold);
     for (int round = 0; round < ROUNDS_MAX; round++) {
         Graph *next = rewrite_where(now, applies, visit, NULL);
         if (next == now) break;

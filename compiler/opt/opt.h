@@ -13,4 +13,7 @@ Graph *opt_dce(const Graph *g);      /* keeps what outputs, writes and guard rea
 Graph *
 opt_seal(const Graph *g); /* removes STOP, verifies, marks sealed: from here bits are fixed */
 
+/* `pass` on the bodies of all live loops; g itself when none changed. */
+const Graph *opt_bodies(const Graph *g, Graph *(*pass)(const Graph *));
+
 #endif

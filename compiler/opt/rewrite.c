@@ -69,6 +69,14 @@ Graph *rewrite_copy_graph(const Graph *from, RewriteVisit visit, void *user) {
     return r.to;
 }
 
+Graph *rewrite_bodies(const Graph *from, RewriteVisit visit, void *user) {
+    Rewrite r = start(from, user);
+    r.to->bodies.len = 0;
+    walk(&r, live_nodes(from), visit);
+    carry_roots(&r);
+    return r.to;
+}
+
 Graph *rewrite_graph(const Graph *from, RewriteVisit visit, void *user) {
     Rewrite r = start(from, user);
     walk(&r, live_nodes(from), visit);

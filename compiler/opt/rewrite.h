@@ -19,7 +19,9 @@ typedef bool (*RewriteApplies)(const Graph *g, const GNode *n);
 /* Visits the live nodes in ascending id, then carries outputs, writes and guard over: always a new
  * graph. Requires: no GRAD (its meaning would change). `visit` NULL: a plain copy. */
 Graph *rewrite_copy_graph(const Graph *from, RewriteVisit visit, void *user);
-/* The same, but `from` itself when the result is the same node for node. */
+/* The same, starting without bodies: visit adds those of the loops it copies. */
+Graph *rewrite_bodies(const Graph *from, RewriteVisit visit, void *user);
+/* As rewrite_copy_graph, but `from` itself when the result is the same node for node. */
 Graph *rewrite_graph(const Graph *from, RewriteVisit visit, void *user);
 /* The same, and without walking when every node is live and `applies` (may be NULL: never) to none.
  */

@@ -9,8 +9,8 @@ static NodeId visit(Rewrite *r, const GNode *n) {
 }
 
 Graph *opt_seal(const Graph *g) {
-    Graph *sealed = rewrite_copy_graph(g, visit, NULL);
-    graph_verify(sealed);
+    Graph *sealed = rewrite_copy_graph(opt_bodies(g, opt_seal), visit, NULL);
     sealed->sealed = true;
+    graph_verify(sealed);
     return sealed;
 }

@@ -159,7 +159,7 @@ static NodeId visit(Rewrite *r, const GNode *n) {
 /* One walk does nearly everything, since operands come first. A later walk sees what rules built
  * below the depth limit, and nodes that the first left without a reader. */
 Graph *opt_simplify(const Graph *g) {
-    const Graph *now = g;
+    const Graph *now = opt_bodies(g, opt_simplify);
     for (int round = 0; round < ROUNDS_MAX; round++) {
         Absence absence = {0};
         Graph *next = rewrite_graph(now, visit, &absence);

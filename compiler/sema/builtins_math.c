@@ -179,15 +179,8 @@ static Value argmax(Sema *s, const BuiltinCall *c) {
 
 /* ------------------------------------------------------------------ classes */
 
-/* The batch input that `node` is, through conversions; else NULL. */
-static GraphInput *input_of(Graph *g, NodeId node) {
-    const GNode *n = graph_node(g, node);
-    while (n->op == OP_CAST || n->op == OP_RESHAPE) n = graph_node(g, n->args[0]);
-    return n->op == OP_INPUT ? &g->inputs.data[n->attr[0]] : NULL;
-}
-
 void mark_index(Sema *s, NodeId node, DimId size) {
-    GraphInput *in = input_of(sema_graph(s), node);
+    GraphInput *in = build_input(s->build, node); /* of the batch */
     if (!in || !dtype_is_integer(in->dtype) || !dim_is_const(s->program->dims, size)) return;
     int64_t limit = dim_value(s->program->dims, size);
     if (!in->is_index || limit < in->index_limit) in->index_limit = limit;

@@ -1,5 +1,6 @@
 /* Builtins about lists and bundles, and those that belong to a step: gradients, random numbers and
  * the clock. */
+#include "compiler/graph/scan.h"
 #include "compiler/sema/elaborate.h"
 
 static Value map_list(Sema *s, const BuiltinCall *c, Value list) {
@@ -20,16 +21,19 @@ static Value map(Sema *s, const BuiltinCall *c) {
     Value f = c->args[two ? 2 : 1];
     if ((v.kind == V_LIST || v.kind == V_TUPLE) && !two) return map_list(s, c, v);
     Bundle *in, *other = NULL, *out = ARENA_NEW(s->arena, Bundle);
+    out->graph = sema_graph(s);
     if (!value_as_bundle(s, v, &in, c->spans[0])) return POISON;
     if (two && (!value_as_bundle(s, c->args[1], &other, c->spans[1]) ||
                 !bundles_fit(s, in, other, NULL, c->spans[1])))
         return POISON;
     out->items = ARENA_ARRAY(s->arena, BundleItem, in->count);
     for (uint32_t i = 0; i < in->count; i++) {
-        Value values[2] = {value_tensor(s, in->items[i].node)};
+        Value values[2] = {bundle_tensor(in, i)};
         const Node *nodes[2] = {NULL, NULL};
         Sym names[2] = {NULL, NULL};
-        if (two) values[1] = value_tensor(s, bundle_find(other, in->items[i].path, i)->node);
+        if (two)
+            values[1] = bundle_tensor(
+                other, (uint32_t)(bundle_find(other, in->items[i].path, i) - other->items));
         Args args = {.values = values, .nodes = nodes, .names = names, .count = two ? 2 : 1};
         Value t = two ? call_value(s, f, &args, c->node, c->span)
                       : call_one(s, f, values[0], c->node, c->span);
@@ -49,7 +53,7 @@ static Value total(Sema *s, const BuiltinCall *c) {
     if (!value_as_bundle(s, c->args[0], &in, c->spans[0])) return POISON;
     Value sum = value_int(0);
     for (uint32_t i = 0; i < in->count; i++) {
-        Value t = value_tensor(s, in->items[i].node);
+        Value t = bundle_tensor(in, i);
         t = call_one(s, c->args[1], t, c->node, c->span);
         if (value_is_poison(t)) return POISON;
         sum = i == 0 ? t : op_binary(s, c->node, "+", sum, t);
@@ -66,7 +70,11 @@ static Value random_draw(Sema *s, const BuiltinCall *c) {
     Shape shape;
     if (!value_to_shape(s, c->args[0], &shape, c->spans[0])) return POISON;
     if (!s->build || !s->frame) return sema_unsupported(s, c->span, "`random` outside a graph");
-    return value_tensor(s, g_random(sema_graph(s), &shape, site_key(s, c->node), 0, c->span));
+    NodeId at = loop_iteration(s);
+    uint64_t key = site_key(s, c->node);
+    if (!node_is_none(at))
+        return value_tensor(s, g_random_at(sema_graph(s), &shape, key, 0, at, c->span));
+    return value_tensor(s, g_random(sema_graph(s), &shape, key, 0, c->span));
 }
 
 static Value clock_value(Sema *s, const BuiltinCall *c) {
@@ -78,8 +86,9 @@ static Value clock_value(Sema *s, const BuiltinCall *c) {
     }
     Shape scalar = shape_scalar();
     int64_t which = c->builtin->op;
-    return value_tensor(
-        s, graph_add(sema_graph(s), OP_CLOCK, DTYPE_F32, &scalar, NULL, 0, &which, 1, c->span));
+    Graph *root = build_root(s->build)->g;
+    NodeId clock = graph_add(root, OP_CLOCK, DTYPE_F32, &scalar, NULL, 0, &which, 1, c->span);
+    return (Value){.kind = V_TENSOR, .as.tensor = {.node = clock, .graph = root, .slot = -1}};
 }
 
 const Builtin BUILTINS_STATIC[] = {

@@ -13,9 +13,9 @@ bool is_frozen(Sema *s, const char *path) {
     return false;
 }
 
-static Value part_value(Sema *s, const BundleItem *item) {
-    Value v = value_tensor(s, item->node);
-    v.as.tensor.slot = item->slot;
+static Value part_value(const Bundle *b, uint32_t i) {
+    Value v = bundle_tensor(b, i);
+    v.as.tensor.slot = b->items[i].slot;
     return v;
 }
 
@@ -31,6 +31,7 @@ bool value_as_bundle(Sema *s, Value v, Bundle **out, Span span) {
     }
     Instance *inst = v.as.instance;
     Bundle *b = ARENA_NEW(s->arena, Bundle);
+    b->graph = sema_graph(s);
     b->items = ARENA_ARRAY(s->arena, BundleItem, s->program->slots.len);
     for (uint32_t i = 0; i < s->program->slots.len; i++) {
         const Slot *slot = &s->program->slots.data[i];
@@ -56,12 +57,13 @@ const BundleItem *bundle_find(const Bundle *b, const char *path, uint32_t likely
 Value bundle_member(Sema *s, const Bundle *b, const Node *e) {
     const char *name = e->name->text;
     Bundle *part = ARENA_NEW(s->arena, Bundle);
+    part->graph = b->graph;
     part->items = ARENA_ARRAY(s->arena, BundleItem, b->count);
     Nearest near = {.wanted = name};
     for (uint32_t i = 0; i < b->count; i++) {
         const char *path = b->items[i].path;
         nearest_offer(&near, arena_strndup(s->arena, path, strcspn(path, ".")));
-        if (strcmp(path, name) == 0) return part_value(s, &b->items[i]);
+        if (strcmp(path, name) == 0) return part_value(b, i);
         if (!path_below(path, name)) continue;
         part->items[part->count] = b->items[i];
         part->items[part->count++].path = path + strlen(name) + 1;
@@ -73,7 +75,7 @@ Value bundle_member(Sema *s, const Bundle *b, const Node *e) {
 }
 
 int bundle_same(const Bundle *a, const Bundle *b) {
-    if (a->count != b->count) return 0;
+    if (a->count != b->count || a->graph != b->graph) return 0;
     for (uint32_t i = 0; i < a->count; i++)
         if (strcmp(a->items[i].path, b->items[i].path) != 0 ||
             !node_same(a->items[i].node, b->items[i].node))
@@ -85,10 +87,10 @@ int bundle_same(const Bundle *a, const Bundle *b) {
 
 enum { LISTED_MAX = 6 };
 
-static void list_part(Sema *s, Text *t, uint32_t listed, const BundleItem *item) {
+static void list_part(Sema *s, Text *t, uint32_t listed, const Bundle *of, const BundleItem *item) {
     if (listed == LISTED_MAX) text_add(t, ", ...");
     if (listed >= LISTED_MAX) return;
-    Shape shape = graph_shape(s->build->g, item->node);
+    Shape shape = graph_shape(of->graph, item->node);
     text_printf(t, "%s%s %s", listed ? ", " : "", item->path, shape_string(s, &shape, NULL));
 }
 
@@ -97,7 +99,7 @@ static const char *lacking(Sema *s, const Bundle *a, const Bundle *b) {
     Text t = {.arena = s->arena};
     uint32_t listed = 0;
     for (uint32_t i = 0; i < a->count; i++)
-        if (!bundle_find(b, a->items[i].path, i)) list_part(s, &t, listed++, &a->items[i]);
+        if (!bundle_find(b, a->items[i].path, i)) list_part(s, &t, listed++, a, &a->items[i]);
     return listed ? text_str(&t) : NULL;
 }
 
@@ -107,8 +109,8 @@ static const char *misshapen(Sema *s, const Bundle *a, const Bundle *b) {
     for (uint32_t i = 0; i < a->count; i++) {
         const BundleItem *other = bundle_find(b, a->items[i].path, i);
         if (!other) continue;
-        Shape x = graph_shape(s->build->g, a->items[i].node);
-        Shape y = graph_shape(s->build->g, other->node);
+        Shape x = graph_shape(a->graph, a->items[i].node);
+        Shape y = graph_shape(b->graph, other->node);
         if (shape_same(&x, &y)) continue;
         if (listed++ >= LISTED_MAX) continue;
         text_printf(&t, "%s%s is %s, not %s", listed > 1 ? "; " : "", a->items[i].path,
@@ -144,25 +146,28 @@ bool substituted(Sema *s, uint32_t slot, NodeId *out) {
         const char *path = below_root(with, of->path->text);
         const BundleItem *item = path ? bundle_find(with->bundle, path, with->next++) : NULL;
         if (!item) continue; /* substitution_check tells */
-        const GNode *n = graph_node(s->build->g, item->node);
+        const GNode *n = graph_node(with->bundle->graph, item->node);
         bool fits = n->rank == of->rank && n->dtype == of->dtype;
         for (uint32_t i = 0; fits && i < of->rank; i++)
             fits = dim_same(n->dims[i], dim_const(s->program->dims, of->dims[i]));
         if (!fits) continue;
-        *out = item->node;
-        return true;
+        *out = tensor_node(s, bundle_tensor(with->bundle, (uint32_t)(item - with->bundle->items)),
+                           of->span);
+        return !node_is_none(*out);
     }
     return false;
 }
 
 bool substitution_check(Sema *s, const Substitution *with, Span span) {
-    Bundle want = {.items = ARENA_ARRAY(s->arena, BundleItem, s->program->slots.len)};
+    Graph *root = build_root(s->build)->g;
+    Bundle want = {.items = ARENA_ARRAY(s->arena, BundleItem, s->program->slots.len),
+                   .graph = root};
     for (uint32_t i = 0; i < s->program->slots.len; i++) {
         const Slot *slot = &s->program->slots.data[i];
         const char *path = below_root(with, slot->path->text);
         if (slot->kind != SLOT_PARAM || !path) continue;
         want.items[want.count++] =
-            (BundleItem){.path = path, .slot = (int32_t)i, .node = g_read(s->build->g, i, span)};
+            (BundleItem){.path = path, .slot = (int32_t)i, .node = g_read(root, i, span)};
     }
     return bundles_fit(s, &want, with->bundle, with->path, span);
 }

@@ -15,6 +15,7 @@ typedef struct Instance Instance;
 typedef struct Builtin Builtin;
 typedef struct DataBlock DataBlock;
 typedef struct UsedFile UsedFile;
+typedef struct Loop Loop;
 
 /* ------------------------------------------------------------------ values */
 
@@ -57,6 +58,7 @@ typedef struct BundleItem {
 typedef struct Bundle {
     BundleItem *items;
     uint32_t count;
+    const Graph *graph; /* of the nodes */
 } Bundle;
 typedef struct Number { /* exact: n / d, d > 0; else the double */
     bool exact;
@@ -127,12 +129,17 @@ double number_value(Number n);
 void shape_text(Sema *s, Text *out, const Shape *shape, const Node *decl);
 const char *shape_string(Sema *s, const Shape *shape, const Node *decl);
 const char *value_shape_string(Sema *s, Value v); /* tensor: shape; else kind and value */
+/* Sizes by the names they have in scope: "[B, n=64]", or without numbers "[B, n]". */
+const char *sized_names(Sema *s, const Shape *shape, bool numbers);
+/* `h = zeros([B, n])` instead of the carry's starting value, when that is what would fit. */
+void carry_help(Sema *s, Diag *d, const Node *bind, const Shape *wanted);
 Shape shape_scalar(void);
 Shape tensor_shape(Sema *s, Value v);
 DType tensor_dtype(Sema *s, Value v);
 bool shape_same(const Shape *a, const Shape *b);
 /* The node of a tensor value; NODE_NONE with a message when it belongs to another entry. */
 NodeId tensor_node(Sema *s, Value v, Span span);
+Value bundle_tensor(const Bundle *b, uint32_t i);
 
 /* ------------------------------------------------------------------ scopes */
 
@@ -161,6 +168,12 @@ void scope_assign(Sema *s, Sym name, Value value, Span span);
 /* ------------------------------------------------------------------ activations */
 
 enum { ITERATION_MAX = 16 };
+/* What the innermost `scan` or `repeat` of an activation does with `yield`. */
+typedef struct Yields {
+    bool wanted;       /* false: a `repeat` whose value nobody takes */
+    const Node *first; /* the statement that yielded in this iteration, or NULL */
+    Value value;
+} Yields;
 typedef struct Frame Frame;
 struct Frame {
     Frame *up;
@@ -176,6 +189,7 @@ struct Frame {
     bool returned;
     Value result;
     const Node *returned_at; /* the `return` */
+    Yields *yields;          /* NULL: outside loops */
 };
 
 struct Instance {
@@ -235,6 +249,7 @@ typedef struct Build {
     VEC(NodeId) objectives; /* losses that were minimised */
     VEC(SlotVersion) history;
     struct Build *outer;
+    Loop *loop; /* the graph is the body of a scan in outer->g; or NULL */
 } Build;
 
 typedef struct SlotInfo { /* beside program->slots */
@@ -374,6 +389,18 @@ DType type_dtype(const Node *type); /* DTYPE_COUNT: not a dtype */
 Sym ellipsis_sym(Sema *s);
 bool list_is_defaults(const Node *list);
 
+/* scan.c, captures.c */
+Value eval_scan(Sema *s, const Node *e);
+/* Node `node` of `from` as a node of b->g; NODE_NONE when b's loops do not stand in `from`. */
+NodeId loop_bring(Sema *s, Build *b, const Graph *from, NodeId node, Span span);
+NodeId loop_slot(Sema *s, Build *b, uint32_t slot, Span span); /* first read in a body */
+void loop_write(Sema *s, Build *b, uint32_t slot, NodeId node);
+Build *build_root(Build *b); /* that of the entry */
+GraphInput *build_input(Build *b, NodeId node);
+/* NODE_NONE outside loops */
+NodeId loop_iteration(Sema *s);
+double loop_repeats(const Build *b);
+
 /* eval_stmt.c */
 void exec_block(Sema *s, const Node *block);
 void exec(Sema *s, const Node *stmt);
@@ -395,6 +422,8 @@ const char *site_path(Sema *s);
 void sites_number(Sema *s, const Node *def);
 uint32_t site_ordinal(Sema *s, const Node *node);
 bool write_slot(Sema *s, uint32_t slot, Value v, Span span);
+void slot_written(Sema *s, uint32_t slot, NodeId node, Span span);
+void memos_spent(Sema *s, const Build *body);
 bool ptrmap_get(const PtrMap *m, const void *key, uint32_t *value);
 void ptrmap_put(Sema *s, PtrMap *m, const void *key, uint32_t value);
 bool path_below(const char *path, const char *root); /* root is a prefix, then '.' */

@@ -56,7 +56,8 @@ Value read_slot(Sema *s, uint32_t slot, Span span) {
         vec_push(s->arena, &b->version, NODE_NONE);
         vec_push(s->arena, &b->latest, -1);
     }
-    if (node_is_none(b->version.data[slot])) slot_version(s, slot, g_read(b->g, slot, span));
+    if (node_is_none(b->version.data[slot]))
+        slot_version(s, slot, b->loop ? loop_slot(s, b, slot, span) : g_read(b->g, slot, span));
     vec_push(s->arena, &b->touches, slot);
     Value v = value_tensor(s, b->version.data[slot]);
     v.as.tensor.slot = (int32_t)slot;
@@ -243,9 +244,6 @@ static Value eval_binary(Sema *s, const Node *e) {
 
 static Value eval_lambda(Sema *s, const Node *e) {
     return closure_value(s, V_FN, e, s->scope);
-}
-static Value eval_scan(Sema *s, const Node *e) {
-    return sema_unsupported(s, e->span, "`scan`");
 }
 static Value eval_poison(Sema *s, const Node *e) {
     (void)s, (void)e;

@@ -96,17 +96,18 @@ static void exec_update(Sema *s, const Node *stmt) {
     }
 }
 
+static Value tuple_value(Sema *s, const Node *stmt) {
+    if (stmt->count == 1) return eval(s, stmt->kids[0]);
+    Value v = value_list(s, NULL, 0);
+    v.kind = V_TUPLE;
+    v.as.list.items = ARENA_ARRAY(s->arena, Value, stmt->count + 1);
+    v.as.list.count = stmt->count;
+    for (uint32_t i = 0; i < stmt->count; i++) v.as.list.items[i] = eval(s, stmt->kids[i]);
+    return v;
+}
+
 static void exec_return(Sema *s, const Node *stmt) {
-    Value v;
-    if (stmt->count == 1) {
-        v = eval(s, stmt->kids[0]);
-    } else {
-        v = value_list(s, NULL, 0);
-        v.kind = V_TUPLE;
-        v.as.list.items = ARENA_ARRAY(s->arena, Value, stmt->count + 1);
-        v.as.list.count = stmt->count;
-        for (uint32_t i = 0; i < stmt->count; i++) v.as.list.items[i] = eval(s, stmt->kids[i]);
-    }
+    Value v = tuple_value(s, stmt);
     s->frame->returned = true;
     s->frame->returned_at = stmt;
     s->frame->result = v;
@@ -146,30 +147,103 @@ static bool repeat_items(Sema *s, const Node *count, Value *list, int64_t *n) {
     return false;
 }
 
+/* Values NULL: a statement. */
+static bool run_repeat(Sema *s, const Node *stmt, Value *list, int64_t n, Value *values) {
+    Frame *f = s->frame;
+    Yields *outer = f->yields;
+    if (f->iteration_count == ITERATION_MAX || n > UINT32_MAX) {
+        sema_error(s, E_LIMIT, stmt->span, "this `repeat` is too large or nested too deeply");
+        return false;
+    }
+    f->iteration_count++;
+    bool ok = true;
+    for (int64_t i = 0; i < n && !f->returned && ok; i++) {
+        if (!enter(s, stmt->span)) break;
+        Yields yields = {.wanted = values != NULL, .value = NONE};
+        f->yields = &yields;
+        f->iterations[f->iteration_count - 1] = (uint32_t)i;
+        Scope *scope = scope_new(s, s->scope, false);
+        Value item = list->kind == V_LIST ? list->as.list.items[i] : value_int(i);
+        if (stmt->name) scope_set(s, scope, stmt->name, item, stmt->name_span);
+        exec_child(s, node_kid(stmt, 1), scope);
+        if (values) values[i] = yields.value;
+        ok = !values || (yields.value.kind != V_NONE && !value_is_poison(yields.value));
+        leave(s);
+    }
+    f->yields = outer;
+    f->iteration_count--;
+    return ok;
+}
+
 static void exec_repeat(Sema *s, const Node *stmt) {
     Value list;
     int64_t n;
-    if (!repeat_items(s, node_kid(stmt, 0), &list, &n)) return;
-    Frame *f = s->frame;
-    if (f->iteration_count == ITERATION_MAX || n > UINT32_MAX) {
-        sema_error(s, E_LIMIT, stmt->span, "this `repeat` is too large or nested too deeply");
-        return;
+    if (repeat_items(s, node_kid(stmt, 0), &list, &n)) run_repeat(s, stmt, &list, n, NULL);
+}
+
+/* The values of all iterations on a new first axis; tuples and bundles part by part. */
+static Value stack_values(Sema *s, const Value *values, uint32_t n, Span span) {
+    Value first = values[0], out;
+    if (first.kind == V_TUPLE || first.kind == V_BUNDLE) {
+        bool tuple = first.kind == V_TUPLE;
+        uint32_t parts = tuple ? first.as.list.count : first.as.bundle->count;
+        Value *part = ARENA_ARRAY(s->arena, Value, n);
+        Bundle *b = ARENA_NEW(s->arena, Bundle);
+        out = value_list(s, NULL, 0);
+        out.kind = V_TUPLE;
+        out.as.list.items = ARENA_ARRAY(s->arena, Value, parts + 1);
+        out.as.list.count = parts;
+        b->graph = sema_graph(s);
+        b->items = ARENA_ARRAY(s->arena, BundleItem, parts + 1);
+        for (uint32_t k = 0; k < parts; k++) {
+            for (uint32_t i = 0; i < n; i++) {
+                bool fits = values[i].kind == first.kind &&
+                            (tuple ? values[i].as.list.count : values[i].as.bundle->count) == parts;
+                if (!fits) {
+                    sema_error(s, E_KIND, span,
+                               "the iterations of this `repeat` yield values of "
+                               "different kinds");
+                    return POISON;
+                }
+                part[i] =
+                    tuple ? values[i].as.list.items[k] : bundle_tensor(values[i].as.bundle, k);
+            }
+            Value v = stack_values(s, part, n, span);
+            if (value_is_poison(v)) return v;
+            out.as.list.items[k] = v;
+            if (!tuple)
+                b->items[b->count++] = (BundleItem){
+                    .path = first.as.bundle->items[k].path, .slot = -1, .node = v.as.tensor.node};
+        }
+        return tuple ? out : (Value){.kind = V_BUNDLE, .as.bundle = b};
     }
-    f->iteration_count++;
-    for (int64_t i = 0; i < n && !f->returned; i++) {
-        if (!enter(s, stmt->span)) break;
-        f->iterations[f->iteration_count - 1] = (uint32_t)i;
-        Scope *scope = scope_new(s, s->scope, false);
-        Value item = list.kind == V_LIST ? list.as.list.items[i] : value_int(i);
-        if (stmt->name) scope_set(s, scope, stmt->name, item, stmt->name_span);
-        exec_child(s, node_kid(stmt, 1), scope);
-        leave(s);
-    }
-    f->iteration_count--;
+    return to_tensor(s, value_list(s, values, n), DTYPE_COUNT, span);
 }
 
 Value eval_repeat(Sema *s, const Node *e) {
-    return sema_unsupported(s, e->span, "`repeat` as an expression");
+    Value list;
+    int64_t n;
+    if (!repeat_items(s, node_kid(e, 0), &list, &n)) return POISON;
+    if (n == 0) {
+        Diag *d = sema_error(s, E_KIND, e->span, "this `repeat` runs 0 times, so it has no value");
+        diag_help(d, "as a statement it may run 0 times");
+        return POISON;
+    }
+    Value *values = n <= UINT16_MAX ? ARENA_ARRAY(s->arena, Value, (size_t)n) : NULL;
+    if (!values) {
+        sema_error(s, E_LIMIT, e->span, "this `repeat` is too large");
+        return POISON;
+    }
+    for (int64_t i = 0; i < n; i++) values[i] = NONE;
+    if (!run_repeat(s, e, &list, n, values)) {
+        for (int64_t i = 0; i < n; i++)
+            if (value_is_poison(values[i])) return POISON;
+        Diag *d =
+            sema_error(s, E_KIND, e->span, "this `repeat` yields nothing, so it has no value");
+        diag_help(d, "`yield y` gives the value of an iteration; all are stacked on a new axis");
+        return POISON;
+    }
+    return s->frame->returned ? POISON : stack_values(s, values, (uint32_t)n, e->span);
 }
 
 /* "{d}" in a message becomes the value of d. */
@@ -234,7 +308,21 @@ static void exec_metric(Sema *s, const Node *stmt) {
 }
 
 static void exec_yield(Sema *s, const Node *stmt) {
-    sema_unsupported(s, stmt->span, "`yield`");
+    Yields *y = s->frame->yields;
+    Value v = tuple_value(s, stmt);
+    if (!y) return; /* the resolver said so */
+    if (!y->wanted) {
+        Diag *d =
+            sema_error(s, E_UNUSED_VALUE, stmt->span, "nobody takes what this `repeat` yields");
+        diag_help(d, "name it: `ys = repeat ... { ...; yield y }`");
+    } else if (y->first) {
+        Diag *d = sema_error(s, E_DUPLICATE, stmt->span, "a second `yield` in one iteration");
+        diag_label(d, y->first->span, "first here");
+        diag_help(d, "yield several values at once: `yield a, b`");
+    } else {
+        y->first = stmt;
+        y->value = v;
+    }
 }
 static void exec_poison(Sema *s, const Node *stmt) {
     (void)s, (void)stmt;

@@ -30,6 +30,7 @@ uint32_t slot_add(Sema *s, const Slot *slot, const SlotInfo *info) {
     vec_push(s->arena, &p->slots, *slot);
     vec_push(s->arena, &s->slot_info, *info);
     for (Build *b = s->build; b; b = b->outer) {
+        if (b->loop) continue;
         b->g->slots = p->slots.data;
         b->g->slot_count = p->slots.len;
     }
@@ -152,8 +153,9 @@ void declare_slot(Sema *s, const Node *stmt) {
     SlotInfo info;
     if (!slot_shape(s, stmt, par, &slot, &shape) || !init_value(s, stmt, &info)) return;
     if (s->generic) {
-        NodeId in = g_input(sema_graph(s), slot.path, slot.dtype, &shape, stmt->span);
-        Value v = value_tensor(s, in);
+        Graph *root = build_root(s->build)->g;
+        NodeId in = g_input(root, slot.path, slot.dtype, &shape, stmt->span);
+        Value v = {.kind = V_TENSOR, .as.tensor = {.node = in, .graph = root, .slot = -1}};
         v.decl = par;
         scope_set(s, s->scope, par->name, v, par->name_span);
         return;
@@ -193,13 +195,26 @@ bool write_slot(Sema *s, uint32_t index, Value v, Span span) {
         diag_label(d, slot->span, "declared here");
         return false;
     }
+    if (s->build->loop && slot->kind == SLOT_PARAM) {
+        sema_unsupported(s, span, "updating parameters inside a `scan`");
+        return false;
+    }
     v = tensor_broadcast_to(s, v, &shape, span);
-    if (value_is_poison(v)) return false;
+    if (!value_is_poison(v)) v.as.tensor.node = tensor_node(s, v, span);
+    if (value_is_poison(v) || node_is_none(v.as.tensor.node)) return false;
     read_slot(s, index, span); /* fills the version table */
-    /* later reads are new leaves: no gradient flows through a write */
-    slot_version(s, index, g_unary(s->build->g, OP_STOP, v.as.tensor.node, span));
-    graph_write(s->build->g, index, v.as.tensor.node);
+    slot_written(s, index, v.as.tensor.node, span);
     return true;
+}
+
+/* Later reads are new leaves: no gradient flows through a write. */
+void slot_written(Sema *s, uint32_t slot, NodeId node, Span span) {
+    NodeId next = g_unary(s->build->g, OP_STOP, node, span);
+    slot_version(s, slot, next);
+    if (s->build->loop)
+        loop_write(s, s->build, slot, next);
+    else
+        graph_write(s->build->g, slot, node);
 }
 
 /* ------------------------------------------------------------------ making instances */
@@ -305,21 +320,33 @@ static bool memo_valid(const Build *b, const Memo *m) {
     return true;
 }
 
+/* Applications that the graphs around a loop made count, but only parameters are sure to be the
+ * same inside: the loop may yet write a state. */
+static bool memo_usable(Sema *s, const Build *b, const Memo *m) {
+    for (uint32_t i = m->touch_from; b != s->build && i < m->touch_to; i++)
+        if (s->program->slots.data[b->touches.data[i]].kind != SLOT_PARAM) return false;
+    return memo_valid(b, m);
+}
+
 static const Memo *memo_find(Sema *s, Sym path, const Value *args, uint32_t count,
-                             uint32_t *evaluations) {
-    uint32_t latest = 0;
+                             uint32_t *evaluations, const Build **where) {
+    const Memo *found = NULL;
     *evaluations = 0;
-    ptrmap_get(&s->build->memo_index, path, &latest);
-    for (int32_t i = (int32_t)latest - 1; i >= 0; i = s->build->memos.data[i].before) {
-        const Memo *m = &s->build->memos.data[i];
-        (*evaluations)++;
-        if (m->training != s->training || m->arg_count != count) continue;
-        if (!substitution_same(m->with, s->substitution, path->text)) continue;
-        bool same = true;
-        for (uint32_t a = 0; same && a < count; a++) same = value_same(s, m->args[a], args[a]) == 1;
-        if (same && memo_valid(s->build, m)) return m;
+    for (const Build *b = s->build; b; b = b->loop ? b->outer : NULL) {
+        uint32_t latest = 0;
+        ptrmap_get(&b->memo_index, path, &latest);
+        for (int32_t i = (int32_t)latest - 1; !found && i >= 0; i = b->memos.data[i].before) {
+            const Memo *m = &b->memos.data[i];
+            (*evaluations)++;
+            if (m->training != s->training || m->arg_count != count) continue;
+            if (!substitution_same(m->with, s->substitution, path->text)) continue;
+            bool same = true;
+            for (uint32_t a = 0; same && a < count; a++)
+                same = value_same(s, m->args[a], args[a]) == 1;
+            if (same && memo_usable(s, b, m)) found = m, *where = b;
+        }
     }
-    return NULL;
+    return found;
 }
 
 static void memo_store(Sema *s, Sym path, Value *args, uint32_t count, Value result,
@@ -341,6 +368,13 @@ static void memo_store(Sema *s, Sym path, Value *args, uint32_t count, Value res
         m.after[i - from] = b->version.data[b->touches.data[i]];
     ptrmap_put(s, &b->memo_index, path, b->memos.len + 1);
     vec_push(s->arena, &b->memos, m);
+}
+
+/* Applications in the body of a loop that has ended: they count, and none is found again. */
+void memos_spent(Sema *s, const Build *body) {
+    for (uint32_t i = 0; i < body->memos.len; i++) {
+        memo_store(s, body->memos.data[i].path, NULL, UINT32_MAX, POISON, s->build->touches.len);
+    }
 }
 
 static bool is_active(const Sema *s, const Instance *inst) {
@@ -418,12 +452,12 @@ static Value evaluate_instance(Sema *s, Instance *inst, const Node *list, Scope 
         values[i] = scope_find_here(scope, list->kids[i]->name)->value;
     uint32_t evaluations;
     Sym path = ctx_sym(s->ctx, inst->path);
-    const Memo *m = memo_find(s, path, values, list->count, &evaluations);
+    const Build *where = NULL;
+    const Memo *m = memo_find(s, path, values, list->count, &evaluations, &where);
     if (m) {
         uint32_t from = m->touch_from, to = m->touch_to;
         Value result = m->result;
-        for (uint32_t i = from; i < to; i++)
-            vec_push(s->arena, &s->build->touches, s->build->touches.data[i]);
+        for (uint32_t i = from; i < to; i++) read_slot(s, where->touches.data[i], span);
         return result;
     }
     uint32_t from = s->build->touches.len, first_node = graph_size(s->build->g);

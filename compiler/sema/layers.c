@@ -23,6 +23,8 @@ static double elements(Sema *s, const int64_t *ones, const DimId *dims, uint32_t
     return count;
 }
 
+static double loop_flops(Sema *s, const Graph *g, const GNode *n, const int64_t *ones);
+
 /* 2 per multiply-add of a contraction, 1 per element of other arithmetic, with every run-time
  * size 1. */
 static double node_flops(Sema *s, const Graph *g, const GNode *n, const int64_t *ones) {
@@ -50,8 +52,18 @@ static double node_flops(Sema *s, const Graph *g, const GNode *n, const int64_t 
         }
         return 2 * own * k;
     }
+    case CLASS_LOOP: return n->op == OP_SCAN ? loop_flops(s, g, n, ones) : 0;
     default: return 0;
     }
+}
+
+static double loop_flops(Sema *s, const Graph *g, const GNode *n, const int64_t *ones) {
+    const Graph *body = g->bodies.data[n->attr[0]];
+    DimId trip = {(uint32_t)n->attr[6]};
+    double total = 0;
+    for (uint32_t i = 0; i < graph_size(body); i++)
+        total += node_flops(s, body, graph_node(body, (NodeId){i}), ones);
+    return total * elements(s, ones, &trip, 1);
 }
 
 double layer_row(Sema *s, Instance *inst, Value result, uint32_t first_node, uint32_t row) {
@@ -63,6 +75,7 @@ double layer_row(Sema *s, Instance *inst, Value result, uint32_t first_node, uin
     if (row != UINT32_MAX || s->nested_flops > 0)
         for (uint32_t i = first_node; i < graph_size(g); i++)
             total += node_flops(s, g, graph_node(g, (NodeId){i}), ones);
+    total *= loop_repeats(s->build);
     if (row == UINT32_MAX) return total;
     LayerInfo *info = &s->program->layers.data[row];
     info->flops = total - s->nested_flops;

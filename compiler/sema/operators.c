@@ -240,9 +240,29 @@ bool unify_dtype(Sema *s, Span span, const char *what, Value *a, Value *b) {
     return false;
 }
 
+static bool is_carry(const Value *v) {
+    return v->decl && v->decl->kind == NODE_BIND;
+}
+
+/* A carry that does not fit what meets it in the block usually starts with the wrong shape. */
+static bool wrong_carry(Sema *s, Span span, const char *what, Value a, Value b) {
+    Shape sa = tensor_shape(s, a), sb = tensor_shape(s, b);
+    Diag *d = sema_error(s, E_CARRY, span, "`%s` got %s and %s", what, sized_names(s, &sa, true),
+                         sized_names(s, &sb, true));
+    diag_caret(d, "%s %s %s", sized_names(s, &sa, false), what, sized_names(s, &sb, false));
+    sema_decl_label(s, d, a, NULL);
+    sema_decl_label(s, d, b, NULL);
+    if (is_carry(&a) != is_carry(&b)) {
+        const Value *carry = is_carry(&a) ? &a : &b;
+        carry_help(s, d, carry->decl, carry == &a ? &sb : &sa);
+    }
+    return false;
+}
+
 bool broadcast_pair(Sema *s, Span span, const char *what, Value *a, Value *b) {
     Shape sa = tensor_shape(s, *a), sb = tensor_shape(s, *b), to;
     if (!common_shape(s, &sa, &sb, &to)) {
+        if (is_carry(a) || is_carry(b)) return wrong_carry(s, span, what, *a, *b);
         const char *ta = shape_string(s, &sa, a->decl), *tb = shape_string(s, &sb, b->decl);
         Diag *d = sema_error(s, E_BROADCAST, span, "`%s` got %s and %s", what, ta, tb);
         diag_caret(d, "%s and %s", ta, tb);

@@ -49,6 +49,7 @@ static bool item_frozen(Sema *s, const BundleItem *item) {
 
 static Value bundle_gradient(Sema *s, NodeId y, Value x, Span span) {
     Bundle *of, *out = ARENA_NEW(s->arena, Bundle);
+    out->graph = sema_graph(s);
     if (!value_as_bundle(s, x, &of, span)) return POISON;
     if (of->count == 0) {
         Diag *d = sema_error(s, E_NOGRAD, span, "`%s` has no parameters here",
@@ -60,8 +61,8 @@ static Value bundle_gradient(Sema *s, NodeId y, Value x, Span span) {
     bool *mark = reachable(s, y);
     out->items = ARENA_ARRAY(s->arena, BundleItem, of->count);
     for (uint32_t i = 0; i < of->count; i++) {
-        NodeId at = of->items[i].node;
         if (item_frozen(s, &of->items[i])) continue;
+        NodeId at = tensor_node(s, bundle_tensor(of, i), span);
         if (of->items[i].slot >= 0) {
             if (!version_read(s, (uint32_t)of->items[i].slot, mark, size, &at, span)) return POISON;
         } else if (at.id >= size || !mark[at.id]) {
@@ -153,6 +154,7 @@ static bool rule_one(Sema *s, Instance *rule, const Args *args, const char *path
 /* The parameters that a rule may change: those that are not frozen. */
 static Bundle *unfrozen(Sema *s, const Bundle *all) {
     Bundle *b = ARENA_NEW(s->arena, Bundle);
+    b->graph = all->graph;
     b->items = ARENA_ARRAY(s->arena, BundleItem, all->count);
     for (uint32_t i = 0; i < all->count; i++)
         if (!item_frozen(s, &all->items[i])) b->items[b->count++] = all->items[i];
@@ -185,7 +187,7 @@ static Value rule_over(Sema *s, Instance *rule, const Args *args, const Node *ca
             one.values[a] = args->values[a];
             if (!bundles[a]) continue;
             const BundleItem *part = bundle_find(bundles[a], item->path, i);
-            one.values[a] = value_tensor(s, part->node);
+            one.values[a] = bundle_tensor(bundles[a], (uint32_t)(part - bundles[a]->items));
             one.values[a].as.tensor.slot = part->slot;
         }
         if (item->slot >= 0) path = s->program->slots.data[item->slot].path->text;

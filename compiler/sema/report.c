@@ -128,8 +128,57 @@ Value sema_unsupported(Sema *s, Span span, const char *what) {
     return POISON;
 }
 
+/* The one name of the activation that is this size; NULL: none, or several. */
+static const char *name_of_size(Sema *s, int64_t size) {
+    const char *found = NULL;
+    for (Scope *scope = s->scope; scope && !scope->file; scope = scope->parent)
+        for (uint32_t i = 0; i < scope->names.len; i++) {
+            const Binding *b = &scope->names.data[i];
+            int64_t value;
+            if (!value_is_int(b->value, &value) || value != size) continue;
+            if (found && strcmp(found, b->name->text) != 0) return NULL;
+            found = b->name->text;
+        }
+    return found;
+}
+
+const char *sized_names(Sema *s, const Shape *shape, bool numbers) {
+    const DimTable *dims = s->program->dims;
+    Text t = {.arena = s->arena};
+    text_char(&t, '[');
+    for (uint32_t i = 0; i < shape->rank; i++) {
+        bool fixed = dim_is_const(dims, shape->dims[i]);
+        const char *name = fixed ? name_of_size(s, dim_value(dims, shape->dims[i])) : NULL;
+        if (i) text_add(&t, ", ");
+        if (name) text_printf(&t, numbers ? "%s=" : "%s", name);
+        if (!name || numbers) dim_print(&t, dims, shape->dims[i]);
+    }
+    text_char(&t, ']');
+    return text_str(&t);
+}
+
+void carry_help(Sema *s, Diag *d, const Node *bind, const Shape *wanted) {
+    const Node *first = node_kid(bind, 0);
+    if (first->kind == NODE_CALL && first->count == 2 && node_kid(first, 0)->kind == NODE_NAME &&
+        node_kid(node_kid(first, 1), 0)->kind == NODE_DIMS) {
+        const char *maker = node_kid(first, 0)->name->text;
+        if (strcmp(maker, "zeros") == 0 || strcmp(maker, "ones") == 0)
+            diag_help(d, "did you mean `%s = %s(%s)`?", bind->name->text, maker,
+                      sized_names(s, wanted, false));
+    } else if (first->kind == NODE_NUMBER && first->number == 0) {
+        diag_help(d, "did you mean `%s = zeros(%s)`?", bind->name->text,
+                  sized_names(s, wanted, false));
+    }
+}
+
 void sema_decl_label(Sema *s, Diag *d, Value v, const char *name) {
     if (!v.decl || span_in_prelude(s, v.decl->span)) return;
+    if (v.decl->kind == NODE_BIND) {
+        Shape shape = tensor_shape(s, v);
+        diag_label(d, v.decl->span, "`%s` is a carry of this scan and starts as %s",
+                   v.decl->name->text, sized_names(s, &shape, false));
+        return;
+    }
     const char *called = name ? name : v.decl->name ? v.decl->name->text : "it";
     diag_label(d, v.decl->span, "`%s` is declared here", called);
 }

@@ -13,6 +13,8 @@ typedef struct Resolver {
     const Node *def;    /* the item being resolved */
     uint32_t item;      /* its number among the file's items */
     const Node *file;
+    uint32_t loops;       /* `scan` and `repeat` around */
+    const Node *scan;     /* the innermost `scan` around, or NULL */
     bool columns_unknown; /* a block whose data is unknown: names may be columns */
     VEC(Edge) edges;
 } Resolver;
@@ -138,8 +140,27 @@ static void visit_scan(Resolver *r, const Node *n) {
     Scope *outer = open_scope(r);
     for (uint32_t i = 0; over && i < over->count; i++)
         declare(r, over->kids[i]->name, over->kids[i]->name_span);
+    const Node *around = r->scan;
+    r->scan = n;
+    r->loops++;
     visit(r, node_kid(n, 3));
+    r->loops--;
+    r->scan = around;
     r->scope = outer;
+}
+
+static void visit_yield(Resolver *r, const Node *n) {
+    visit_kids(r, n);
+    if (r->loops) return;
+    Diag *d = sema_error(r->s, E_SYNTAX, n->span, "`yield` outside a `scan` or `repeat`");
+    diag_help(d, "to give the value of a function or layer, `return` it");
+}
+
+static void visit_return(Resolver *r, const Node *n) {
+    visit_kids(r, n);
+    if (!r->scan) return;
+    Diag *d = sema_error(r->s, E_SYNTAX, n->span, "`return` inside a `scan`: every iteration runs");
+    diag_help(d, "`yield` the value of an iteration, or carry it on and `return` it afterwards");
 }
 
 /* ------------------------------------------------------------------ statements */
@@ -203,7 +224,9 @@ static void visit_repeat(Resolver *r, const Node *n) {
     visit(r, node_kid(n, 0));
     Scope *outer = open_scope(r);
     if (n->name) declare(r, n->name, n->name_span);
+    r->loops++;
     visit(r, node_kid(n, 1));
+    r->loops--;
     r->scope = outer;
 }
 
@@ -473,6 +496,8 @@ static const Visitor VISITORS[NODE_KIND_COUNT] = {[NODE_NAME] = use_name,
                                                   [NODE_LAMBDA] = visit_lambda,
                                                   [NODE_MEMBER] = visit_member,
                                                   [NODE_SCAN] = visit_scan,
+                                                  [NODE_YIELD] = visit_yield,
+                                                  [NODE_RETURN] = visit_return,
                                                   [NODE_ASSIGN] = visit_assign,
                                                   [NODE_BLOCK] = visit_block,
                                                   [NODE_REPEAT] = visit_repeat,

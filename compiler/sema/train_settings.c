@@ -205,6 +205,7 @@ Value accumulate_gradient(Sema *s, const BlockRun *run, Value model, Value g) {
     if (value_is_poison(g) || run->accumulate == 1) return g;
     const Node *e = node_kid(setting, 0);
     Bundle *parts, *weights, *mean = ARENA_NEW(s->arena, Bundle);
+    mean->graph = sema_graph(s);
     if (!value_as_bundle(s, g, &parts, e->span) || !value_as_bundle(s, model, &weights, e->span))
         return POISON;
     mean->items = ARENA_ARRAY(s->arena, BundleItem, parts->count);
@@ -222,7 +223,7 @@ Value accumulate_gradient(Sema *s, const BlockRun *run, Value model, Value g) {
                       ? count
                       : to_tensor(s, value_dim(s, run->rows), like.dtype, e->span);
         Value sum = op_binary(s, e, "+", read_slot(s, slot, e->span),
-                              op_binary(s, e, "*", value_tensor(s, part->node), b));
+                              op_binary(s, e, "*", bundle_tensor(parts, i), b));
         if (value_is_poison(sum)) return POISON;
         write_slot(s, slot, run->micro ? sum : value_int(0), e->span);
         Value all = n;

@@ -113,7 +113,9 @@ int value_same(Sema *s, Value a, Value b) {
     case V_DTYPE: return a.as.dtype == b.as.dtype;
     case V_ALL:
     case V_NONE: return 1;
-    case V_TENSOR: return node_same(a.as.tensor.node, b.as.tensor.node);
+    case V_TENSOR:
+        return a.as.tensor.graph == b.as.tensor.graph &&
+               node_same(a.as.tensor.node, b.as.tensor.node);
     case V_INSTANCE: return a.as.instance == b.as.instance;
     case V_FN: return a.as.fn == b.as.fn;
     case V_BUNDLE: return bundle_same(a.as.bundle, b.as.bundle);
@@ -278,8 +280,15 @@ DType tensor_dtype(Sema *s, Value v) {
     (void)s;
     return graph_node(v.as.tensor.graph, v.as.tensor.node)->dtype;
 }
+Value bundle_tensor(const Bundle *b, uint32_t i) {
+    return (Value){.kind = V_TENSOR,
+                   .as.tensor = {.node = b->items[i].node, .graph = b->graph, .slot = -1}};
+}
 NodeId tensor_node(Sema *s, Value v, Span span) {
     if (v.as.tensor.graph == sema_graph(s)) return v.as.tensor.node;
+    NodeId node = NODE_NONE;
+    if (s->build) node = loop_bring(s, s->build, v.as.tensor.graph, v.as.tensor.node, span);
+    if (!node_is_none(node)) return node;
     sema_error(s, E_STATIC, span, "this value belongs to another part of the program");
     return NODE_NONE;
 }
