@@ -135,14 +135,15 @@ static Value concat(Sema *s, const BuiltinCall *c) {
     return value_tensor(s, n == 1 ? parts[0] : g_concat(sema_graph(s), parts, n, axis, c->span));
 }
 
-/* A new axis of size 1. */
+/* A new axis of size 1, the first unless said otherwise. */
 static Value expand(Sema *s, const BuiltinCall *c) {
     Value v = tensor_arg(s, c, 0);
-    int64_t at;
+    int64_t at = 0;
     if (value_is_poison(v)) return POISON;
     Shape shape = tensor_shape(s, v), to = {.rank = 0};
-    if (!value_is_int(c->args[1], &at) || shape.rank == RANK_MAX || at < -(int64_t)shape.rank - 1 ||
-        at > shape.rank) {
+    bool given = c->args[1].kind != V_NONE;
+    if ((given && !value_is_int(c->args[1], &at)) || shape.rank == RANK_MAX ||
+        at < -(int64_t)shape.rank - 1 || at > shape.rank) {
         sema_error(s, E_AXIS, c->span, "`expand` wants the place of the new axis in %s",
                    shape_string(s, &shape, v.decl));
         return POISON;
@@ -254,7 +255,7 @@ const Builtin BUILTINS_SHAPE[] = {{"shape", "x", shape_of, 0},
                                   {"permute", "x, axes", transpose, 0},
                                   {"broadcast", "x, shape", broadcast, 0},
                                   {"concat", "parts, axis?", concat, 0},
-                                  {"expand", "x, axis", expand, 0},
+                                  {"expand", "x, axis?", expand, 0},
                                   {"reverse", "x, axis?", reverse, 0},
                                   {"pad_with", "x, low, high, value?", pad_with, 0},
                                   {"iota", "n", iota, 0},

@@ -217,6 +217,14 @@ static Value stack_values(Sema *s, const Value *values, uint32_t n, Span span) {
         }
         return tuple ? out : (Value){.kind = V_BUNDLE, .as.bundle = b};
     }
+    for (uint32_t i = 1; i < n; i++)
+        if (values[i].kind == V_TENSOR && first.kind == V_TENSOR) {
+            Shape a = tensor_shape(s, first), b = tensor_shape(s, values[i]);
+            if (shape_same(&a, &b)) continue;
+            sema_error(s, E_SHAPE, span, "iteration 0 of this `repeat` yields %s, iteration %u %s",
+                       shape_string(s, &a, NULL), i, shape_string(s, &b, NULL));
+            return POISON;
+        }
     return to_tensor(s, value_list(s, values, n), DTYPE_COUNT, span);
 }
 

@@ -455,7 +455,7 @@ Value eval_scan(Sema *s, const Node *e) {
     }
     begin(s, &r);
     exec_body(s, &r);
-    ok = collect(s, &r);
+    ok = !s->frame->returned && collect(s, &r);
     build_end(s, &r.build);
     memos_spent(s, &r.build);
     if (ok) return results(s, &r, finish(s, &r));
