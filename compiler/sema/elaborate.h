@@ -389,7 +389,7 @@ DType type_dtype(const Node *type); /* DTYPE_COUNT: not a dtype */
 Sym ellipsis_sym(Sema *s);
 bool list_is_defaults(const Node *list);
 
-/* scan.c, captures.c */
+/* scan_expr.c, captures.c */
 Value eval_scan(Sema *s, const Node *e);
 /* Node `node` of `from` as a node of b->g; NODE_NONE when b's loops do not stand in `from`. */
 NodeId loop_bring(Sema *s, Build *b, const Graph *from, NodeId node, Span span);

@@ -1,4 +1,4 @@
-/* The body of a `scan` while it is elaborated: shared by captures.c and scan.c. */
+/* The body of a `scan` while it is elaborated: shared by captures.c and scan_expr.c. */
 #ifndef BMC_SEMA_LOOPS_H
 #define BMC_SEMA_LOOPS_H
 
