@@ -99,6 +99,8 @@ one, bit = Draw(40), Draw(40, kind="bit")
 metric("precision_", "precision(x, y)", lambda x, y: counts(x, y)[0] / counts(x, y)[1], x=one, y=bit)
 metric("recall_", "recall(x, y)", lambda x, y: counts(x, y)[0] / counts(x, y)[2], x=one, y=bit)
 metric("specificity_", "specificity(x, y)", lambda x, y: counts(x, y)[3] / counts(x, y)[4], x=one, y=bit)
+metric("balanced_accuracy_", "balanced_accuracy(x, y)",
+       lambda x, y: (counts(x, y)[0] / counts(x, y)[2] + counts(x, y)[3] / counts(x, y)[4]) / 2, x=one, y=bit)
 metric("f1_", "f1(x, y)", lambda x, y: 2 * counts(x, y)[0] / (counts(x, y)[1] + counts(x, y)[2]), x=one, y=bit)
 metric("binary_accuracy_", "binary_accuracy(x, y)", lambda x, y: ((x > 0) == (y > 0.5)).double().mean(), x=one, y=bit)
 
