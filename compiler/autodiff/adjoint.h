@@ -23,6 +23,11 @@ bool adjoint_wants(const Adjoint *a, uint32_t operand);
 /* Adds `share` (shaped as the operand) to the operand's adjoint. */
 void adjoint_give(Adjoint *a, uint32_t operand, NodeId share);
 
+/* The same for a node behind an operand, given its share past that operand: for rules that see
+ * through a view. Only where the view's own gradient is not asked for. */
+void adjoint_give_node(Adjoint *a, NodeId id, NodeId share);
+bool adjoint_is_asked(const Adjoint *a, NodeId id);
+
 /* One rule for every differentiable op; leaves have empty ones. */
 #define RULE_0(name)
 #define RULE_1(name)                     void adjoint_##name(Adjoint *a);
@@ -60,5 +65,24 @@ NodeId build_unreduce(const Adjoint *a, NodeId x, const Shape *full, const int64
 /* A tensor of shape `to` from x, whose axis i is result axis where[i] (all different, any order).
  */
 NodeId build_spread(const Adjoint *a, NodeId x, const Shape *to, const uint32_t *where);
+
+/* ---- contractions (adjoint_reduce.c), and what lies behind a window (adjoint_window.c) */
+typedef struct Labelled {
+    NodeId node;
+    uint32_t rank;
+    uint32_t label[RANK_MAX];
+} Labelled;
+/* The share of `target` = the contraction of `left` and `right` over every label that it lacks: the
+ * `first` ones in that order, then the others in the order of the forward result's axes and of k;
+ * without such a label, their product. */
+NodeId contract_share(const Adjoint *a, const Labelled *left, const Labelled *right,
+                      const Labelled *target, const Shape *shape, const uint32_t *first,
+                      uint32_t first_count);
+/* Each gives a share to the source of the window that it sees through, or is false: no window, or
+ * not of that form. */
+bool window_contract_rule(Adjoint *a, const Labelled *g, const Labelled *other,
+                          const Labelled *seen);
+bool window_sum_rule(Adjoint *a);
+bool window_extremum_rule(Adjoint *a, NodeId share);
 
 #endif

@@ -3,6 +3,7 @@
 
 void adjoint_SUM(Adjoint *a) {
     Shape shape = adjoint_operand_shape(a, 0);
+    if (!adjoint_wants(a, 0) || window_sum_rule(a)) return;
     adjoint_give(a, 0, build_unreduce(a, a->grad, &shape, a->node.attr, a->node.nattr));
 }
 
@@ -11,11 +12,13 @@ static void extremum_rule(Adjoint *a) {
     Shape shape = adjoint_operand_shape(a, 0);
     const int64_t *axes = a->node.attr;
     uint32_t count = a->node.nattr, plain[RANK_MAX];
+    if (!adjoint_wants(a, 0)) return;
     for (uint32_t i = 0; i < count; i++) plain[i] = (uint32_t)axes[i];
     NodeId extremum = build_unreduce(a, a->self, &shape, axes, count);
     NodeId tied = build_binary(a, OP_EQUAL, adjoint_operand(a, 0), extremum);
     NodeId ties = build_sum(a, g_cast(a->graph, a->node.dtype, tied, a->node.span), plain, count);
     NodeId share = build_div(a, a->grad, ties);
+    if (window_extremum_rule(a, share)) return;
     adjoint_give(a, 0, build_keep(a, tied, build_unreduce(a, share, &shape, axes, count)));
 }
 
@@ -29,12 +32,6 @@ void adjoint_REDUCE_MIN(Adjoint *a) {
 /* ---- contract */
 
 enum { LABEL_MAX = 2 * RANK_MAX };
-
-typedef struct Labelled {
-    NodeId node;
-    uint32_t rank;
-    uint32_t label[RANK_MAX];
-} Labelled;
 
 static Labelled labelled_operand(const Adjoint *a, uint32_t operand) {
     uint32_t first = operand == 0 ? 1 : 1 + graph_shape(a->graph, a->node.args[0]).rank;
@@ -60,15 +57,17 @@ static NodeId spread_like(const Adjoint *a, const Labelled *x, const Labelled *l
     return build_spread(a, x->node, shape, where);
 }
 
-/* The share of `target` = the contraction of `left` and `right` over every label that it lacks, in
- * the order of the forward result's axes and then of k; without such a label, their product. */
-static NodeId contract_share(const Adjoint *a, const Labelled *left, const Labelled *right,
-                             const Labelled *target, const Shape *shape) {
+NodeId contract_share(const Adjoint *a, const Labelled *left, const Labelled *right,
+                      const Labelled *target, const Shape *shape, const uint32_t *first,
+                      uint32_t first_count) {
     Labelled result = {.rank = 0};
     uint32_t reduced[LABEL_MAX], count = 0;
+    bool taken[LABEL_MAX] = {false};
     Shape result_shape = {.rank = 0};
+    for (; count < first_count; count++) taken[reduced[count] = first[count]] = true;
     for (uint32_t label = 0; label < LABEL_MAX; label++)
-        if (!has_label(target, label) && (has_label(left, label) || has_label(right, label)))
+        if (!taken[label] && !has_label(target, label) &&
+            (has_label(left, label) || has_label(right, label)))
             reduced[count++] = label;
     if (count == 0)
         return build_mul(a, spread_like(a, left, target, shape),
@@ -90,8 +89,10 @@ void adjoint_CONTRACT(Adjoint *a) {
     for (uint32_t i = 0; i < g.rank; i++) g.label[i] = i;
     Labelled x = labelled_operand(a, 0), w = labelled_operand(a, 1);
     Shape x_shape = adjoint_operand_shape(a, 0), w_shape = adjoint_operand_shape(a, 1);
-    if (adjoint_wants(a, 0)) adjoint_give(a, 0, contract_share(a, &g, &w, &x, &x_shape));
-    if (adjoint_wants(a, 1)) adjoint_give(a, 1, contract_share(a, &x, &g, &w, &w_shape));
+    if (adjoint_wants(a, 0) && !window_contract_rule(a, &g, &w, &x))
+        adjoint_give(a, 0, contract_share(a, &g, &w, &x, &x_shape, NULL, 0));
+    if (adjoint_wants(a, 1) && !window_contract_rule(a, &g, &x, &w))
+        adjoint_give(a, 1, contract_share(a, &x, &g, &w, &w_shape, NULL, 0));
 }
 
 /* ---- indexing */

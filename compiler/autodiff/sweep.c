@@ -14,6 +14,7 @@ typedef struct Mark {
     uint32_t stamp; /* number of the sweep that reached the node */
     bool wanted;    /* depends on some x, or is one */
     bool through;   /* some operand is wanted */
+    bool asked;     /* is some x */
     NodeId adjoint;
 } Mark;
 
@@ -81,7 +82,8 @@ static void collect(Sweep *s, NodeId y, uint32_t lowest) {
 
 static void mark_wanted(Sweep *s, const NodeId *xs, uint32_t count) {
     for (uint32_t i = 0; i < count; i++)
-        if (is_reached(s, xs[i])) s->marks.data[xs[i].id].wanted = true;
+        if (is_reached(s, xs[i]))
+            s->marks.data[xs[i].id].wanted = s->marks.data[xs[i].id].asked = true;
     for (uint32_t r = 0; r < s->reached.len; r++) {
         Mark *mark = &s->marks.data[s->reached.data[r]];
         const GNode *n = graph_node(s->graph, (NodeId){s->reached.data[r]});
@@ -98,9 +100,17 @@ bool adjoint_wants(const Adjoint *a, uint32_t operand) {
            sweep_flows(a->graph, &a->node, operand);
 }
 
+bool adjoint_is_asked(const Adjoint *a, NodeId id) {
+    return is_reached(a->sweep, id) && a->sweep->marks.data[id.id].asked;
+}
+
 void adjoint_give(Adjoint *a, uint32_t operand, NodeId share) {
-    if (!adjoint_wants(a, operand)) return;
-    Mark *mark = &a->sweep->marks.data[a->node.args[operand].id];
+    if (adjoint_wants(a, operand)) adjoint_give_node(a, a->node.args[operand], share);
+}
+
+void adjoint_give_node(Adjoint *a, NodeId id, NodeId share) {
+    INVARIANT(is_reached(a->sweep, id) && a->sweep->marks.data[id.id].wanted);
+    Mark *mark = &a->sweep->marks.data[id.id];
     mark->adjoint = node_is_none(mark->adjoint)
                         ? share
                         : g_binary(a->graph, OP_ADD, mark->adjoint, share, a->node.span);

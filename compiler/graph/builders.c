@@ -121,6 +121,26 @@ NodeId g_reverse(Graph *g, NodeId a, const uint32_t *axes, uint32_t count, Span 
     return add_with_axes(g, OP_REVERSE, a, axes, count, span);
 }
 
+bool window_has_absent(const GNode *n) {
+    for (uint32_t i = 0; n->op == OP_WINDOW && i < window_count(n); i++) {
+        WindowAxis w = window_axis(n, i);
+        if (w.low > 0 || w.high > 0 || w.spacing > 1) return true;
+    }
+    return false;
+}
+
+NodeId g_window(Graph *g, NodeId x, const WindowAxis *axes, uint32_t count, Span span) {
+    int64_t attr[WINDOW_WORDS * RANK_MAX];
+    INVARIANT(count <= RANK_MAX);
+    for (uint32_t i = 0; i < count; i++) {
+        WindowAxis w = axes[i];
+        int64_t words[WINDOW_WORDS] = {w.axis, w.size, w.stride, w.dilation,
+                                       w.low,  w.high, w.spacing};
+        memcpy(attr + (size_t)WINDOW_WORDS * i, words, sizeof words);
+    }
+    return graph_add(g, OP_WINDOW, DTYPE_COUNT, NULL, &x, 1, attr, WINDOW_WORDS * count, span);
+}
+
 NodeId g_concat(Graph *g, const NodeId *parts, uint32_t count, uint32_t axis, Span span) {
     int64_t attr = axis;
     return graph_add(g, OP_CONCAT, DTYPE_COUNT, NULL, parts, count, &attr, 1, span);

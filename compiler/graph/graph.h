@@ -71,6 +71,22 @@ typedef struct GNode {
 /* Same op, dtype, shape, operands and attributes: what makes two nodes of one graph the same. */
 bool node_equal(const GNode *a, const GNode *b);
 
+/* One windowed axis of OP_WINDOW. Tap t of window o stands at o·stride + t·dilation - low on an
+ * axis whose elements lie `spacing` apart; taps before, behind and between them are absent. Margins
+ * below 0 cut off. */
+typedef struct WindowAxis {
+    int64_t axis, size, stride, dilation, low, high, spacing;
+} WindowAxis;
+enum { WINDOW_WORDS = 7 }; /* of attr, per axis, in this order */
+static inline uint32_t window_count(const GNode *n) {
+    return n->nattr / WINDOW_WORDS;
+}
+static inline WindowAxis window_axis(const GNode *n, uint32_t i) {
+    const int64_t *w = n->attr + (size_t)WINDOW_WORDS * i;
+    return (WindowAxis){w[0], w[1], w[2], w[3], w[4], w[5], w[6]};
+}
+bool window_has_absent(const GNode *n); /* some tap may not exist */
+
 /* A parameter or state: it outlives the step. Shared by all graphs of a program. */
 typedef enum SlotKind { SLOT_PARAM, SLOT_STATE, SLOT_OPTIMIZER, SLOT_FIT } SlotKind;
 typedef struct Slot {
@@ -159,6 +175,8 @@ NodeId g_slice(Graph *g, NodeId a, const DimId *first, const DimId *extent, cons
 NodeId g_pad(Graph *g, NodeId a, NodeId value, const DimId *low, const DimId *high,
              const int64_t *interior, Span span);
 NodeId g_reverse(Graph *g, NodeId a, const uint32_t *axes, uint32_t count, Span span);
+/* Axes ascending. Result: x's axes, the windowed ones counting windows, then one of taps each. */
+NodeId g_window(Graph *g, NodeId x, const WindowAxis *axes, uint32_t count, Span span);
 NodeId g_concat(Graph *g, const NodeId *parts, uint32_t count, uint32_t axis, Span span);
 NodeId g_reduce(Graph *g, Op op, NodeId a, const uint32_t *axes, uint32_t count, Span span);
 /* Labels: small ints; `out` lists the result's labels in order, `reduced` the order k runs. */

@@ -114,12 +114,13 @@ static void print_pad(Text *out, const Graph *g, const GNode *n) {
 }
 
 static void print_window(Text *out, const GNode *n) {
-    for (uint32_t i = 0; i + 6 <= n->nattr; i += 6) {
-        const int64_t *w = n->attr + i;
-        text_printf(out,
-                    "%s{axis %lld, size %lld, stride %lld, dilation %lld, low %lld, high %lld}",
-                    i ? ", " : "", (long long)w[0], (long long)w[1], (long long)w[2],
-                    (long long)w[3], (long long)w[4], (long long)w[5]);
+    for (uint32_t i = 0; i < window_count(n); i++) {
+        WindowAxis w = window_axis(n, i);
+        text_printf(out, "%s{axis %lld, size %lld, stride %lld, dilation %lld, low %lld, high %lld",
+                    i ? ", " : "", (long long)w.axis, (long long)w.size, (long long)w.stride,
+                    (long long)w.dilation, (long long)w.low, (long long)w.high);
+        if (w.spacing != 1) text_printf(out, ", spacing %lld", (long long)w.spacing);
+        text_char(out, '}');
     }
 }
 

@@ -250,13 +250,14 @@ NodeId sample_WINDOW(Sample *s, DType dtype) {
     if (!numeric(dtype)) return NODE_NONE;
     Shape shape = {.rank = 2, .dims = {size(s, 2), size(s, 6 + sample_below(&s->rng, 3))}};
     NodeId x = sample_operand(s, dtype, &shape, any);
-    int64_t attr[6] = {1,
-                       1 + sample_below(&s->rng, 3),
-                       1 + sample_below(&s->rng, 2),
-                       1 + sample_below(&s->rng, 2),
-                       sample_below(&s->rng, 2),
-                       sample_below(&s->rng, 2)};
-    NodeId w = graph_add(s->graph, OP_WINDOW, DTYPE_COUNT, NULL, &x, 1, attr, 6, nowhere);
+    WindowAxis axis = {.axis = 1};
+    axis.size = 1 + sample_below(&s->rng, 3);
+    axis.stride = 1 + sample_below(&s->rng, 2);
+    axis.dilation = 1 + sample_below(&s->rng, 2);
+    axis.low = sample_below(&s->rng, 2);
+    axis.high = (int64_t)sample_below(&s->rng, 3) - 1;
+    axis.spacing = 1 + sample_below(&s->rng, 2);
+    NodeId w = g_window(s->graph, x, &axis, 1, nowhere);
     uint32_t taps = 2;
     return g_reduce(s->graph, OP_SUM, w, &taps, 1, nowhere);
 }

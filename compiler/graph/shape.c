@@ -348,31 +348,42 @@ static void shape_CONCAT(Candidate *c) {
     }
 }
 
+/* What is left of a windowed axis behind its first window: margins and elements less the reach of
+ * the taps. False: it does not fit 64 bits. */
+static bool window_room(const Candidate *c, const WindowAxis *w, DimId size, DimId *room) {
+    DimTable *t = c->g->dims;
+    int64_t span, spacing = w->spacing;
+    if (__builtin_mul_overflow(w->dilation, w->size - 1, &span) ||
+        __builtin_sub_overflow(w->low, span, &span) ||
+        __builtin_add_overflow(span, w->high, &span) ||
+        __builtin_sub_overflow(span, spacing, &span))
+        return false;
+    *room = dim_add(t, dim_mul(t, size, dim_const(t, spacing)), dim_const(t, span));
+    return true;
+}
+
 static void shape_WINDOW(Candidate *c) {
     const GNode *x = operand(c, 0);
     DimTable *t = c->g->dims;
-    uint32_t count = c->nattr / 6;
-    REQUIRE(count >= 1 && c->nattr == 6 * count && x->rank + count <= RANK_MAX,
-            "C1: axis, size, stride, dilation, low, high for every windowed axis");
+    uint32_t count = c->nattr / WINDOW_WORDS;
+    GNode n = {.op = OP_WINDOW, .nattr = c->nattr, .attr = c->attr};
+    REQUIRE(count >= 1 && c->nattr == WINDOW_WORDS * count && x->rank + count <= RANK_MAX,
+            "C1: seven entries for every windowed axis");
     like_operand(c, 0);
     for (uint32_t k = 0; k < count; k++) {
-        const int64_t *w = c->attr + (size_t)6 * k;
-        REQUIRE(w[0] >= 0 && w[0] < (int64_t)x->rank && (k == 0 || w[0] > w[-6]),
-                "C2: axes, ascending");
-        REQUIRE(w[1] >= 1 && w[2] >= 1 && w[3] >= 1 && w[4] >= 0 && w[5] >= 0,
-                "C3: size, stride, dilation ≥ 1, margins ≥ 0");
-        int64_t span; /* margins - reach of the last tap */
-        REQUIRE(!__builtin_mul_overflow(w[3], w[1] - 1, &span) &&
-                    !__builtin_sub_overflow(w[4], span, &span) &&
-                    !__builtin_add_overflow(span, w[5], &span) &&
-                    !__builtin_sub_overflow(span, 1, &span),
-                "C3: sizes fit 64 bits");
+        WindowAxis w = window_axis(&n, k);
+        DimId room;
         bool exact;
-        DimId room = dim_add(t, x->dims[w[0]], dim_const(t, span));
+        REQUIRE(w.axis >= 0 && w.axis < (int64_t)x->rank &&
+                    (k == 0 || w.axis > window_axis(&n, k - 1).axis),
+                "C2: axes, ascending");
+        REQUIRE(w.size >= 1 && w.stride >= 1 && w.dilation >= 1 && w.spacing >= 1,
+                "C3: size, stride, dilation, spacing ≥ 1");
+        REQUIRE(window_room(c, &w, x->dims[w.axis], &room), "C3: sizes fit 64 bits");
         REQUIRE(maybe_nonnegative(c, room), "C4: at least one window fits");
-        DimId steps = dim_div(t, room, dim_const(t, w[2]), &exact);
-        c->result.dims[w[0]] = dim_add(t, steps, dim_const(t, 1));
-        c->result.dims[c->result.rank++] = dim_const(t, w[1]);
+        DimId steps = dim_div(t, room, dim_const(t, w.stride), &exact);
+        c->result.dims[w.axis] = dim_add(t, steps, dim_const(t, 1));
+        c->result.dims[c->result.rank++] = dim_const(t, w.size);
     }
 }
 

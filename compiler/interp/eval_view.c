@@ -101,14 +101,14 @@ static void origin_CONCAT(const Eval *e, const int64_t *at, Origin *from) {
 static void origin_WINDOW(const Eval *e, const int64_t *at, Origin *from) {
     const Tensor *x = &e->args[0]->tensor;
     for (uint32_t i = 0; i < x->rank; i++) from->index[i] = at[i];
-    for (uint32_t k = 0; 6 * k < e->n->nattr; k++) {
-        const int64_t *w = e->n->attr + (size_t)6 * k;
-        int64_t place = at[w[0]] * w[2] + at[x->rank + k] * w[3] - w[4];
-        if (place < 0 || place >= x->dims[w[0]]) {
+    for (uint32_t k = 0; k < window_count(e->n); k++) {
+        WindowAxis w = window_axis(e->n, k);
+        int64_t place = at[w.axis] * w.stride + at[x->rank + k] * w.dilation - w.low;
+        if (place < 0 || place % w.spacing != 0 || place / w.spacing >= x->dims[w.axis]) {
             from->none = true;
             return;
         }
-        from->index[w[0]] = place;
+        from->index[w.axis] = place / w.spacing;
     }
 }
 

@@ -133,17 +133,11 @@ bool is_number(const Simplify *s, NodeId id, double value) {
            (found != 0 || signbit(found) == signbit(value));
 }
 
-static bool is_padded_window(const GNode *n) {
-    for (uint32_t i = 0; n->op == OP_WINDOW && i < n->nattr; i += 6)
-        if (n->attr[i + 4] != 0 || n->attr[i + 5] != 0) return true;
-    return false;
-}
-
 bool may_be_absent(Simplify *s, NodeId id) {
     for (uint32_t i = s->absence->maybe.len; i <= id.id; i++) {
         const GNode *n = graph_node(s->g, (NodeId){i});
         bool passes_on = op_is_elementwise(n->op) || op_info(n->op)->cls == CLASS_VIEW;
-        bool maybe = is_padded_window(n);
+        bool maybe = window_has_absent(n);
         for (uint32_t k = 0; passes_on && k < n->nargs; k++)
             maybe = maybe || s->absence->maybe.data[n->args[k].id];
         vec_push(s->g->ctx->arena, &s->absence->maybe, maybe);

@@ -76,17 +76,26 @@ static uint32_t level_after(const Sched *s, NodeId arg) {
     return level == 0 ? 0 : level | 1;
 }
 
+/* Passed on by views and elementwise ops; a reduction or contract skips what is absent. */
+static bool may_be_absent(const Sched *s, const GNode *n) {
+    bool passes_on = op_is_elementwise(n->op) || op_info(n->op)->cls == CLASS_VIEW;
+    bool absent = window_has_absent(n);
+    for (uint32_t i = 0; passes_on && i < n->nargs; i++) absent |= plan_of(s, n->args[i])->absent;
+    return absent;
+}
+
 static void set_level(Sched *s, NodeId id) {
     const GNode *n = node_of(s, id);
     NodePlan *p = plan_of(s, id);
-    p->core = is_core(s, n);
+    p->absent = may_be_absent(s, n);
+    p->core = is_core(s, n) && !p->absent;
     if (p->core) {
         p->level = 2 * ++s->core_count;
         s->core_op[s->core_count] = n->op;
         return;
     }
     for (uint32_t i = 0; i < n->nargs; i++) {
-        bool joins = op_is_elementwise(n->op) && absorbs(node_of(s, n->args[i]));
+        bool joins = op_is_elementwise(n->op) && !p->absent && absorbs(node_of(s, n->args[i]));
         uint32_t level = joins ? plan_of(s, n->args[i])->level : level_after(s, n->args[i]);
         if (level > p->level) p->level = level;
     }
@@ -107,7 +116,7 @@ static void set_cost(Sched *s, NodeId id) {
         if (!a->flat && !loaded && node_of(s, n->args[i])->rank > 0) p->flat = false;
     }
     p->cost = cost > COST_LIMIT ? COST_LIMIT : (uint32_t)cost;
-    bool forced = p->depth >= DEPTH_LIMIT || cost > COST_LIMIT;
+    bool forced = (p->depth >= DEPTH_LIMIT || cost > COST_LIMIT) && !p->absent;
     if (!inlines || forced) p->depth = 0;
     p->forced = inlines && forced;
     if (p->forced) p->cost = 1;
@@ -167,7 +176,7 @@ static bool wants_address(const GNode *user, uint32_t position) {
 
 static bool is_addressable_view(const GNode *n) {
     return n->op == OP_PERMUTE || n->op == OP_BROADCAST || n->op == OP_SLICE ||
-           n->op == OP_REVERSE || n->op == OP_RESHAPE;
+           n->op == OP_REVERSE || n->op == OP_RESHAPE || n->op == OP_WINDOW;
 }
 
 static void demand_of_view(const Sched *s, NodeId id, NodeId user, Demand *d) {
@@ -181,10 +190,8 @@ static void demand_of_view(const Sched *s, NodeId id, NodeId user, Demand *d) {
     }
     if (u->op == OP_RESHAPE && !p->flat && !reshape_is_simple(s, user)) d->need = true;
     if (u->op == OP_BROADCAST && u->rank > node_of(s, id)->rank) d->repeats = true;
-    if (u->op == OP_WINDOW) d->repeats = true;
+    if (u->op == OP_WINDOW) d->repeats = d->address = true;
     if (u->op == OP_PAD || u->op == OP_CONCAT) d->all = true;
-    if (u->op == OP_WINDOW && node_of(s, id)->op != OP_READ && node_of(s, id)->op != OP_INPUT)
-        d->need = true;
 }
 
 static void demand_of_user(const Sched *s, NodeId id, NodeId user, Demand *d) {
@@ -254,7 +261,9 @@ static void decide(Sched *s, NodeId id, const bool *root) {
         p->stored = true;
         return;
     }
-    if (!s->options.fusion || has_words(n)) {
+    if (p->absent) {
+        p->stored = d.need = root[id.id]; /* an output has no absent element */
+    } else if (!s->options.fusion || has_words(n)) {
         p->stored = true;
     } else if (p->core || plan_in_region(p)) {
         p->stored = d.need || d.outside || p->forced;

@@ -24,6 +24,10 @@ static bool unit_stride(const Sched *s, NodeId id, uint32_t axis) {
             axis = (uint32_t)n->attr[axis];
         } else if (n->op == OP_SLICE) {
             if (n->attr[2 * axis + 1] != 1) return false;
+        } else if (n->op == OP_WINDOW || n->op == OP_REVERSE) { /* other axes stay as they are */
+            if (axis >= node_of(s, n->args[0])->rank) return false;
+            for (uint32_t i = 0; i < n->nattr; i += n->op == OP_WINDOW ? WINDOW_WORDS : 1)
+                if (n->attr[i] == (int64_t)axis) return false;
         } else if (n->op == OP_RESHAPE) {
             const GNode *x = node_of(s, n->args[0]);
             bool last =
@@ -84,7 +88,8 @@ void layout_contract(Sched *s, NodeId id, uint32_t packed[2]) {
                 label_at = first;
             }
     }
-    if (held != 1 || unit_stride(s, n->args[which], axis)) return;
+    if (held != 1 || plan_of(s, n->args[which])->absent) return;
+    if (unit_stride(s, n->args[which], axis)) return;
     if (rows_of(s, id, n->args[which], label_at) < PACK_MIN_ROWS) return;
     packed[which] = pack_create(s, n->args[which], axis);
 }

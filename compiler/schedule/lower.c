@@ -13,7 +13,7 @@ typedef struct MemoEntry {
     uint32_t generation;
     NodeId node;
     Index at;
-    ExprId value;
+    ExprId value, present;
 } MemoEntry;
 struct Memo {
     uint32_t generation, count, slots; /* slots: power of two */
@@ -52,6 +52,7 @@ void memo_clear(Lower *l) {
         l->memo->slots = 64;
         l->memo->entries = ARENA_ARRAY(l->s->arena, MemoEntry, l->memo->slots);
     }
+    l->present = EXPR_NONE;
     l->memo->generation++;
     l->memo->count = 0;
 }
@@ -69,7 +70,7 @@ void lower_bind(Lower *l, NodeId n, const Index *at, ExprId value) {
     if ((l->memo->count + 1) * 2 > l->memo->slots) memo_double(l);
     MemoEntry *e = memo_find(l, n, at);
     if (e->generation != l->memo->generation) l->memo->count++;
-    *e = (MemoEntry){l->memo->generation, n, *at, value};
+    *e = (MemoEntry){l->memo->generation, n, *at, value, EXPR_NONE};
 }
 
 /* ------------------------------------------------------------------ positions */
@@ -196,10 +197,26 @@ ExprId lower_value(Lower *l, NodeId n, const Index *at) {
     }
     if (!lower_is_inline(l, n)) return lower_load(l, n, plan_of(l->s, n)->buffer, at);
     const MemoEntry *e = memo_find(l, n, at);
-    if (e->generation == l->memo->generation) return e->value;
+    if (e->generation == l->memo->generation) {
+        l->present = l_and(l, l->present, e->present);
+        return e->value;
+    }
     Index where = *at;
+    ExprId before = l->present;
+    l->present = EXPR_NONE;
     ExprId value = rules[node_of(l->s, n)->op](l, n, &where);
     lower_bind(l, n, &where, value);
+    memo_find(l, n, &where)->present = l->present;
+    l->present = l_and(l, before, l->present);
+    return value;
+}
+
+ExprId lower_tap(Lower *l, NodeId n, const Index *at, ExprId *present) {
+    ExprId before = l->present;
+    l->present = EXPR_NONE;
+    ExprId value = lower_value(l, n, at);
+    *present = l->present;
+    l->present = before;
     return value;
 }
 
@@ -328,7 +345,8 @@ void lower_group(Sched *s, uint32_t number) {
     Group *g = s->groups.data[number];
     NodeId named = node_is_none(g->core) ? g->like : g->core;
     walk_reads(s, g, number);
-    Lower l = {.s = s, .p = s->out, .group = g, .number = number, .row = EXPR_NONE};
+    Lower l = {
+        .s = s, .p = s->out, .group = g, .number = number, .row = EXPR_NONE, .present = EXPR_NONE};
     l.lanes = s->options.vector_bytes / 4;
     l.k = g->kernel = loop_kernel(s->out, kernel_name(s, g), node_of(s, named)->span);
     Op core = node_is_none(g->core) ? OP_COUNT : node_of(s, g->core)->op;

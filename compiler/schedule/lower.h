@@ -30,6 +30,7 @@ typedef struct Lower {
     uint32_t lanes;       /* f32 lanes of a machine vector */
     VarId open[OPEN_MAX]; /* UNROLL and VECTOR variables around here */
     uint32_t open_count;
+    ExprId present; /* of the value evaluated last: false where it is absent; or EXPR_NONE */
     Memo *memo;
     VEC(NodeId) scalars; /* rank-0 values computed at the kernel's start: Sched.scalar */
 } Lower;
@@ -97,6 +98,9 @@ bool index_in_row(const Lower *l, NodeId n, const Index *at);
 
 /* ---- values */
 ExprId lower_value(Lower *l, NodeId n, const Index *at);
+/* Its value, and in *present (EXPR_NONE: always) whether it is there: a tap of a window may be
+ * absent, and then the value is of no use. */
+ExprId lower_tap(Lower *l, NodeId n, const Index *at, ExprId *present);
 void lower_bind(Lower *l, NodeId n, const Index *at, ExprId value);
 ExprId lower_load(Lower *l, NodeId n, uint32_t buffer, const Index *at);
 void memo_clear(Lower *l);

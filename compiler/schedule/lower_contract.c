@@ -24,25 +24,31 @@ Contract contract_of(const Sched *s, NodeId id) {
 }
 
 /* An operand's element: of the copy with one axis moved last, where there is one. */
-static ExprId operand_value(Lower *l, const Contract *c, uint32_t which, const ExprId *label) {
+static ExprId operand_value(Lower *l, const Contract *c, uint32_t which, const ExprId *label,
+                            ExprId *present) {
     NodeId id = which ? c->b : c->a;
     const GNode *x = node_of(l->s, id);
     const uint32_t *labels = which ? c->label_b : c->label_a;
     uint32_t packed = node_same(l->group->core, c->node) ? l->group->packed[which] : NONE;
     Index at = {.pred = EXPR_NONE};
     for (uint32_t i = 0; i < x->rank; i++) at.axis[i] = label[labels[i]];
-    if (packed == NONE) return lower_value(l, id, &at);
+    *present = EXPR_NONE;
+    if (packed == NONE) return lower_tap(l, id, &at, present);
     return pack_load(l, l->s->groups.data[packed], &at);
 }
 
-/* One product more: acc = fma(a, b, acc), or for integers acc + a * b. */
+/* One product more: acc = fma(a, b, acc), or for integers acc + a * b; acc where one is absent. */
 ExprId contract_step(Lower *l, const Contract *c, ExprId acc, const ExprId *label) {
-    ExprId args[3];
-    args[0] = l_cast(l, c->dtype, operand_value(l, c, 0, label));
-    args[1] = l_cast(l, c->dtype, operand_value(l, c, 1, label));
+    ExprId args[3], present[2], next;
+    for (uint32_t i = 0; i < 2; i++)
+        args[i] = l_cast(l, c->dtype, operand_value(l, c, i, label, &present[i]));
     args[2] = acc;
-    if (dtype_is_float(c->dtype)) return loop_op(l->p, l->k, OP_FMA, c->dtype, args, 3);
-    return l_op(l, OP_ADD, c->dtype, acc, l_op(l, OP_MUL, c->dtype, args[0], args[1]));
+    if (dtype_is_float(c->dtype))
+        next = loop_op(l->p, l->k, OP_FMA, c->dtype, args, 3);
+    else
+        next = l_op(l, OP_ADD, c->dtype, acc, l_op(l, OP_MUL, c->dtype, args[0], args[1]));
+    ExprId both = l_and(l, present[0], present[1]);
+    return expr_is_none(both) ? next : l_select(l, c->dtype, both, next, acc);
 }
 
 bool contract_chunked(const Sched *s, const Contract *c) {

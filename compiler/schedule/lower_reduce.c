@@ -43,8 +43,8 @@ static ExprId extreme(Lower *l, DType t, bool lowest) {
     return l_bits(l, t, lowest ? 0 : ones);
 }
 
-/* The operand's value at reduced position k. */
-static ExprId reduce_operand(Lower *l, const Reduce *r, ExprId k, ExprId pred) {
+/* The operand's value at reduced position k, and whether it is there. */
+static ExprId reduce_tap(Lower *l, const Reduce *r, ExprId k, ExprId pred, ExprId *present) {
     const GNode *n = node_of(l->s, r->node);
     Index to = {.pred = l_and(l, r->at->pred, pred)};
     if (r->whole) {
@@ -54,7 +54,7 @@ static ExprId reduce_operand(Lower *l, const Reduce *r, ExprId k, ExprId pred) {
         if (to.row && !inner.flat) inner.axis[0] = l_int(l, 0);
         ExprId out = to.row && inner.flat ? inner.pos : index_position(l, r->node, &inner);
         to.pos = l_add(l, l_mul(l, out, r->size), k);
-        return l_cast(l, r->dtype, lower_value(l, n->args[0], &to));
+        return l_cast(l, r->dtype, lower_tap(l, n->args[0], &to, present));
     }
     DimId dims[RANK_MAX];
     ExprId axis[RANK_MAX], split[RANK_MAX];
@@ -63,7 +63,13 @@ static ExprId reduce_operand(Lower *l, const Reduce *r, ExprId k, ExprId pred) {
     split_position(l, k, dims, n->nattr, split);
     for (uint32_t i = 0, out = 0, in = 0; i < r->x->rank; i++)
         to.axis[i] = is_reduced(n, i) ? split[in++] : axis[out++];
-    return l_cast(l, r->dtype, lower_value(l, n->args[0], &to));
+    return l_cast(l, r->dtype, lower_tap(l, n->args[0], &to, present));
+}
+
+/* What an absent element would be: the start of an accumulator changes nothing. */
+static ExprId reduce_operand(Lower *l, const Reduce *r, ExprId k, ExprId pred) {
+    ExprId present, value = reduce_tap(l, r, k, pred, &present);
+    return expr_is_none(present) ? value : l_select(l, r->dtype, present, value, r->start);
 }
 
 /* Reduced axes are the last ones, and positions need no division: k is contiguous. */
@@ -221,10 +227,47 @@ ExprId lower_REDUCE_MIN(Lower *l, NodeId n, const Index *at) {
                      : settle(l, reduce_lanes(l, &r), node_of(l->s, n)->dtype);
 }
 
+/* Where x stands against the best so far, y: larger, or the first NaN. */
+static ExprId takes_over(Lower *l, DType dtype, ExprId x, ExprId y) {
+    ExprId larger = l_op(l, OP_LESS, DTYPE_BOOL, y, x);
+    if (!dtype_is_float(dtype)) return larger;
+    ExprId same = l_op(l, OP_EQUAL, DTYPE_BOOL, x, x);
+    ExprId nan = loop_op(l->p, l->k, OP_NOT, DTYPE_BOOL, &same, 1);
+    ExprId none = l_op(l, OP_EQUAL, DTYPE_BOOL, y, y);
+    return l_op(l, OP_OR, DTYPE_BOOL, larger, l_op(l, OP_AND, DTYPE_BOOL, nan, none));
+}
+
+/* Some may be absent: the first that is there is the best so far. */
+static ExprId argmax_of_taps(Lower *l, const Reduce *r) {
+    RegId best = l_new_reg(l, "best", r->dtype, NULL), where = l_new_reg(l, "at", DTYPE_I32, NULL);
+    RegId some = l_new_reg(l, "some", DTYPE_BOOL, NULL);
+    LowerPlace place = l_place(l);
+    l_set(l, best, r->start);
+    l_set(l, where, l_bits(l, DTYPE_I32, 0));
+    l_set(l, some, l_bits(l, DTYPE_BOOL, 0));
+    VarId k = l_new_var(l, "k");
+    l_enter_for(l, k, l_int(l, 0), r->size, 1);
+    RegId next = l_new_reg(l, "x", r->dtype, NULL), take = l_new_reg(l, "take", DTYPE_BOOL, NULL);
+    ExprId present, value = reduce_tap(l, r, l_var(l, k), EXPR_NONE, &present);
+    if (expr_is_none(present)) present = l_bits(l, DTYPE_BOOL, 1);
+    l_set(l, next, value);
+    ExprId had = l_reg(l, some), larger = takes_over(l, r->dtype, l_reg(l, next), l_reg(l, best));
+    ExprId first = loop_op(l->p, l->k, OP_NOT, DTYPE_BOOL, &had, 1);
+    larger = l_op(l, OP_OR, DTYPE_BOOL, first, larger);
+    l_set(l, take, l_op(l, OP_AND, DTYPE_BOOL, present, larger));
+    l_set(l, some, l_op(l, OP_OR, DTYPE_BOOL, had, l_reg(l, take)));
+    l_set(l, best, l_select(l, r->dtype, l_reg(l, take), l_reg(l, next), l_reg(l, best)));
+    ExprId here = l_cast(l, DTYPE_I32, l_var(l, k));
+    l_set(l, where, l_select(l, DTYPE_I32, l_reg(l, take), here, l_reg(l, where)));
+    l_return(l, place);
+    return l_reg(l, where);
+}
+
 /* The first NaN, else the lowest index of the largest: a later element takes over only when it is
  * larger, or when it is the first NaN. */
 ExprId lower_ARGMAX(Lower *l, NodeId n, const Index *at) {
     Reduce r = reduce_begin(l, n, at, OP_MAX);
+    if (plan_of(l->s, node_of(l->s, n)->args[0])->absent) return argmax_of_taps(l, &r);
     RegId best = l_new_reg(l, "best", r.dtype, NULL), where = l_new_reg(l, "at", DTYPE_I32, NULL);
     LowerPlace place = l_place(l);
     /* Of nothing: 0, and nothing is read. */
@@ -238,14 +281,7 @@ ExprId lower_ARGMAX(Lower *l, NodeId n, const Index *at) {
     RegId next = l_new_reg(l, "x", r.dtype, NULL), take = l_new_reg(l, "take", DTYPE_BOOL, NULL);
     l_set(l, next, reduce_operand(l, &r, l_var(l, k), EXPR_NONE));
     ExprId x = l_reg(l, next), y = l_reg(l, best);
-    ExprId larger = l_op(l, OP_LESS, DTYPE_BOOL, y, x);
-    if (dtype_is_float(r.dtype)) {
-        ExprId same = l_op(l, OP_EQUAL, DTYPE_BOOL, x, x);
-        ExprId nan = loop_op(l->p, l->k, OP_NOT, DTYPE_BOOL, &same, 1);
-        ExprId none = l_op(l, OP_EQUAL, DTYPE_BOOL, y, y);
-        larger = l_op(l, OP_OR, DTYPE_BOOL, larger, l_op(l, OP_AND, DTYPE_BOOL, nan, none));
-    }
-    l_set(l, take, larger);
+    l_set(l, take, takes_over(l, r.dtype, x, y));
     l_set(l, best, l_select(l, r.dtype, l_reg(l, take), x, y));
     l_set(
         l, where,

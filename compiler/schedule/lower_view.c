@@ -103,6 +103,14 @@ static ExprId pad_axis(Lower *l, const GNode *y, const GNode *x, uint32_t i, Exp
     return quotient;
 }
 
+/* Is the chosen one of two values there? */
+static ExprId present_where(Lower *l, ExprId cond, ExprId a, ExprId b) {
+    if (expr_is_none(a) && expr_is_none(b)) return EXPR_NONE;
+    if (expr_is_none(a)) a = l_bits(l, DTYPE_BOOL, 1);
+    if (expr_is_none(b)) b = l_bits(l, DTYPE_BOOL, 1);
+    return l_select(l, DTYPE_BOOL, cond, a, b);
+}
+
 ExprId lower_PAD(Lower *l, NodeId n, const Index *at) {
     const GNode *y = node_of(l->s, n), *x = node_of(l->s, y->args[0]);
     Index to = index_like(at);
@@ -110,15 +118,17 @@ ExprId lower_PAD(Lower *l, NodeId n, const Index *at) {
     index_axes(l, n, at, axis);
     for (uint32_t i = 0; i < y->rank; i++) to.axis[i] = pad_axis(l, y, x, i, axis[i], &inside);
     to.pred = l_and(l, at->pred, inside);
-    ExprId value = lower_value(l, y->args[0], &to);
+    ExprId present, value = lower_tap(l, y->args[0], &to, &present);
+    if (expr_is_none(inside)) l->present = present;
     if (expr_is_none(inside)) return value;
+    if (!expr_is_none(present)) l->present = present_where(l, inside, present, EXPR_NONE);
     return l_select(l, y->dtype, inside, value, lower_value(l, y->args[1], at));
 }
 
 ExprId lower_CONCAT(Lower *l, NodeId n, const Index *at) {
     const GNode *y = node_of(l->s, n);
     uint32_t along = (uint32_t)y->attr[0];
-    ExprId axis[RANK_MAX], result = EXPR_NONE;
+    ExprId axis[RANK_MAX], result = EXPR_NONE, there = EXPR_NONE;
     index_axes(l, n, at, axis);
     DimId end = y->dims[along];
     for (uint32_t k = y->nargs; k-- > 0;) {
@@ -130,25 +140,47 @@ ExprId lower_CONCAT(Lower *l, NodeId n, const Index *at) {
         for (uint32_t i = 0; i < y->rank; i++) to.axis[i] = axis[i];
         to.axis[along] = l_sub(l, axis[along], from);
         to.pred = l_and(l, at->pred, l_and(l, above, below));
-        ExprId value = lower_value(l, y->args[k], &to);
-        result = expr_is_none(result) ? value : l_select(l, y->dtype, below, value, result);
+        ExprId present, value = lower_tap(l, y->args[k], &to, &present);
+        bool last = expr_is_none(result);
+        there = last ? present : present_where(l, below, present, there);
+        result = last ? value : l_select(l, y->dtype, below, value, result);
         end = first;
     }
+    l->present = there;
     return result;
 }
 
-/* Result axes: the operand's, windowed ones counting windows, then the taps. Margins would make
- * taps that do not exist; schedule.c refuses them. */
+/* The source's position of a tap on one axis; *inside gains the conditions for it to exist. */
+static ExprId tap_position(Lower *l, const WindowAxis *w, DimId size, ExprId window, ExprId tap,
+                           ExprId *inside) {
+    ExprId start = l_mul(l, window, l_int(l, w->stride));
+    ExprId pos = l_add(l, start, l_mul(l, tap, l_int(l, w->dilation)));
+    pos = l_sub(l, pos, l_int(l, w->low));
+    if (w->low > 0) *inside = l_and(l, *inside, less(l, l_int(l, -1), pos));
+    if (w->spacing > 1) {
+        ExprId whole = l_max(l, pos, l_int(l, 0)), step = l_int(l, w->spacing);
+        ExprId rest = l_mod(l, whole, step);
+        *inside = l_and(l, *inside, l_op(l, OP_EQUAL, DTYPE_BOOL, rest, l_int(l, 0)));
+        pos = l_div(l, whole, step);
+    }
+    if (w->high > 0) *inside = l_and(l, *inside, less(l, pos, l_dim(l, size)));
+    return pos;
+}
+
+/* Result axes: the operand's, windowed ones counting windows, then the taps. */
 ExprId lower_WINDOW(Lower *l, NodeId n, const Index *at) {
     const GNode *y = node_of(l->s, n), *x = node_of(l->s, y->args[0]);
     Index to = index_like(at);
-    ExprId axis[RANK_MAX];
+    ExprId axis[RANK_MAX], inside = EXPR_NONE;
     index_axes(l, n, at, axis);
     for (uint32_t i = 0; i < x->rank; i++) to.axis[i] = axis[i];
-    for (uint32_t k = 0; k < y->nattr / 6; k++) {
-        const int64_t *w = y->attr + (size_t)6 * k;
-        ExprId start = l_mul(l, axis[w[0]], l_int(l, w[2]));
-        to.axis[w[0]] = l_add(l, start, l_mul(l, axis[x->rank + k], l_int(l, w[3])));
+    for (uint32_t k = 0; k < window_count(y); k++) {
+        WindowAxis w = window_axis(y, k);
+        to.axis[w.axis] =
+            tap_position(l, &w, x->dims[w.axis], axis[w.axis], axis[x->rank + k], &inside);
     }
-    return lower_value(l, y->args[0], &to);
+    to.pred = l_and(l, at->pred, inside);
+    ExprId value = lower_value(l, y->args[0], &to);
+    l->present = l_and(l, l->present, inside);
+    return value;
 }

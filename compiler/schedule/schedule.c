@@ -9,12 +9,6 @@ void schedule_options_default(ScheduleOptions *o) {
         .vector_bytes = 64, .vector_registers = 32, .fusion = true, .memory_plan = true};
 }
 
-static bool window_has_margins(const GNode *n) {
-    for (uint32_t i = 0; i < n->nattr / 6; i++)
-        if (n->attr[6 * i + 4] != 0 || n->attr[6 * i + 5] != 0) return true;
-    return false;
-}
-
 /* What this version cannot lower is refused here, with its place, before any work. */
 static bool supported(const Sched *s) {
     bool *live = ARENA_ARRAY(s->arena, bool, s->size), fine = true;
@@ -23,7 +17,6 @@ static bool supported(const Sched *s) {
         const GNode *n = node_of(s, (NodeId){i});
         if (!live[i]) continue;
         const char *what = NULL;
-        if (n->op == OP_WINDOW && window_has_margins(n)) what = "a window with margins";
         if (n->op == OP_GRAD) BUG("entry %s: a gradient reached the schedule", s->entry->name);
         if (n->op == OP_CONST && n->nattr > CONST_WORDS_MAX) what = "a constant of this size";
         if (op_info(n->op)->cls == CLASS_LOOP) what = "a loop in compiled code";

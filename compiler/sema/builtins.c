@@ -3,49 +3,28 @@
 #include "compiler/sema/elaborate.h"
 
 static const Builtin *const TABLES[] = {BUILTINS_MATH, BUILTINS_SHAPE, BUILTINS_STATIC,
-                                        BUILTINS_STEP, BUILTINS_ORDER};
+                                        BUILTINS_STEP, BUILTINS_ORDER, BUILTINS_WINDOW};
 
 /* Part of the language, not of this version. */
 static Value not_yet(Sema *s, const BuiltinCall *c) {
     return sema_unsupported(s, c->span, arena_printf(s->arena, "`%s`", c->builtin->name));
 }
-static const Builtin NOT_YET[] = {{"conv", NULL, not_yet, 0},
-                                  {"window_sum", NULL, not_yet, 0},
-                                  {"window_argmax", NULL, not_yet, 0},
-                                  {"rearrange", NULL, not_yet, 0},
-                                  {"einsum", NULL, not_yet, 0},
-                                  {"cumsum", NULL, not_yet, 0},
-                                  {"sort", NULL, not_yet, 0},
-                                  {"round", NULL, not_yet, 0},
-                                  {"put", NULL, not_yet, 0},
-                                  {"quantile", NULL, not_yet, 0},
-                                  {"median", NULL, not_yet, 0},
-                                  {"missing", NULL, not_yet, 0},
-                                  {"fill", NULL, not_yet, 0},
-                                  {"card", NULL, not_yet, 0},
-                                  {"standardize", NULL, not_yet, 0},
-                                  {"minmax", NULL, not_yet, 0},
-                                  {"csv", NULL, not_yet, 0},
-                                  {"windows", NULL, not_yet, 0},
-                                  {"binary", NULL, not_yet, 0},
-                                  {"bytes", NULL, not_yet, 0},
-                                  {"records", NULL, not_yet, 0},
-                                  {"tokens", NULL, not_yet, 0},
-                                  {"load", NULL, not_yet, 0},
-                                  {"fit", NULL, not_yet, 0},
-                                  {"checkpoint", NULL, not_yet, 0},
-                                  {"show", NULL, not_yet, 0},
-                                  {"infer", NULL, not_yet, 0},
-                                  {"conv2d", NULL, not_yet, 0},
-                                  {"maxpool", NULL, not_yet, 0},
-                                  {"avgpool", NULL, not_yet, 0},
-                                  {"global_avgpool", NULL, not_yet, 0},
-                                  {"lstm_cell", NULL, not_yet, 0},
-                                  {"lstm", NULL, not_yet, 0},
-                                  {"gru", NULL, not_yet, 0},
-                                  {"bilstm", NULL, not_yet, 0},
-                                  {"random_crop", NULL, not_yet, 0},
-                                  {NULL, NULL, NULL, 0}};
+static const Builtin NOT_YET[] = {
+    {"rearrange", NULL, not_yet, 0},   {"einsum", NULL, not_yet, 0},
+    {"cumsum", NULL, not_yet, 0},      {"sort", NULL, not_yet, 0},
+    {"round", NULL, not_yet, 0},       {"put", NULL, not_yet, 0},
+    {"quantile", NULL, not_yet, 0},    {"median", NULL, not_yet, 0},
+    {"missing", NULL, not_yet, 0},     {"fill", NULL, not_yet, 0},
+    {"card", NULL, not_yet, 0},        {"standardize", NULL, not_yet, 0},
+    {"minmax", NULL, not_yet, 0},      {"csv", NULL, not_yet, 0},
+    {"windows", NULL, not_yet, 0},     {"binary", NULL, not_yet, 0},
+    {"bytes", NULL, not_yet, 0},       {"records", NULL, not_yet, 0},
+    {"tokens", NULL, not_yet, 0},      {"load", NULL, not_yet, 0},
+    {"fit", NULL, not_yet, 0},         {"checkpoint", NULL, not_yet, 0},
+    {"show", NULL, not_yet, 0},        {"infer", NULL, not_yet, 0},
+    {"lstm_cell", NULL, not_yet, 0},   {"lstm", NULL, not_yet, 0},
+    {"gru", NULL, not_yet, 0},         {"bilstm", NULL, not_yet, 0},
+    {"random_crop", NULL, not_yet, 0}, {NULL, NULL, NULL, 0}};
 
 static const Builtin *find_in(const Builtin *table, const char *name) {
     for (; table->name; table++)

@@ -248,11 +248,12 @@ NodeId index_slice(Sema *s, NodeId x, uint32_t axis, DimId first, DimId extent, 
 }
 
 /* One window: the axis counts windows, the taps stand behind it. */
-static NodeId window_axis(Sema *s, NodeId x, uint32_t axis, const AffinePlace *tap, int64_t stride,
-                          Span span) {
+static NodeId slide_axis(Sema *s, NodeId x, uint32_t axis, const AffinePlace *tap, int64_t stride,
+                         Span span) {
     Graph *g = sema_graph(s);
-    int64_t attr[6] = {axis, dim_value(s->program->dims, tap->size), stride, tap->scale, 0, 0};
-    NodeId w = graph_add(g, OP_WINDOW, DTYPE_COUNT, NULL, &x, 1, attr, 6, span);
+    WindowAxis slide = {.axis = axis, .stride = stride, .dilation = tap->scale, .spacing = 1};
+    slide.size = dim_value(s->program->dims, tap->size);
+    NodeId w = g_window(g, x, &slide, 1, span);
     uint32_t rank = graph_shape(g, w).rank, perm[RANK_MAX], k = 0;
     for (uint32_t i = 0; i + 1 < rank; i++) {
         perm[k++] = i;
@@ -301,7 +302,7 @@ static bool split_windows(IndexSpace *ix, const Affine *a, NodeId *x, uint32_t a
         *x = index_slice(s, *x, axis, first, reach, 1, span);
         /* the outermost taps first; only the last window strides */
         for (uint32_t i = a->count; i-- > 1;)
-            *x = window_axis(s, *x, axis, &places[i], i == 1 ? places[0].scale : 1, span);
+            *x = slide_axis(s, *x, axis, &places[i], i == 1 ? places[0].scale : 1, span);
     }
     uint32_t flipped[RANK_MAX], flips = 0;
     for (uint32_t i = 0; i < a->count; i++) {

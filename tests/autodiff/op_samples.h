@@ -309,22 +309,23 @@ static inline NodeId sample_CONCAT(Sample *s) {
 
 static inline NodeId sample_WINDOW(Sample *s) {
     Shape shape = random_shape(s, 3);
-    int64_t attr[12];
+    WindowAxis axis[2];
     uint32_t count = 1 + random_below(&s->random, 2), skip = random_below(&s->random, 2);
     for (uint32_t k = 0; k < count; k++) {
-        int64_t *w = attr + (size_t)6 * k;
-        w[0] = k + skip;
-        w[1] = 1 + random_below(&s->random, 3); /* size, stride, dilation, low, high */
-        w[2] = 1 + random_below(&s->random, 3);
-        w[3] = 1 + random_below(&s->random, 2);
-        w[4] = random_below(&s->random, 3);
-        w[5] = random_below(&s->random, 3);
-        int64_t need = (w[1] - 1) * w[3] + 1 - w[4] - w[5];
+        WindowAxis *w = &axis[k];
+        w->axis = k + skip;
+        w->size = 1 + random_below(&s->random, 3);
+        w->stride = 1 + random_below(&s->random, 3);
+        w->dilation = 1 + random_below(&s->random, 2);
+        w->low = (int64_t)random_below(&s->random, 4) - 1;
+        w->high = (int64_t)random_below(&s->random, 4) - 1;
+        w->spacing = 1 + random_below(&s->random, 2);
+        int64_t need = (w->size - 1) * w->dilation + 1 - w->low - w->high;
         int64_t given = need > 1 ? need : 1;
-        shape.dims[w[0]] = size(s, given + random_below(&s->random, 4));
+        shape.dims[w->axis] = size(s, given + random_below(&s->random, 4));
     }
     NodeId x = any(s, shape);
-    return graph_add(s->g, OP_WINDOW, DTYPE_COUNT, NULL, &x, 1, attr, 6 * count, nowhere);
+    return g_window(s->g, x, axis, count, nowhere);
 }
 
 /* ---- reductions, contract, indexing */
@@ -336,18 +337,81 @@ static inline NodeId sample_reduce(Sample *s, Op op, NodeId x) {
     if (count == 0) axes[count++] = random_below(&s->random, 3);
     return g_reduce(s->g, op, x, axes, count, nowhere);
 }
+/* The taps of windows over some axes of x [.., .., ..], every window with one that exists. */
+static inline NodeId taps_of(Sample *s, NodeId (*operand)(Sample *s, Shape shape), uint32_t *axes,
+                             uint32_t *count) {
+    Shape shape = random_shape(s, 3);
+    WindowAxis window[2];
+    *count = 1 + random_below(&s->random, 2);
+    for (uint32_t k = 0; k < *count; k++) {
+        int64_t size_of = 1 + random_below(&s->random, 3);
+        window[k] = (WindowAxis){.axis = k, .size = size_of, .dilation = 1, .spacing = 1};
+        window[k].stride = 1 + random_below(&s->random, 3);
+        window[k].low = random_below(&s->random, (uint32_t)size_of);
+        window[k].high = random_below(&s->random, (uint32_t)size_of);
+        shape.dims[k] = size(s, size_of + random_below(&s->random, 3));
+        axes[k] = 3 + k;
+    }
+    return g_window(s->g, operand(s, shape), window, *count, nowhere);
+}
+static inline NodeId reduced_taps(Sample *s, Op op, NodeId (*operand)(Sample *s, Shape shape)) {
+    uint32_t axes[2], count;
+    NodeId taps = taps_of(s, operand, axes, &count);
+    return g_reduce(s->g, op, taps, axes, count, nowhere);
+}
+
 static inline NodeId sample_SUM(Sample *s) {
+    if (random_below(&s->random, 2)) return reduced_taps(s, OP_SUM, any);
     return sample_reduce(s, OP_SUM, any(s, random_shape(s, 3)));
 }
 static inline NodeId sample_REDUCE_MAX(Sample *s) {
+    if (random_below(&s->random, 2)) return reduced_taps(s, OP_REDUCE_MAX, distinct);
     return sample_reduce(s, OP_REDUCE_MAX, distinct(s, random_shape(s, 3)));
 }
 static inline NodeId sample_REDUCE_MIN(Sample *s) {
+    if (random_below(&s->random, 2)) return reduced_taps(s, OP_REDUCE_MIN, distinct);
     return sample_reduce(s, OP_REDUCE_MIN, distinct(s, random_shape(s, 3)));
+}
+
+/* A convolution in its three forms: y[b,h,w,o] of x[b,h,w,c] and k[i,j,c,o], the weights' gradient
+ * (windows are summed over), channels of their own (no o); any margins, strides, holes. */
+static inline NodeId sample_convolution(Sample *s) {
+    enum { B, H, W, C, I, J, O };
+    Shape x = random_shape(s, 4), k = random_shape(s, 4);
+    WindowAxis window[2];
+    uint32_t form = random_below(&s->random, 3);
+    for (uint32_t i = 0; i < 2; i++) {
+        WindowAxis *w = &window[i];
+        *w = (WindowAxis){.axis = 1 + i, .size = 1 + random_below(&s->random, 3)};
+        w->stride = 1 + random_below(&s->random, 2);
+        w->dilation = 1 + random_below(&s->random, 2);
+        w->low = (int64_t)random_below(&s->random, 4) - 1;
+        w->high = (int64_t)random_below(&s->random, 4) - 1;
+        w->spacing = 1 + random_below(&s->random, 2);
+        int64_t need = (w->size - 1) * w->dilation + 1 - w->low - w->high;
+        x.dims[1 + i] = size(s, (need > 1 ? need : 1) + random_below(&s->random, 2));
+        k.dims[i] = size(s, w->size);
+    }
+    NodeId seen = g_window(s->g, any(s, x), window, 2, nowhere);
+    Shape taps = graph_shape(s->g, seen);
+    uint32_t lx[] = {B, H, W, C, I, J};
+    k.dims[2] = x.dims[3];
+    if (form == 0)
+        return g_contract(s->g, seen, lx, any(s, k), (uint32_t[]){I, J, C, O},
+                          (uint32_t[]){B, H, W, O}, 4, (uint32_t[]){I, J, C}, 3, nowhere);
+    if (form == 1) {
+        k.rank = 3;
+        return g_contract(s->g, seen, lx, any(s, k), (uint32_t[]){I, J, C},
+                          (uint32_t[]){B, H, W, C}, 4, (uint32_t[]){I, J}, 2, nowhere);
+    }
+    Shape g = {.rank = 4, .dims = {x.dims[0], taps.dims[1], taps.dims[2], k.dims[3]}};
+    return g_contract(s->g, any(s, g), (uint32_t[]){B, H, W, O}, seen, lx, (uint32_t[]){I, J, C, O},
+                      4, (uint32_t[]){B, H, W}, 3, nowhere);
 }
 
 /* Up to five labels, each in a, in b or in both, kept or summed, axes in any order. */
 static inline NodeId sample_CONTRACT(Sample *s) {
+    if (random_below(&s->random, 2)) return sample_convolution(s);
     enum { LABELS = 5 };
     uint32_t la[LABELS], lb[LABELS], out[LABELS], reduced[LABELS], perm[LABELS];
     uint32_t na = 0, nb = 0, nout = 0, nreduced = 0;

@@ -164,8 +164,7 @@ END_TEST
 START_TEST(convolution) {
     Kit k = kit_create(NULL, 0);
     NodeId x = kit_input(&k, "x", DTYPE_F32, SHAPE(9)), w = kit_input(&k, "w", DTYPE_F32, SHAPE(3));
-    NodeId seen = graph_add(k.g, OP_WINDOW, DTYPE_COUNT, NULL, &x, 1, (int64_t[]){0, 3, 2, 1, 1, 1},
-                            6, nowhere);
+    NodeId seen = g_window(k.g, x, &(WindowAxis){0, 3, 2, 1, 1, 1, 1}, 1, nowhere);
     NodeId y = g_contract(k.g, seen, (uint32_t[]){0, 1}, w, (uint32_t[]){1}, (uint32_t[]){0}, 1,
                           (uint32_t[]){1}, 1, nowhere);
     NodeId loss = kit_sum_all(&k, g_binary(k.g, OP_MUL, y, y, nowhere));

@@ -312,7 +312,7 @@ END_TEST
 START_TEST(every_attribute_prints_as_the_golden_file) {
     Shape scalar = {.rank = 0}, s = matrix(n(2), n(3)), big = matrix(n(4), n(5));
     NodeId x = input("x", B, n(6)), v = g_const(g, DTYPE_F32, &scalar, 0.1, nowhere);
-    int64_t words[20], window[6] = {1, 3, 2, 1, 1, 1}, clock = 1;
+    int64_t words[20], window[7] = {1, 3, 2, 1, 1, 1, 1}, clock = 1;
     NodeId i, y[24];
     uint32_t count = 0;
     for (int k = 0; k < 20; k++) words[k] = k;
@@ -336,7 +336,7 @@ START_TEST(every_attribute_prints_as_the_golden_file) {
     y[count++] = g_reverse(g, x, (uint32_t[]){0, 1}, 2, nowhere);
     y[count++] = g_permute(g, x, (uint32_t[]){1, 0}, nowhere);
     y[count++] = g_concat(g, (NodeId[]){x, x}, 2, 0, nowhere);
-    y[count++] = graph_add(g, OP_WINDOW, DTYPE_COUNT, NULL, &x, 1, window, 6, nowhere);
+    y[count++] = graph_add(g, OP_WINDOW, DTYPE_COUNT, NULL, &x, 1, window, 7, nowhere);
     y[count++] = g_reduce(g, OP_ARGMAX, x, (uint32_t[]){1}, 1, nowhere);
     i = g_reduce(g, OP_ARGMAX, x, (uint32_t[]){1}, 1, nowhere);
     y[count++] = g_gather(g, g_read(g, 0, nowhere), &i, (uint32_t[]){1}, 1, nowhere);

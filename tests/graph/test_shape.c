@@ -192,17 +192,17 @@ START_TEST(concat_and_window) {
     REFUSED("C2", OP_CONCAT, DTYPE_COUNT, NULL, ARGS(x, i), ATTR(0));
     REFUSED("C2", OP_CONCAT, DTYPE_COUNT, NULL, ARGS(x, deep), ATTR(0));
     REFUSED("C1", OP_CONCAT, DTYPE_COUNT, NULL, ARGS(x, y), ATTR(2));
-    int64_t w[6] = {1, 3, 2, 1, 1, 1}; /* (6 + 2 - 2 - 1) / 2 + 1 = 3 windows of 3 taps */
-    NodeId win = graph_add(g, OP_WINDOW, DTYPE_COUNT, NULL, &x, 1, w, 6, nowhere);
+    int64_t w[7] = {1, 3, 2, 1, 1, 1, 1}; /* (6 + 2 - 2 - 1) / 2 + 1 = 3 windows of 3 taps */
+    NodeId win = graph_add(g, OP_WINDOW, DTYPE_COUNT, NULL, &x, 1, w, 7, nowhere);
     ck_assert_str_eq(type_of(win), "f32 B 3 3");
-    int64_t over_batch[6] = {0, 3, 1, 2, 2, 2}; /* B + 4 - 4 - 1 + 1 = B windows */
-    win = graph_add(g, OP_WINDOW, DTYPE_COUNT, NULL, &x, 1, over_batch, 6, nowhere);
+    int64_t over_batch[7] = {0, 3, 1, 2, 2, 2, 1}; /* B + 4 - 4 - 1 + 1 = B windows */
+    win = graph_add(g, OP_WINDOW, DTYPE_COUNT, NULL, &x, 1, over_batch, 7, nowhere);
     ck_assert_str_eq(type_of(win), "f32 B 6 3");
-    REFUSED("C1", OP_WINDOW, DTYPE_COUNT, NULL, ARGS(x), ATTR(1, 3, 1, 1, 0));
-    REFUSED("C2", OP_WINDOW, DTYPE_COUNT, NULL, ARGS(x), ATTR(2, 3, 1, 1, 0, 0));
-    REFUSED("C3", OP_WINDOW, DTYPE_COUNT, NULL, ARGS(x), ATTR(1, 0, 1, 1, 0, 0));
-    REFUSED("C3", OP_WINDOW, DTYPE_COUNT, NULL, ARGS(x), ATTR(1, INT64_MAX, 1, 3, 0, 0));
-    REFUSED("C4", OP_WINDOW, DTYPE_COUNT, NULL, ARGS(x), ATTR(1, 7, 1, 1, 0, 0));
+    REFUSED("C1", OP_WINDOW, DTYPE_COUNT, NULL, ARGS(x), ATTR(1, 3, 1, 1, 0, 0));
+    REFUSED("C2", OP_WINDOW, DTYPE_COUNT, NULL, ARGS(x), ATTR(2, 3, 1, 1, 0, 0, 1));
+    REFUSED("C3", OP_WINDOW, DTYPE_COUNT, NULL, ARGS(x), ATTR(1, 0, 1, 1, 0, 0, 1));
+    REFUSED("C3", OP_WINDOW, DTYPE_COUNT, NULL, ARGS(x), ATTR(1, INT64_MAX, 1, 3, 0, 0, 1));
+    REFUSED("C4", OP_WINDOW, DTYPE_COUNT, NULL, ARGS(x), ATTR(1, 7, 1, 1, 0, 0, 1));
 }
 END_TEST
 

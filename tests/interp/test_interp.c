@@ -188,8 +188,7 @@ START_TEST(window_taps_outside_are_absent) {
      */
     NodeId x = input(DTYPE_F32, VALUES(-1, -2, -4), 1, 3),
            w = input(DTYPE_F32, VALUES(1, 10, 100), 1, 3);
-    int64_t attr[6] = {0, 3, 1, 1, 1, 1};
-    NodeId win = graph_add(g, OP_WINDOW, DTYPE_COUNT, NULL, &x, 1, attr, 6, nowhere);
+    NodeId win = g_window(g, x, &(WindowAxis){0, 3, 1, 1, 1, 1, 1}, 1, nowhere);
     EXPECT(g_reduce(g, OP_SUM, win, (uint32_t[]){1}, 1, nowhere), -3, -7, -6);
     EXPECT(g_reduce(g, OP_REDUCE_MAX, win, (uint32_t[]){1}, 1, nowhere), -1, -1, -2);
     EXPECT(g_reduce(g, OP_ARGMAX, win, (uint32_t[]){1}, 1, nowhere), 1, 0, 0);
@@ -205,9 +204,12 @@ END_TEST
 
 START_TEST(window_stride_and_dilation) {
     NodeId x = input(DTYPE_F32, VALUES(1, 2, 4, 8, 16, 32, 64), 1, 7);
-    int64_t attr[6] = {0, 2, 2, 3, 0, 0}; /* windows at 0, 2; taps 3 apart */
-    NodeId win = graph_add(g, OP_WINDOW, DTYPE_COUNT, NULL, &x, 1, attr, 6, nowhere);
+    WindowAxis apart = {0, 2, 2, 3, 0, 0, 1}; /* windows at 0, 2; taps 3 apart */
+    NodeId win = g_window(g, x, &apart, 1, nowhere);
     EXPECT(g_reduce(g, OP_SUM, win, (uint32_t[]){1}, 1, nowhere), 9, 36);
+    WindowAxis holes = {0, 3, 1, 1, 1, -9, 2}; /* of [. 1 . 2 . 4 ...], three at a time */
+    win = g_window(g, x, &holes, 1, nowhere);
+    EXPECT(g_reduce(g, OP_SUM, win, (uint32_t[]){1}, 1, nowhere), 1, 3, 2);
 }
 END_TEST
 

@@ -290,8 +290,12 @@ static inline NodeId grow_WINDOW(Grow *w) {
     if (node_is_none(x)) return x;
     Shape shape = graph_shape(w->g, x);
     if (shape.rank == 0 || shape.rank > 3) return NODE_NONE;
-    int64_t attr[6] = {below(w, shape.rank), 1 + below(w, 2), 1 + below(w, 2), 1, 1, below(w, 2)};
-    NodeId taps = graph_add(w->g, OP_WINDOW, DTYPE_COUNT, NULL, &x, 1, attr, 6, nowhere);
+    WindowAxis axis = {.axis = below(w, shape.rank), .dilation = 1, .low = 1};
+    axis.size = 1 + below(w, 2);
+    axis.stride = 1 + below(w, 2);
+    axis.high = below(w, 2);
+    axis.spacing = 1 + below(w, 2);
+    NodeId taps = g_window(w->g, x, &axis, 1, nowhere);
     static const Op between[] = {OP_MUL, OP_SUB, OP_MAX, OP_ADD};
     for (uint32_t i = below(w, 3); i > 0; i--) {
         NodeId other = below(w, 2) ? taps : number_like(w, taps);

@@ -173,27 +173,6 @@ START_TEST(deterministic) {
 }
 END_TEST
 
-/* A window with margins is refused at its place, not computed wrongly. */
-START_TEST(refuses_margins) {
-    Sheet *s = sheet_open();
-    Shape row = {.rank = 1, .dims = {dim_const(s->k.dims, 9)}};
-    NodeId x = kit_input(&s->k, "x", DTYPE_F32, row);
-    int64_t attr[] = {0, 3, 1, 1, 1, 1};
-    NodeId w = graph_add(s->k.g, OP_WINDOW, DTYPE_COUNT, NULL, &x, 1, attr, 6, (Span){1, 2, 3});
-    kit_output(&s->k, "y", g_reduce(s->k.g, OP_SUM, w, (uint32_t[]){1}, 1, nowhere));
-    s->k.g->sealed = true;
-    s->entry = (Entry){.name = "entry", .kind = BMRT_ENTRY_EXPORT, .graph = s->k.g};
-    ScheduleOptions o;
-    schedule_options_default(&o);
-    ck_assert_ptr_null(schedule_entry(s->ctx, &s->program, &s->entry, &o));
-    ck_assert_uint_eq(diags_errors(s->ctx->diags), 1);
-    const Diag *d = diags_get(s->ctx->diags, 0);
-    ck_assert_int_eq(d->code, E_UNSUPPORTED);
-    ck_assert_uint_eq(d->span.begin, 2);
-    context_destroy(s->ctx);
-}
-END_TEST
-
 int main(void) {
     Suite *suite = suite_create("schedule golden");
     TCase *t = tcase_create("all");
@@ -204,7 +183,6 @@ int main(void) {
     tcase_add_test(t, seed_example_barriers);
     tcase_add_test(t, deep_inference_memory);
     tcase_add_test(t, deterministic);
-    tcase_add_test(t, refuses_margins);
     suite_add_tcase(suite, t);
     SRunner *r = srunner_create(suite);
     srunner_run_all(r, CK_NORMAL);

@@ -232,8 +232,7 @@ START_TEST(windows) {
     Graph *g = c->k.g;
     NodeId x = input(c, "x", DTYPE_F32, DIMS(-1, 13, 5)),
            w = input(c, "w", DTYPE_F32, DIMS(5, 3, 18));
-    int64_t attr[] = {1, 3, 2, 2, 0, 0};
-    NodeId win = graph_add(g, OP_WINDOW, DTYPE_COUNT, NULL, &x, 1, attr, 6, nowhere);
+    NodeId win = g_window(g, x, &(WindowAxis){1, 3, 2, 2, 0, 0, 1}, 1, nowhere);
     kit_output(&c->k, "max", g_reduce(g, OP_REDUCE_MAX, win, (uint32_t[]){3}, 1, nowhere));
     kit_output(&c->k, "conv",
                g_contract(g, win, (uint32_t[]){0, 1, 2, 3}, w, (uint32_t[]){2, 3, 4},
