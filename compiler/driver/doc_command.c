@@ -1,6 +1,6 @@
 /* bmc doc: the reference of a file, from its own comments; and help on the prelude's definitions.
  */
-#include "compiler/driver/cli_session.h"
+#include "compiler/driver/help_topics.h"
 #include "compiler/syntax/signature.h"
 #include "compiler/syntax/syntax.h"
 
@@ -29,13 +29,17 @@ static void add_section(Session *s, Text *t, const Node *tree, NodeKind kind) {
 }
 
 ExitCode command_doc(Session *s) {
-    if (!session_words(s, 1, 1)) return EXIT_CODE_USAGE;
+    if (!session_words(s, 0, 1)) return EXIT_CODE_USAGE;
+    Text t = {.arena = s->ctx->arena};
+    if (s->options.words.len == 0) {
+        help_page(s, &t);
+        return session_write(s, text_str(&t), t.len);
+    }
     const char *path = s->options.words.data[0];
     uint32_t file = session_read(s, path);
     if (file == 0) return EXIT_CODE_INPUT;
     Node *tree = syntax_parse(s->ctx, file);
     if (diags_errors(s->ctx->diags) > 0) return EXIT_CODE_INPUT;
-    Text t = {.arena = s->ctx->arena};
     text_printf(&t, "# %s\n", path);
     for (size_t i = 0; i < sizeof SECTION_ORDER / sizeof *SECTION_ORDER; i++)
         add_section(s, &t, tree, SECTION_ORDER[i]);

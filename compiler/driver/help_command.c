@@ -22,7 +22,8 @@ static void help_overview(Text *t) {
         text_printf(t, "  %-8s %s\n", command_info((CommandId)i)->name,
                     command_info((CommandId)i)->summary);
     text_add(t, "\nbmc help COMMAND tells more; other topics: options, passes, codes, exit-codes,\n"
-                "an error code such as E0007, or a definition of the prelude such as dense.\n");
+                "an error code such as E0007, prelude, a subject of it such as losses, or a\n"
+                "definition such as dense.\n");
 }
 
 static void help_of_command(Text *t, CommandId id) {
@@ -108,10 +109,12 @@ static bool help_topic(Session *s, Text *t, const char *topic) {
     }
     for (uint32_t i = 0; i < COMMAND_COUNT; i++)
         nearest_offer(&near, command_info((CommandId)i)->name);
-    if (help_definition(s, t, topic, &near)) return true;
+    if (help_definition(s, t, topic, &near) || help_subject(s, t, topic, &near)) return true;
     Diag *d = session_error(s, E_OPTION, "there is no help on `%s`", topic);
     if (near.best) diag_help(d, "did you mean `%s`?", near.best);
-    diag_help(d, "`bmc help` lists the topics");
+    const char *mentions = help_mentions(s, topic);
+    if (mentions) diag_note(d, "the word is in the help on %s", mentions);
+    diag_help(d, "`bmc help` lists the topics, `bmc help prelude` the standard library");
     return false;
 }
 

@@ -7,5 +7,13 @@
 
 /* Looks `name` up in the prelude; appends its signature and comment. Offers all names to `near`. */
 bool help_definition(Session *s, Text *t, const char *name, Nearest *near);
+/* A file of the prelude by its stem ("losses"): its definitions, one line each; "prelude": the
+ * files.
+ */
+bool help_subject(Session *s, Text *t, const char *name, Nearest *near);
+/* "`glorot`, `he`": the definitions whose comments have the word; NULL: none. */
+const char *help_mentions(Session *s, const char *word);
+/* The whole prelude as one Markdown page. */
+void help_page(Session *s, Text *t);
 
 #endif
