@@ -12,8 +12,6 @@ typedef struct EntryCode {
     LLVMValueRef function, frame, thread, threads; /* thread numbers as i64 */
     LLVMValueRef thread32;
     LLVMBasicBlockRef finish;
-    LLVMValueRef *symbol_values; /* per entry symbol; loaded at the top */
-    LLVMValueRef *bases;         /* per program buffer; loaded at the top */
     LLVMTypeRef i8, i32, i64, pointer;
 } EntryCode;
 
@@ -31,40 +29,30 @@ static LLVMValueRef element(EntryCode *c, LLVMValueRef array, LLVMTypeRef type, 
 
 static LLVMValueRef symbol_value(void *user, uint32_t symbol) {
     EntryCode *c = user;
-    return c->symbol_values[entry_symbol_index(c->symbols, symbol)];
+    LLVMValueRef symbols = field(c, offsetof(BmrtFrame, symbols), c->pointer);
+    return element(c, symbols, c->i64, entry_symbol_index(c->symbols, symbol));
 }
 static LLVMValueRef size_code(EntryCode *c, DimId d) {
     return dim_code(c->b, c->c, c->p->program->dims, d, symbol_value, c);
 }
 
-/* ------------------------------------------------------------------ the top: what stays the same
- */
-
-static LLVMValueRef base_code(EntryCode *c, const LoopBuffer *b, LLVMValueRef fields[4]) {
-    LLVMValueRef offset;
+/* Addresses and sizes are loaded where they are used: hundreds of values that live from the top to
+ * the end of an entry cost a register allocator a time that grows with the square of a model's
+ * depth, and a few loads are nothing beside a kernel. */
+static LLVMValueRef base_code(EntryCode *c, uint32_t buffer) {
+    static const size_t fields[] = {[STORAGE_ARENA] = offsetof(BmrtFrame, arena),
+                                    [STORAGE_SLOT] = offsetof(BmrtFrame, slots),
+                                    [STORAGE_INPUT] = offsetof(BmrtFrame, inputs),
+                                    [STORAGE_OUTPUT] = offsetof(BmrtFrame, outputs)};
+    const LoopBuffer *b = &c->p->buffers.data[buffer];
+    LLVMValueRef start = field(c, fields[b->storage], c->pointer), offset;
     if (b->storage == STORAGE_INPUT || b->storage == STORAGE_OUTPUT)
-        return element(c, fields[b->storage], c->pointer, b->number);
+        return element(c, start, c->pointer, b->number);
     if (b->storage == STORAGE_ARENA)
         offset = element(c, field(c, offsetof(BmrtFrame, offsets), c->pointer), c->i64, b->number);
     else
         offset = LLVMConstInt(c->i64, (uint64_t)c->m->slot_offsets[b->number], 0);
-    return LLVMBuildGEP2(c->b, c->i8, fields[b->storage], &offset, 1, "");
-}
-
-static void top_code(EntryCode *c) {
-    Arena *arena = c->m->ctx->arena;
-    c->symbol_values = ARENA_ARRAY(arena, LLVMValueRef, c->symbols->table.len);
-    LLVMValueRef symbols = field(c, offsetof(BmrtFrame, symbols), c->pointer);
-    for (uint32_t i = 0; i < c->symbols->table.len; i++)
-        c->symbol_values[i] = element(c, symbols, c->i64, i);
-    LLVMValueRef fields[4];
-    fields[STORAGE_ARENA] = field(c, offsetof(BmrtFrame, arena), c->pointer);
-    fields[STORAGE_SLOT] = field(c, offsetof(BmrtFrame, slots), c->pointer);
-    fields[STORAGE_INPUT] = field(c, offsetof(BmrtFrame, inputs), c->pointer);
-    fields[STORAGE_OUTPUT] = field(c, offsetof(BmrtFrame, outputs), c->pointer);
-    c->bases = ARENA_ARRAY(arena, LLVMValueRef, c->p->buffers.len);
-    for (uint32_t i = 0; i < c->p->buffers.len; i++)
-        c->bases[i] = base_code(c, &c->p->buffers.data[i], fields);
+    return LLVMBuildGEP2(c->b, c->i8, start, &offset, 1, "");
 }
 
 /* ------------------------------------------------------------------ kernels */
@@ -78,7 +66,7 @@ static void call_kernel(EntryCode *c, const Kernel *k, const KernelSignature *s,
     Arena *arena = c->m->ctx->arena;
     VEC(LLVMValueRef) args = {0};
     for (uint32_t i = 0; i < k->buffers.len; i++)
-        vec_push(arena, &args, c->bases[k->buffers.data[i]]);
+        vec_push(arena, &args, base_code(c, k->buffers.data[i]));
     for (uint32_t i = 0; i < s->symbols.len; i++)
         vec_push(arena, &args, symbol_value(c, s->symbols.data[i]));
     for (uint32_t i = 0; i < s->keys.len; i++)
@@ -168,7 +156,7 @@ static void guard_code(EntryCode *c, uint32_t buffer) {
     LLVMValueRef first = LLVMBuildICmp(c->b, LLVMIntEQ, c->thread, LLVMConstInt(c->i64, 0, 0), "");
     LLVMBuildCondBr(c->b, first, decide, decided);
     LLVMPositionBuilderAtEnd(c->b, decide);
-    guard_decide(c, &c->p->buffers.data[buffer], c->bases[buffer]);
+    guard_decide(c, &c->p->buffers.data[buffer], base_code(c, buffer));
     LLVMBuildBr(c->b, decided);
     LLVMPositionBuilderAtEnd(c->b, decided);
     barrier_code(c);
@@ -203,6 +191,17 @@ static void order_code(EntryCode *c) {
     }
 }
 
+/* An entry is a list of calls: nothing in it is worth optimising, and in a deep model it is long.
+ * `optnone` (which wants `noinline`) has LLVM take its quick paths through it. */
+static void plain_code(EntryCode *c) {
+    static const char *const names[] = {"noinline", "optnone"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        unsigned kind = LLVMGetEnumAttributeKindForName(names[i], strlen(names[i]));
+        LLVMAddAttributeAtIndex(c->function, LLVMAttributeFunctionIndex,
+                                LLVMCreateEnumAttribute(c->c, kind, 0));
+    }
+}
+
 LLVMValueRef entry_function(CodeModule *m, uint32_t number) {
     EntryCode code = {
         .m = m, .p = m->entries[number], .symbols = &m->symbols[number], .c = m->llvm};
@@ -218,6 +217,7 @@ LLVMValueRef entry_function(CodeModule *m, uint32_t number) {
     c->function = LLVMAddFunction(m->module, name, type);
     LLVMSetLinkage(c->function, LLVMInternalLinkage);
     function_attributes(&m->target, c->function);
+    plain_code(c);
     c->b = LLVMCreateBuilderInContext(c->c);
     LLVMPositionBuilderAtEnd(c->b, block_new(c, "entry"));
     c->finish = block_new(c, "finish");
@@ -225,7 +225,6 @@ LLVMValueRef entry_function(CodeModule *m, uint32_t number) {
     c->thread32 = LLVMGetParam(c->function, 1);
     c->thread = LLVMBuildSExt(c->b, c->thread32, c->i64, "");
     c->threads = LLVMBuildSExt(c->b, LLVMGetParam(c->function, 2), c->i64, "");
-    top_code(c);
     order_code(c);
     LLVMBuildBr(c->b, c->finish);
     LLVMPositionBuilderAtEnd(c->b, c->finish);

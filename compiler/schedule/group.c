@@ -1,13 +1,16 @@
 /* Which stored nodes share a kernel. Every core has its own; the nodes of its region are stored by
  * it. Other stored nodes of one level and shape join when they share an operand: the update of a
- * parameter and of its moments is one pass over memory.
+ * parameter and of its moments is one pass over memory, and the same code for every parameter of
+ * that shape.
  *
  * Groups are ordered by (level, sequence number). A node may join an earlier group only if nothing
  * it needs comes after that group, and what it needs of the group itself it needs at the same
  * position; so the order stays one in which every value is computed before it is read. */
 #include "compiler/schedule/sched.h"
 
-enum { JOIN_WINDOW = 64, JOIN_READS = 64 };
+/* TARGETS: a model has hundreds of parameters with a counter each; kernels of a bounded size are
+ * equal from one part of the model to the next, and compiled once. A multiple of 1, 2, 3, 4, 6. */
+enum { JOIN_WINDOW = 64, JOIN_READS = 64, JOIN_TARGETS = 24 };
 
 static uint64_t dep_stamp(uint32_t level, uint32_t seq) {
     return (uint64_t)level << 32 | (uint64_t)2 * seq;
@@ -55,7 +58,8 @@ typedef struct Shares {
 static void shares_visit(void *user, NodeId n, bool exact, bool leaf) {
     Shares *sh = user;
     (void)exact;
-    if (!leaf || sh->found) return;
+    /* one number that two kernels read costs nothing; all updates of a model read some */
+    if (!leaf || sh->found || node_of(sh->s, n)->rank == 0) return;
     for (uint32_t i = 0; i < sh->g->reads.len && i < JOIN_READS; i++)
         sh->found |= node_same(sh->g->reads.data[i], n);
     for (uint32_t i = 0; i < sh->g->targets.len && i < JOIN_READS; i++)
@@ -84,7 +88,7 @@ static bool may_join(Sched *s, NodeId id, uint32_t number) {
     Group *g = s->groups.data[number];
     const NodePlan *p = plan_of(s, id);
     if (!node_is_none(g->core) || !node_is_none(g->transposed) || g->level != p->level ||
-        !node_same_dims(s, id, g->like))
+        !node_same_dims(s, id, g->like) || g->targets.len >= JOIN_TARGETS)
         return false;
     if (p->dep > dep_stamp(g->level, g->seq)) return false;
     if (node_of(s, id)->rank == 0) return true;
