@@ -303,8 +303,16 @@ static bool bind_tensor(Sema *s, Slotting *b, Value v, bool *deferred) {
                              par_string(s, b->par), want == DTYPE_COUNT ? " of floats" : "",
                              dtype_name(got));
         diag_caret(d, "%s", dtype_name(got));
-        sema_decl_label(s, d, v, NULL);
-        diag_help(d, "convert it: `%s(...)`", want == DTYPE_COUNT ? "f32" : dtype_name(want));
+        const Node *field = v.decl && v.decl->kind == NODE_FIELD ? node_kid(v.decl, 0) : NULL;
+        DType to = want == DTYPE_COUNT ? DTYPE_F32 : want;
+        if (field) {
+            diag_label(d, field->span, "read from the file as %s", dtype_name(got));
+            diag_help(d, "`field %s: %s` if the file holds whole numbers", field->name->text,
+                      dtype_name(to));
+        } else {
+            sema_decl_label(s, d, v, NULL);
+        }
+        diag_help(d, "convert it: `%s(...)`", dtype_name(to));
         return false;
     }
     Shape shape = tensor_shape(s, v);
@@ -368,6 +376,8 @@ static bool match_arguments(Sema *s, const Node *list, const Args *args, int32_t
     for (uint32_t a = 0; a < args->count; a++) {
         Span at = args->nodes[a] ? args->nodes[a]->span : span;
         uint32_t i = next;
+        if (args->names[a] && args->name_spans && args->name_spans[a].file)
+            at = args->name_spans[a];
         if (args->names[a]) {
             for (i = 0; i < list->count && list->kids[i]->name != args->names[a];) i++;
             if (i == list->count) {

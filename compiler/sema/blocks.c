@@ -27,6 +27,15 @@ static bool mentions(const Node *node, Sym name) {
     return false;
 }
 
+/* A column that is the field as the file holds it. */
+static const Node *field_named(const Node *data, Sym name) {
+    for (uint32_t i = 0; i < data->count; i++) {
+        const Node *entry = data->kids[i], *par = node_kid(entry, 0);
+        if (entry->kind == NODE_FIELD && par && par->name == name) return entry;
+    }
+    return NULL;
+}
+
 /* The columns that the block mentions become inputs, in the order of the columns. */
 static void bind_columns(Sema *s, BlockRun *run, Scope *scope) {
     run->symbol = dim_symbol_count(s->program->dims);
@@ -42,9 +51,10 @@ static void bind_columns(Sema *s, BlockRun *run, Scope *scope) {
         memcpy(shape.dims + 1, n->dims, n->rank * sizeof *n->dims);
         NodeId in = g_input(run->build.g, name, n->dtype, &shape, n->span);
         Value v = value_tensor(s, in);
+        const Node *field = n->op == OP_INPUT ? field_named(run->data->node, name) : NULL;
         Node *decl = ARENA_NEW(s->arena, Node);
         *decl = (Node){.kind = NODE_FIELD, .span = n->span, .name = name};
-        v.decl = decl;
+        v.decl = field ? field : decl;
         scope_set(s, scope, name, v, n->span);
     }
 }

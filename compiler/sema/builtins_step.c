@@ -84,6 +84,13 @@ static Value clock_value(Sema *s, const BuiltinCall *c) {
         diag_help(d, "use it in the settings of the optimizer, not in a `let`");
         return POISON;
     }
+    for (const Frame *f = s->frame; f && c->builtin->op == 0; f = f->up) {
+        if (!f->def || f->def->kind != NODE_TRAIN || !block_setting(f->def, "data")) continue;
+        if (block_setting(f->def, "epochs") || block_setting(f->def, "steps")) continue;
+        Diag *d = sema_error(s, E_BLOCK, c->span, "`progress()` of a training without an end");
+        diag_help(d, "give the train block `epochs:` or `steps:`");
+        return POISON;
+    }
     Shape scalar = shape_scalar();
     int64_t which = c->builtin->op;
     Graph *root = build_root(s->build)->g;

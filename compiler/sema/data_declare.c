@@ -241,7 +241,7 @@ void data_declare(Sema *s, const Node *node) {
     BmrtData data = {.name = node->name->text, .train_rows_entry = -1, .rows_entry = -1};
     Scope *saved = s->scope;
     s->scope = s->user;
-    check_settings(s, node, DATA_SETTINGS, "a data block");
+    bool settings = check_settings(s, node, DATA_SETTINGS, "a data block");
     declare_fields(s, d, &data);
     bool bad_fields = d->poisoned;
     for (int k = 0; k < BMRT_SPLIT_COUNT; k++) {
@@ -251,7 +251,7 @@ void data_declare(Sema *s, const Node *node) {
     const Node *split = block_setting(node, "split");
     if (split && !d->poisoned) declare_split(s, d, &data, split);
     if (d->has[BMRT_SPLIT_ALL] && !split) d->has[BMRT_SPLIT_TRAIN] = true;
-    if (!d->poisoned && data.source_count == 0) {
+    if (!d->poisoned && settings && data.source_count == 0) {
         Diag *e = sema_error(s, E_DATA, node->name_span, "data `%s` names no file", data.name);
         diag_help(e, "`train: idx(...)`, `from: npy(...)`");
         fail(d);

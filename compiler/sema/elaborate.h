@@ -362,6 +362,7 @@ typedef struct Args {
     Value *values;
     const Node **nodes; /* for spans; may hold NULL */
     Sym *names;         /* NULL: positional */
+    Span *name_spans;   /* of those names; may be NULL */
     uint32_t count;
 } Args;
 Value eval_call(Sema *s, const Node *e);
@@ -502,6 +503,10 @@ const char *use_source(Sema *s);
 /* resolve.c: names, before anything is evaluated */
 /* False: a definition uses itself, elaboration would not end. */
 bool resolve_file(Sema *s, const Node *file, Scope *scope);
+/* state_checks.c */
+const char *written_text(Sema *s, const Node *n); /* as it stands in the file */
+const char *as_layer(Sema *s, const Node *fn);    /* a function's signature as a layer's */
+void check_states(Sema *s, const Node *body);     /* reports states that nothing writes */
 /* Special names the resolver lets pass. */
 bool name_is_special(const char *name);
 /* Dtypes and the like: nothing may be defined under them. */

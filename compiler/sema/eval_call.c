@@ -24,6 +24,7 @@ bool eval_args(Sema *s, const Node *call, Args *out) {
     *out = (Args){.values = ARENA_ARRAY(s->arena, Value, n + 1),
                   .nodes = ARENA_ARRAY(s->arena, const Node *, n + 1),
                   .names = ARENA_ARRAY(s->arena, Sym, n + 1),
+                  .name_spans = ARENA_ARRAY(s->arena, Span, n + 1),
                   .count = n};
     bool ok = true;
     for (uint32_t i = 0; i < n; i++) {
@@ -32,6 +33,7 @@ bool eval_args(Sema *s, const Node *call, Args *out) {
         out->values[i] = eval(s, value);
         out->nodes[i] = value;
         out->names[i] = arg->kind == NODE_ARG ? arg->name : NULL;
+        out->name_spans[i] = arg->name_span;
         ok &= !value_is_poison(out->values[i]);
     }
     return ok;
@@ -42,6 +44,7 @@ static Args prepend(Sema *s, Value first, const Node *node, const Args *rest) {
     Args a = {.values = ARENA_ARRAY(s->arena, Value, n),
               .nodes = ARENA_ARRAY(s->arena, const Node *, n),
               .names = ARENA_ARRAY(s->arena, Sym, n),
+              .name_spans = ARENA_ARRAY(s->arena, Span, n),
               .count = n};
     a.values[0] = first;
     a.nodes[0] = node;
@@ -49,6 +52,7 @@ static Args prepend(Sema *s, Value first, const Node *node, const Args *rest) {
         a.values[i + 1] = rest->values[i];
         a.nodes[i + 1] = rest->nodes[i];
         a.names[i + 1] = rest->names[i];
+        if (rest->name_spans) a.name_spans[i + 1] = rest->name_spans[i];
     }
     return a;
 }

@@ -34,6 +34,12 @@ void assign_target(Sema *s, const Node *target, Value v) {
         sema_error(s, E_KIND, target->span, "there is no value to name `%s`", target->name->text);
         v = POISON;
     }
+    if (strcmp(target->name->text, "training") == 0) {
+        Diag *d = sema_error(s, E_WRITE, target->span, "`training` cannot be set");
+        diag_note(d, "it is true in a train step and false in metrics, tests and exports");
+        diag_help(d, "`infer(e)` evaluates e as if not training");
+        return;
+    }
     if (v.kind == V_TENSOR) v.as.tensor.slot = -1;
     scope_assign(s, target->name, v, target->span);
 }
@@ -272,6 +278,26 @@ static const char *fill_message(Sema *s, const char *text) {
     return text_str(&out);
 }
 
+static bool is_binary(const Node *n, const char *op) {
+    return n && n->kind == NODE_BINARY && strcmp(n->name->text, op) == 0;
+}
+
+/* `assert d % heads == 0`: which heads would do? */
+static void help_divisors(Sema *s, Diag *d, const Node *cond) {
+    enum { SHOWN = 16 };
+    int64_t whole, part;
+    const Node *mod = is_binary(cond, "==") ? node_kid(cond, 0) : NULL;
+    if (!is_binary(mod, "%") || node_kid(mod, 1)->kind != NODE_NAME) return;
+    if (!value_is_int(eval(s, node_kid(mod, 0)), &whole) || whole < 1 || whole > 1 << 24) return;
+    if (!value_is_int(eval(s, node_kid(mod, 1)), &part)) return;
+    Text list = {.arena = s->arena};
+    uint32_t count = 0;
+    for (int64_t i = 1; i <= whole && count < SHOWN; i++)
+        if (whole % i == 0) text_printf(&list, count++ ? ", %lld" : "%lld", (long long)i);
+    diag_help(d, "%s that fit: %s%s", node_kid(mod, 1)->name->text, text_str(&list),
+              count == SHOWN ? " ..." : "");
+}
+
 static void exec_assert(Sema *s, const Node *stmt) {
     bool ok;
     const Node *cond = node_kid(stmt, 0), *message = node_kid(stmt, 1);
@@ -281,10 +307,10 @@ static void exec_assert(Sema *s, const Node *stmt) {
         Value v = eval(s, message);
         text = v.kind == V_STR ? fill_message(s, v.as.str) : value_string(s, v);
     }
-    if (text)
-        sema_error(s, E_ASSERT, stmt->span, "%s", text);
-    else
-        sema_error(s, E_ASSERT, stmt->span, "the assertion `%s` does not hold", node_text(s, cond));
+    Diag *d = text ? sema_error(s, E_ASSERT, stmt->span, "%s", text)
+                   : sema_error(s, E_ASSERT, stmt->span, "the assertion `%s` does not hold",
+                                node_text(s, cond));
+    help_divisors(s, d, cond);
     s->frame->returned = true;
     s->frame->result = POISON;
 }

@@ -384,6 +384,15 @@ Indexed index_eval(IndexSpace *ix, const Node *e) {
 static bool left_labels(IndexSpace *ix, const Node *target, const uint32_t *own, uint32_t *labels,
                         uint32_t *rank) {
     *rank = 0;
+    for (uint32_t i = 1; i < target->count; i++)
+        for (uint32_t k = 1; k < i; k++) {
+            const Node *a = target->kids[k], *b = target->kids[i];
+            if (a->kind != NODE_NAME || b->kind != NODE_NAME || a->name != b->name) continue;
+            Diag *d = sema_error(ix->s, E_INDEX, b->span, "index `%s` stands twice on the left",
+                                 b->name->text);
+            diag_help(d, "a diagonal is read, not written: `y[i] = x[i, i]`");
+            return false;
+        }
     for (uint32_t i = 1; i < target->count; i++) {
         bool row = target->kids[i]->kind == NODE_ELLIPSIS;
         if (row && !ix->rows_known) {

@@ -215,6 +215,16 @@ static bool common_shape(Sema *s, const Shape *a, const Shape *b, Shape *out) {
     return true;
 }
 
+/* 255.0 is a real number, whatever its value: with integers it is as wrong as a float tensor. */
+static bool real_meets_integers(Sema *s, Span span, const char *what, Value number, DType t) {
+    if (number.kind != V_NUM || number.as.num.exact || !dtype_is_integer(t)) return false;
+    Diag *d = sema_error(s, E_DTYPE, span, "`%s` got %s and the real number %s", what,
+                         dtype_name(t), value_string(s, number));
+    diag_help(d, "there is no silent conversion; write `f32(...)` around the %s operand",
+              dtype_name(t));
+    return true;
+}
+
 bool unify_dtype(Sema *s, Span span, const char *what, Value *a, Value *b) {
     DType ta = a->kind == V_TENSOR ? tensor_dtype(s, *a) : DTYPE_COUNT;
     DType tb = b->kind == V_TENSOR ? tensor_dtype(s, *b) : DTYPE_COUNT;
@@ -224,6 +234,8 @@ bool unify_dtype(Sema *s, Span span, const char *what, Value *a, Value *b) {
         else
             ta = tb = DTYPE_F32;
     }
+    if (real_meets_integers(s, span, what, *a, tb) || real_meets_integers(s, span, what, *b, ta))
+        return false;
     *a = to_tensor(s, *a, tb, span);
     *b = to_tensor(s, *b, ta, span);
     if (value_is_poison(*a) || value_is_poison(*b)) return false;

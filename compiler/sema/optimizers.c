@@ -94,9 +94,17 @@ Value gradient(Sema *s, Value y, Value x, const Node *call, Span span) {
     Shape shape = tensor_shape(s, y);
     const char *name = argument_text(s, call, 0, "the value");
     if (shape.rank != 0 || !dtype_is_float(tensor_dtype(s, y))) {
-        Diag *d = sema_error(s, E_NOGRAD, span, "`grad` wants one number, but `%s` is %s %s", name,
+        bool minimize = call && call->kind == NODE_MINIMIZE;
+        const char *who = !minimize                          ? "grad"
+                          : call->flags & NODE_FLAG_MAXIMIZE ? "maximize"
+                                                             : "minimize";
+        Span at = minimize ? node_kid(call, 0)->span : span;
+        Diag *d = sema_error(s, E_NOGRAD, at, "`%s` wants one number, but `%s` is %s %s", who, name,
                              dtype_name(tensor_dtype(s, y)), shape_string(s, &shape, y.decl));
-        diag_help(d, "take the gradient of `sum(%s)` or `mean(%s)`", name, name);
+        diag_help(d,
+                  minimize ? "`mean(%s)` or `sum(%s)` is one number"
+                           : "take the gradient of `sum(%s)` or `mean(%s)`",
+                  name, name);
         return POISON;
     }
     NodeId loss = tensor_node(s, y, span);
@@ -200,7 +208,8 @@ static Value rule_over(Sema *s, Instance *rule, const Args *args, const Node *ca
 Value rule_apply(Sema *s, Instance *rule, const Args *args, const Node *call, Span span) {
     if (s->no_updates) return NONE;
     rule->named = true;
-    if (!s->build || args->count == 0 || !node_kid(rule->def, 1)) {
+    if (!node_kid(rule->def, 1)) return POISON; /* the resolver said so */
+    if (!s->build || args->count == 0) {
         sema_error(s, E_ARGUMENT, span, "`%s` wants a model and its gradient",
                    rule->def->name->text);
         return POISON;

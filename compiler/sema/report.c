@@ -112,7 +112,7 @@ Diag *sema_error(Sema *s, Code code, Span span, const char *format, ...) {
         return silent;
     }
     Diag *d = ctx_error(s->ctx, code, shown, "%s", message);
-    if (culprit && culprit->def) {
+    if (culprit && culprit->def && code != E_LEAK) {
         Place p = sources_place(s->ctx->sources, span);
         uint32_t skip = 0;
         while (skip < p.line_len && p.line_text[skip] == ' ') skip++;
@@ -179,6 +179,8 @@ void sema_decl_label(Sema *s, Diag *d, Value v, const char *name) {
                    v.decl->name->text, sized_names(s, &shape, false));
         return;
     }
-    const char *called = name ? name : v.decl->name ? v.decl->name->text : "it";
-    diag_label(d, v.decl->span, "`%s` is declared here", called);
+    const Node *par = v.decl->kind == NODE_FIELD ? node_kid(v.decl, 0) : NULL;
+    const Node *decl = par ? par : v.decl;
+    const char *called = name ? name : decl->name ? decl->name->text : "it";
+    diag_label(d, decl->span, "`%s` is declared here", called);
 }

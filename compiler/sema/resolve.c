@@ -240,8 +240,7 @@ static void visit_slot(Resolver *r, const Node *n) {
         diag_label(d, r->def->flags & NODE_FLAG_EXPORT ? r->def->name_span : fn,
                    "this is a function: calling it twice would have to mean the same weights, or "
                    "different ones");
-        diag_help(d, "make it a layer, settings first: `layer %s(...)(x[...])`",
-                  r->def->name->text);
+        diag_help(d, "make it a layer, settings first: `%s`", as_layer(r->s, r->def));
     }
     visit(r, node_kid(par, 0));
     visit(r, node_kid(n, 1));
@@ -261,7 +260,7 @@ static const Node *slot_of(const Node *n, Sym name) {
 }
 
 static bool is_parameter(const Node *def, Sym name) {
-    const Node *list = node_kid(def, 1);
+    const Node *list = node_kid(def, node_kid(def, 1) ? 1 : 0);
     for (uint32_t i = 0; list && i < list->count; i++)
         if (list->kids[i]->name == name) return true;
     return false;
@@ -326,50 +325,6 @@ static void declare_list(Resolver *r, const Node *list) {
     }
 }
 
-static bool is_written(const Node *n, Sym name) {
-    if (!n) return false;
-    if (n->kind == NODE_UPDATE) {
-        const Node *t = node_kid(n, 0);
-        for (uint32_t i = 0; t && i < t->count; i++)
-            if (t->kids[i]->kind == NODE_NAME && t->kids[i]->name == name) return true;
-    }
-    for (uint32_t i = 0; i < n->count; i++)
-        if (is_written(n->kids[i], name)) return true;
-    return false;
-}
-
-static const Node *hiding_assignment(const Node *n, Sym name) {
-    if (!n) return NULL;
-    if (n->kind == NODE_ASSIGN) {
-        const Node *t = node_kid(n, 0);
-        for (uint32_t i = 0; t && i < t->count; i++)
-            if (t->kids[i]->kind == NODE_NAME && t->kids[i]->name == name) return t->kids[i];
-    }
-    for (uint32_t i = 0; i < n->count; i++) {
-        const Node *found = hiding_assignment(n->kids[i], name);
-        if (found) return found;
-    }
-    return NULL;
-}
-
-static void check_states(Resolver *r, const Node *n, const Node *body) {
-    if (!n) return;
-    if (n->kind == NODE_STATE && node_kid(n, 0) && node_kid(n, 0)->name) {
-        Sym name = node_kid(n, 0)->name;
-        if (is_written(body, name)) return;
-        const Node *hides = hiding_assignment(body, name);
-        Diag *d = sema_error(r->s, E_STATE, hides ? hides->span : n->span,
-                             hides ? "state `%s` is never written; this `=` makes a local that "
-                                     "hides it"
-                                   : "state `%s` is never written",
-                             name->text);
-        if (hides) diag_label(d, n->span, "declared here");
-        diag_help(d, "write `%s := ...`", name->text);
-        return;
-    }
-    for (uint32_t i = 0; i < n->count; i++) check_states(r, n->kids[i], body);
-}
-
 static uint32_t mentions(const Node *n, Sym name) {
     if (!n) return 0;
     uint32_t count = n->kind == NODE_NAME && n->name == name;
@@ -410,7 +365,15 @@ static void visit_definition(Resolver *r, const Node *n) {
     visit(r, body);
     check_new_dims(r, n, node_kid(n, 0));
     if (!model) check_new_dims(r, n, node_kid(n, 1));
-    if (n->kind != NODE_FN) check_states(r, body, body);
+    if (n->kind != NODE_FN) check_states(r->s, body);
+    if (n->kind == NODE_OPTIMIZER && !node_kid(n, 1)) {
+        Diag *d =
+            sema_error(r->s, E_ARGUMENT, n->name_span,
+                       "optimizer `%s` needs two lists: settings, then tensors", n->name->text);
+        const Node *list = node_kid(n, 0);
+        diag_help(d, "`optimizer %s()%s`", n->name->text,
+                  list ? written_text(r->s, list) : "(w[...], g[...])");
+    }
     r->scope = outer;
 }
 
