@@ -149,7 +149,11 @@ Value binding_value(Sema *s, Binding *b, Span span) {
     }
     Scope *home = use_scope(s, b->def->span.file);
     Binding *own = scope_find_here(home, b->name);
-    if (own && own != b) return binding_value(s, own, span); /* imported */
+    if (own && own != b) { /* imported */
+        Value v = binding_value(s, own, span);
+        use_known(s, scope_find_here(home, own->name));
+        return v;
+    }
     b->state = 1;
     Scope *scope = s->scope, *file = home;
     Frame *frame = s->frame, top = {.def = NULL};

@@ -106,6 +106,16 @@ Scope *use_scope(Sema *s, uint32_t file) {
     return s->prelude;
 }
 
+/* A definition is evaluated: so are its names in other files. */
+void use_known(Sema *s, const Binding *own) {
+    for (uint32_t i = 0; i < s->used.len; i++) {
+        Binding *b = scope_find_here(s->used.data[i]->scope, own->name);
+        if (!b || b == own || b->def != own->def || own->state != 2) continue;
+        b->value = own->value;
+        b->state = 2;
+    }
+}
+
 void use_main(Sema *s) {
     const char *identity = s->options->identity ? s->options->identity : "";
     add_used(s, identity, s->file, s->user);

@@ -19,7 +19,8 @@ static const char *const PROGRAMS[] = {BMC_SOURCE_DIR "/tests/sema/programs/tiny
                                        BMC_SOURCE_DIR "/tests/sema/programs/effects.bm",
                                        BMC_SOURCE_DIR "/tests/sema/programs/settings.bm",
                                        BMC_SOURCE_DIR "/tests/sema/programs/conv.bm",
-                                       BMC_SOURCE_DIR "/examples/linear_regression/linreg.bm"};
+                                       BMC_SOURCE_DIR "/examples/linear_regression/linreg.bm",
+                                       BMC_SOURCE_DIR "/examples/q_learning/model.bm"};
 
 START_TEST(programs) {
     char *text = read_program(PROGRAMS[_i]);
