@@ -22,8 +22,6 @@ static const Builtin NOT_YET[] = {
     {"tokens", NULL, not_yet, 0},      {"load", NULL, not_yet, 0},
     {"fit", NULL, not_yet, 0},         {"checkpoint", NULL, not_yet, 0},
     {"show", NULL, not_yet, 0},        {"infer", NULL, not_yet, 0},
-    {"lstm_cell", NULL, not_yet, 0},   {"lstm", NULL, not_yet, 0},
-    {"gru", NULL, not_yet, 0},         {"bilstm", NULL, not_yet, 0},
     {"random_crop", NULL, not_yet, 0}, {NULL, NULL, NULL, 0}};
 
 static const Builtin *find_in(const Builtin *table, const char *name) {
