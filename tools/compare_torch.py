@@ -15,6 +15,7 @@ import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "torch_cases"))
 import activations  # noqa: E402
+import convolutions  # noqa: E402
 import layers  # noqa: E402
 import losses  # noqa: E402
 import recurrent  # noqa: E402
@@ -24,7 +25,7 @@ import training  # noqa: E402
 def main():
     here = os.path.dirname(os.path.abspath(__file__))
     folder = sys.argv[1] if len(sys.argv) > 1 else os.path.join(here, "..", "tests", "prelude", "torch")
-    for module in (activations, layers, losses, recurrent, training):
+    for module in (activations, convolutions, layers, losses, recurrent, training):
         module.GROUP.write(folder)
 
 
