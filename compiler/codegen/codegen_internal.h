@@ -100,6 +100,8 @@ void descriptor_emit(CodeModule *m);
 LLVMValueRef recipe_data(CodeModule *m); /* arrays of BmrtData, BmrtTrain, BmrtTest; NULL: none */
 LLVMValueRef recipe_train(CodeModule *m);
 LLVMValueRef recipe_test(CodeModule *m);
+LLVMValueRef recipe_statistics(CodeModule *m);
+LLVMValueRef recipe_vocabularies(CodeModule *m);
 void wrappers_emit(CodeModule *m);
 
 void kernel_signature(const LoopProgram *p, const Kernel *k, KernelSignature *out);

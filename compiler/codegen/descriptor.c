@@ -87,6 +87,7 @@ typedef struct ValueRow {
     DType dtype;
     Shape shape;
     int64_t index_limit;
+    uint32_t vocabulary;
     Span span;
 } ValueRow;
 
@@ -97,6 +98,7 @@ static LLVMValueRef values_image(CodeModule *m, const EntrySymbols *symbols, con
         values[i].dtype = (BmrtDtype)rows[i].dtype;
         values[i].rank = rows[i].shape.rank;
         values[i].index_limit = rows[i].index_limit;
+        values[i].vocabulary = rows[i].vocabulary;
     }
     Image *image = image_new(m, values, count * sizeof(BmrtValue));
     for (uint32_t i = 0; i < count; i++) {
@@ -108,22 +110,32 @@ static LLVMValueRef values_image(CodeModule *m, const EntrySymbols *symbols, con
     return image_finish(image, "values");
 }
 
-static LLVMValueRef inputs_image(CodeModule *m, const EntrySymbols *symbols, const Graph *g) {
+static LLVMValueRef inputs_image(CodeModule *m, const EntrySymbols *symbols, const Entry *entry) {
+    const Graph *g = entry->graph;
     ValueRow *rows = ARENA_ARRAY(m->ctx->arena, ValueRow, g->inputs.len);
     for (uint32_t i = 0; i < g->inputs.len; i++) {
         const GraphInput *in = &g->inputs.data[i];
-        rows[i] = (ValueRow){in->name->text, in->dtype, in->shape,
-                             in->is_index ? in->index_limit : 0, in->span};
+        rows[i] = (ValueRow){in->name->text,
+                             in->dtype,
+                             in->shape,
+                             in->is_index ? in->index_limit : 0,
+                             entry->input_strings ? entry->input_strings[i] : 0,
+                             in->span};
     }
     return values_image(m, symbols, rows, g->inputs.len);
 }
 
-static LLVMValueRef outputs_image(CodeModule *m, const EntrySymbols *symbols, const Graph *g) {
+static LLVMValueRef outputs_image(CodeModule *m, const EntrySymbols *symbols, const Entry *entry) {
+    const Graph *g = entry->graph;
     ValueRow *rows = ARENA_ARRAY(m->ctx->arena, ValueRow, g->outputs.len);
     for (uint32_t i = 0; i < g->outputs.len; i++) {
         const GNode *node = graph_node(g, g->outputs.data[i].node);
-        rows[i] = (ValueRow){g->outputs.data[i].name->text, node->dtype,
-                             graph_shape(g, g->outputs.data[i].node), 0, node->span};
+        rows[i] = (ValueRow){g->outputs.data[i].name->text,
+                             node->dtype,
+                             graph_shape(g, g->outputs.data[i].node),
+                             0,
+                             entry->output_strings ? entry->output_strings[i] : 0,
+                             node->span};
     }
     return values_image(m, symbols, rows, g->outputs.len);
 }
@@ -155,6 +167,17 @@ static LLVMValueRef buffers_image(CodeModule *m, const EntrySymbols *symbols,
                       p->buffers.data[i].number * sizeof(BmrtBuffer) + offsetof(BmrtBuffer, count),
                       symbols, p->buffers.data[i].count, p->entry->span);
     return image_finish(image, "buffers");
+}
+
+typedef VEC(uint32_t) SlotNumbers;
+
+/* The statistics that the entry reads. */
+static void entry_fits(const CodeModule *m, const LoopProgram *p, SlotNumbers *out) {
+    for (uint32_t i = 0; i < p->buffers.len; i++) {
+        const LoopBuffer *b = &p->buffers.data[i];
+        if (b->storage == STORAGE_SLOT && m->program->slots.data[b->number].kind == SLOT_FIT)
+            vec_push(m->ctx->arena, out, b->number);
+    }
 }
 
 static bool entry_draws(const LoopProgram *p) {
@@ -192,6 +215,7 @@ static void symbols_image(Image *image, size_t at, const EntrySymbols *symbols) 
 
 static LLVMValueRef entries_image(CodeModule *m) {
     BmrtEntry *rows = ARENA_ARRAY(m->ctx->arena, BmrtEntry, m->entry_count);
+    SlotNumbers *fits = ARENA_ARRAY(m->ctx->arena, SlotNumbers, m->entry_count);
     for (uint32_t i = 0; i < m->entry_count; i++) {
         const LoopProgram *p = m->entries[i];
         const Graph *g = p->entry->graph;
@@ -203,6 +227,8 @@ static LLVMValueRef entries_image(CodeModule *m) {
         rows[i].arena_bytes = p->arena_bytes;
         rows[i].writes_slots = entry_writes(p);
         rows[i].draws = entry_draws(p);
+        if (p->entry->kind == BMRT_ENTRY_EXPORT) entry_fits(m, p, &fits[i]);
+        rows[i].fit_count = fits[i].len;
     }
     Image *image = image_new(m, rows, m->entry_count * sizeof(BmrtEntry));
     for (uint32_t i = 0; i < m->entry_count; i++) {
@@ -213,9 +239,13 @@ static LLVMValueRef entries_image(CodeModule *m) {
         image_pointer(image, at + offsetof(BmrtEntry, name), text_constant(m, p->entry->name));
         image_pointer(image, at + offsetof(BmrtEntry, run), m->entry_functions[i]);
         symbols_image(image, at, s);
-        image_pointer(image, at + offsetof(BmrtEntry, inputs), g ? inputs_image(m, s, g) : NULL);
-        image_pointer(image, at + offsetof(BmrtEntry, outputs), g ? outputs_image(m, s, g) : NULL);
+        image_pointer(image, at + offsetof(BmrtEntry, inputs),
+                      g ? inputs_image(m, s, p->entry) : NULL);
+        image_pointer(image, at + offsetof(BmrtEntry, outputs),
+                      g ? outputs_image(m, s, p->entry) : NULL);
         image_pointer(image, at + offsetof(BmrtEntry, buffers), buffers_image(m, s, p));
+        image_pointer(image, at + offsetof(BmrtEntry, fits),
+                      bytes_constant(m, fits[i].data, fits[i].len * sizeof(uint32_t)));
     }
     return image_finish(image, "entries");
 }
@@ -265,6 +295,8 @@ void descriptor_emit(CodeModule *m) {
     model->train_count = p->train.len;
     model->test_count = p->test.len;
     model->init_entry = p->init_entry;
+    model->statistic_count = p->statistics.len;
+    model->vocabulary_count = p->vocabularies.len;
     Image *image = image_new(m, model, sizeof *model);
 #define POINTER(field, target) image_pointer(image, offsetof(BmrtModel, field), target)
     POINTER(name, text_constant(m, p->stem));
@@ -279,6 +311,8 @@ void descriptor_emit(CodeModule *m) {
     POINTER(data, recipe_data(m));
     POINTER(train, recipe_train(m));
     POINTER(test, recipe_test(m));
+    POINTER(statistics, recipe_statistics(m));
+    POINTER(vocabularies, recipe_vocabularies(m));
 #undef POINTER
     LLVMValueRef global = image_finish(image, arena_printf(m->ctx->arena, "%s_model", p->stem));
     LLVMSetLinkage(global, LLVMExternalLinkage);

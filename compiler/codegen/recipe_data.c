@@ -29,20 +29,32 @@ static LLVMValueRef columns_image(CodeModule *m, const BmrtValue *values, uint32
     return image_finish(image, "columns");
 }
 
+static LLVMValueRef texts_image(CodeModule *m, const char *const *texts, uint32_t count) {
+    Image *image = image_new(m, texts, count * sizeof *texts);
+    for (uint32_t i = 0; i < count; i++)
+        image_pointer(image, i * sizeof *texts, text_constant(m, texts[i]));
+    return image_finish(image, "texts");
+}
+
 static LLVMValueRef fields_image(CodeModule *m, const BmrtField *fields, uint32_t count) {
     Image *image = image_new(m, fields, count * sizeof *fields);
     for (uint32_t i = 0; i < count; i++) {
         ROW(image, BmrtField, i, name, text_constant(m, fields[i].name));
         ROW(image, BmrtField, i, dims,
             bytes_constant(m, fields[i].dims, fields[i].rank * sizeof fields[i].dims[0]));
+        ROW(image, BmrtField, i, names, texts_image(m, fields[i].names, fields[i].name_count));
+        ROW(image, BmrtField, i, text_column, text_constant(m, fields[i].text_column));
     }
     return image_finish(image, "fields");
 }
 
 static LLVMValueRef sources_image(CodeModule *m, const BmrtSource *sources, uint32_t count) {
     Image *image = image_new(m, sources, count * sizeof *sources);
-    for (uint32_t i = 0; i < count; i++)
+    for (uint32_t i = 0; i < count; i++) {
         ROW(image, BmrtSource, i, path, text_constant(m, sources[i].path));
+        ROW(image, BmrtSource, i, missing,
+            texts_image(m, sources[i].missing, sources[i].missing_count));
+    }
     return image_finish(image, "sources");
 }
 
@@ -55,8 +67,25 @@ LLVMValueRef recipe_data(CodeModule *m) {
         ROW(image, BmrtData, i, fields, fields_image(m, d->fields, d->field_count));
         ROW(image, BmrtData, i, sources, sources_image(m, d->sources, d->source_count));
         ROW(image, BmrtData, i, columns, columns_image(m, d->columns, d->column_count));
+        ROW(image, BmrtData, i, dedup,
+            bytes_constant(m, d->dedup, d->dedup_count * sizeof d->dedup[0]));
+        ROW(image, BmrtData, i, fit_entries,
+            bytes_constant(m, d->fit_entries, d->fit_count * sizeof d->fit_entries[0]));
     }
     return image_finish(image, "data");
+}
+
+LLVMValueRef recipe_statistics(CodeModule *m) {
+    const Program *p = m->program;
+    return bytes_constant(m, p->statistics.data, p->statistics.len * sizeof(BmrtStatistic));
+}
+
+LLVMValueRef recipe_vocabularies(CodeModule *m) {
+    const Program *p = m->program;
+    Image *image = image_new(m, p->vocabularies.data, p->vocabularies.len * sizeof(BmrtVocabulary));
+    for (uint32_t i = 0; i < p->vocabularies.len; i++)
+        ROW(image, BmrtVocabulary, i, path, text_constant(m, p->vocabularies.data[i].path));
+    return image_finish(image, "vocabularies");
 }
 
 /* The EVAL entry gives as many outputs as there are ways to combine them. */

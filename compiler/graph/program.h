@@ -12,6 +12,9 @@ typedef struct Entry {
     BmrtEntryKind kind;
     Graph *graph;
     Span span;
+    /* Per input and output: 1 + the vocabulary that turns strings into its numbers; 0: no strings.
+     * NULL: none has. */
+    const uint32_t *input_strings, *output_strings;
 } Entry;
 
 /* One row of `bmc explain`. */
@@ -35,6 +38,8 @@ typedef struct Program {
     VEC(BmrtData) data;
     VEC(BmrtTrain) train;
     VEC(BmrtTest) test;
+    VEC(BmrtStatistic) statistics;
+    VEC(BmrtVocabulary) vocabularies;
     VEC(LayerInfo) layers;
     int32_t init_entry;
 } Program;

@@ -3,7 +3,8 @@
 #include "compiler/sema/elaborate.h"
 
 static const Builtin *const TABLES[] = {BUILTINS_MATH, BUILTINS_SHAPE, BUILTINS_STATIC,
-                                        BUILTINS_STEP, BUILTINS_ORDER, BUILTINS_WINDOW};
+                                        BUILTINS_STEP, BUILTINS_ORDER, BUILTINS_WINDOW,
+                                        BUILTINS_DATA};
 
 /* Part of the language, not of this version. */
 static Value not_yet(Sema *s, const BuiltinCall *c) {
@@ -14,11 +15,6 @@ static const Builtin NOT_YET[] = {
     {"cumsum", NULL, not_yet, 0},      {"sort", NULL, not_yet, 0},
     {"round", NULL, not_yet, 0},       {"put", NULL, not_yet, 0},
     {"quantile", NULL, not_yet, 0},    {"median", NULL, not_yet, 0},
-    {"missing", NULL, not_yet, 0},     {"fill", NULL, not_yet, 0},
-    {"card", NULL, not_yet, 0},        {"standardize", NULL, not_yet, 0},
-    {"minmax", NULL, not_yet, 0},      {"csv", NULL, not_yet, 0},
-    {"windows", NULL, not_yet, 0},     {"binary", NULL, not_yet, 0},
-    {"bytes", NULL, not_yet, 0},       {"records", NULL, not_yet, 0},
     {"tokens", NULL, not_yet, 0},      {"load", NULL, not_yet, 0},
     {"fit", NULL, not_yet, 0},         {"checkpoint", NULL, not_yet, 0},
     {"show", NULL, not_yet, 0},        {"infer", NULL, not_yet, 0},

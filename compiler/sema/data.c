@@ -24,9 +24,12 @@ static void add_column(Sema *s, DataBlock *d, Sym name) {
 static void run_transforms(Sema *s, DataBlock *d, Scope *scope) {
     for (uint32_t i = 0; i < d->node->count; i++) {
         const Node *entry = d->node->kids[i];
-        if (entry->kind == NODE_ASSIGN)
+        if (entry->kind == NODE_ASSIGN) {
+            const Node *target = node_kid(entry, 0);
+            while (target && target->kind != NODE_NAME && target->count) target = target->kids[0];
+            s->fit_column = target && target->kind == NODE_NAME ? target->name : NULL;
             exec(s, entry);
-        else if (entry->kind == NODE_METRIC || entry->kind == NODE_STEP)
+        } else if (entry->kind == NODE_METRIC || entry->kind == NODE_STEP)
             sema_error(s, E_BLOCK, entry->span, "`%s` belongs in a train block",
                        node_kind_name(entry->kind));
     }
@@ -43,31 +46,59 @@ static bool column_outputs(Sema *s, DataBlock *d, Scope *scope, Graph *g) {
     return true;
 }
 
-static Span field_span(const DataBlock *d, Sym name) {
+static const Node *field_par(const DataBlock *d, Sym name) {
     for (uint32_t i = 0; i < d->node->count; i++) {
         const Node *entry = d->node->kids[i];
         const Node *par = entry->kind == NODE_FIELD ? node_kid(entry, 0) : NULL;
-        if (par && par->name == name) return entry->span;
+        if (par && par->name == name) return par;
     }
-    return d->node->span;
+    return d->node;
 }
 
-static Graph *row_graph(Sema *s, DataBlock *d, bool training) {
-    Build build;
-    Scope *saved = s->scope, *scope = scope_new(s, s->user, true);
-    bool was_training = s->training, was_rows = s->rows;
+static void bind_fields(Sema *s, DataBlock *d, Graph *g, Scope *scope) {
     const BmrtData *data = &s->program->data.data[d->index];
-    build_begin(s, &build);
     for (uint32_t i = 0; i < data->field_count; i++) {
         const BmrtField *f = &data->fields[i];
         Shape shape = {.rank = f->rank};
         for (uint32_t k = 0; k < f->rank; k++)
             shape.dims[k] = dim_const(s->program->dims, f->dims[k]);
         Sym name = ctx_sym(s->ctx, f->name);
-        Span at = field_span(d, name);
-        scope_set(s, scope, name,
-                  value_tensor(s, g_input(build.g, name, (DType)f->dtype, &shape, at)), at);
+        const Node *par = field_par(d, name);
+        Value v = value_tensor(s, g_input(g, name, (DType)f->dtype, &shape, par->span));
+        v.decl = par->kind == NODE_PAR ? par : NULL;
+        scope_set(s, scope, name, v, par->span);
     }
+}
+
+/* `drop:` as a graph of one output, or the transforms as a graph of the columns. */
+static bool run_rows(Sema *s, DataBlock *d, const Node *drop, Scope *scope, Graph *g) {
+    if (!drop) {
+        run_transforms(s, d, scope);
+        return column_outputs(s, d, scope, g);
+    }
+    const Node *e = node_kid(drop, 0);
+    Value v = eval(s, e);
+    if (v.kind == V_BOOL) v = to_tensor(s, v, DTYPE_BOOL, e->span);
+    if (value_is_poison(v)) return fail(d);
+    if (v.kind != V_TENSOR || tensor_dtype(s, v) != DTYPE_BOOL || tensor_shape(s, v).rank) {
+        Diag *diag = sema_error(s, E_DATA, e->span, "`drop` wants one bool a row, got %s",
+                                value_shape_string(s, v));
+        diag_help(diag, "`drop: missing(x) or x < 0`");
+        return fail(d);
+    }
+    NodeId node = tensor_node(s, v, e->span);
+    if (node_is_none(node)) return fail(d);
+    graph_output(g, ctx_sym(s->ctx, "drop"), node);
+    return true;
+}
+
+static Graph *row_graph(Sema *s, DataBlock *d, bool training, const Node *drop) {
+    Build build;
+    Scope *saved = s->scope, *scope = scope_new(s, s->user, true);
+    bool was_training = s->training, was_rows = s->rows;
+    DataBlock *was_block = s->rows_block;
+    build_begin(s, &build);
+    bind_fields(s, d, build.g, scope);
     Frame f;
     frame_push(s, &f, d->node, NULL, (Span){0});
     f.base = true;
@@ -76,8 +107,12 @@ static Graph *row_graph(Sema *s, DataBlock *d, bool training) {
     s->scope = scope;
     s->training = training;
     s->rows = true;
-    run_transforms(s, d, scope);
-    bool ok = column_outputs(s, d, scope, build.g);
+    s->rows_block = d;
+    s->dropping = drop != NULL;
+    s->fit_columns.len = 0;
+    bool ok = run_rows(s, d, drop, scope, build.g);
+    s->dropping = false;
+    s->rows_block = was_block;
     s->rows = was_rows;
     s->training = was_training;
     s->scope = saved;
@@ -103,11 +138,13 @@ bool data_rows(Sema *s, DataBlock *d) {
     d->building = true;
     Build *outer = s->build;
     s->build = NULL;
-    d->row = row_graph(s, d, false);
-    Graph *train = d->row ? row_graph(s, d, true) : NULL;
+    d->row = row_graph(s, d, false, NULL);
+    Graph *train = d->row ? row_graph(s, d, true, NULL) : NULL;
+    const Node *drop = block_setting(d->node, "drop");
+    if (drop && train) d->drop = row_graph(s, d, false, drop);
     s->build = outer;
     d->building = false;
-    if (!d->row || !train) return fail(d);
+    if (!d->row || !train || (drop && !d->drop)) return fail(d);
     if (!graphs_equal(s, d->row, train)) d->row_train = train;
     return true;
 }
@@ -180,6 +217,10 @@ bool data_entries(Sema *s, DataBlock *d) {
     BmrtData *data = &s->program->data.data[d->index];
     data->rows_entry = rows;
     data->train_rows_entry = train;
+    if (d->drop) data->drop_entry = rows_entry(s, d, d->drop, "drop");
+    data = &s->program->data.data[d->index];
+    data->fit_entries = d->fits.data;
+    data->fit_count = d->fits.len;
     describe_columns(s, d, data);
     return rows >= 0 && train >= 0;
 }
@@ -195,6 +236,8 @@ Value data_member(Sema *s, Value v, const Node *e) {
             return v;
         }
     if (!data_rows(s, d)) return POISON;
+    if (v.as.data.split >= 0 && data_column(d, e->name))
+        return fit_split_column(s, d, v.as.data.split, e);
     if (strcmp(name, "encode") == 0 || data_column(d, e->name)) {
         Value c = {.kind = V_COLUMN};
         c.as.data.block = d;
@@ -247,8 +290,9 @@ static bool match_fields(Sema *s, const Graph *row, const Args *args, const bool
     return true;
 }
 
-static bool field_input(Sema *s, const GraphInput *in, Value v, Span span, DimId *lead, bool *led,
-                        NodeId *out) {
+static bool field_input(Sema *s, const DataBlock *d, const GraphInput *in, Value v, Span span,
+                        DimId *lead, bool *led, NodeId *out) {
+    if (v.kind == V_STRINGS) v = strings_encode(s, v, d, in->name, span);
     v = to_tensor(s, v, in->dtype, span);
     if (value_is_poison(v)) return false;
     Shape shape = tensor_shape(s, v);
@@ -328,7 +372,8 @@ Value data_encode(Sema *s, DataBlock *d, const Args *args, Sym only, Span span) 
         }
         Value v = args->values[given[i]];
         Span at = args->nodes[given[i]] ? args->nodes[given[i]]->span : span;
-        if (!field_input(s, &row->inputs.data[i], v, at, &lead, &led, &inputs[i])) return POISON;
+        if (!field_input(s, d, &row->inputs.data[i], v, at, &lead, &led, &inputs[i])) return POISON;
+        if (v.kind == V_STRINGS) continue;
         if (v.kind != V_TENSOR || tensor_shape(s, v).rank == row->inputs.data[i].shape.rank)
             many = false;
     }

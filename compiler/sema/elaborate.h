@@ -39,8 +39,10 @@ typedef enum ValueKind {
     V_TENSOR,
     V_SLOT, /* only in bindings: a parameter or state; reading it gives a V_TENSOR */
     V_DATA,
-    V_RECORD, /* named values: NAME.encode(...) */
-    V_COLUMN, /* NAME.x, NAME.encode: a column's transform, to be called */
+    V_RECORD,  /* named values: NAME.encode(...) */
+    V_COLUMN,  /* NAME.x, NAME.encode: a column's transform, to be called */
+    V_NAMES,   /* NAME.field.name: numbers of a category to strings, to be called */
+    V_STRINGS, /* strings at the edge of an export: an input not yet encoded, or an output */
     V_KIND_COUNT
 } ValueKind;
 
@@ -91,6 +93,11 @@ struct Value {
             int32_t slot; /* the slot it is the current version of, or -1 */
         } tensor;
         int32_t slot;
+        struct {
+            NodeId node;         /* the numbers */
+            int32_t input;       /* of the graph; -1: made by `NAME.field.name(...)` */
+            uint32_t vocabulary; /* 1 + number, of one that was made */
+        } strings;
         struct {
             DataBlock *block;
             int32_t split; /* BmrtSplit, or -1 */
@@ -248,9 +255,23 @@ typedef struct Build {
     PtrMap memo_index;      /* path (Sym) -> 1 + the latest memo */
     VEC(NodeId) objectives; /* losses that were minimised */
     VEC(SlotVersion) history;
+    VEC(uint32_t) input_strings; /* per graph input: STRINGS_NOT, STRINGS_OPEN, or 1 + vocabulary */
     struct Build *outer;
     Loop *loop; /* the graph is the body of a scan in outer->g; or NULL */
 } Build;
+enum { STRINGS_NOT = 0, STRINGS_OPEN = UINT32_MAX };
+
+typedef VEC(Sym) Syms;
+enum { FIT_COLUMNS_MAX = 64 };
+typedef struct Fit { /* one `fit(...)` under construction (fit.c) */
+    Build build;
+    DataBlock *block;
+    const Graph *row; /* of the data block's row; NULL: in an export */
+    DimId lead;
+    NodeId *inputs; /* per input of row: its column, or NODE_NONE */
+    int32_t split;  /* in an export: of the columns it reads; -1: none yet */
+    Value columns[FIT_COLUMNS_MAX];
+} Fit;
 
 typedef struct SlotInfo { /* beside program->slots */
     Value init;           /* number, or a function of a shape */
@@ -263,7 +284,9 @@ struct DataBlock {
     int32_t index;    /* in program->data */
     Graph *row;       /* the transforms, of one row; two variants */
     Graph *row_train; /* NULL: as row */
+    Graph *drop;      /* `drop:` of one row, or NULL */
     VEC(Sym) columns;
+    VEC(int32_t) fits; /* FIT entries, in the order they must run */
     bool has[BMRT_SPLIT_COUNT];
     bool poisoned;
     bool building;
@@ -284,7 +307,13 @@ struct Sema {
     bool training;
     bool no_updates; /* the step elaborated for its metrics only */
     bool rows;       /* inside a data block */
-    bool generic;    /* checking a definition that no root uses: params may have run-time dims */
+    bool dropping;   /* ... in its `drop:` */
+    DataBlock *rows_block;
+    Fit *fit;                /* inside `fit(...)` */
+    Sym fit_column;          /* the column that is being transformed */
+    Syms fit_columns;        /* of the statistics so far, for their ordinals */
+    const char *export_name; /* of the export being elaborated, else NULL */
+    bool generic; /* checking a definition that no root uses: params may have run-time dims */
     Substitution *substitution; /* innermost first */
     VEC(const char *) frozen;   /* paths that the block does not train */
     bool made_up;               /* ... and even its settings are run-time dims */
@@ -477,7 +506,7 @@ Value builtin_call(Sema *s, const Builtin *b, const Args *args, const Node *call
 /* Axes of an axis argument, ascending. */
 bool axes_of(Sema *s, Value axis, const Shape *shape, Span span, uint32_t *axes, uint32_t *count);
 extern const Builtin BUILTINS_MATH[], BUILTINS_SHAPE[], BUILTINS_STATIC[], BUILTINS_STEP[],
-    BUILTINS_ORDER[], BUILTINS_WINDOW[];
+    BUILTINS_ORDER[], BUILTINS_WINDOW[], BUILTINS_DATA[];
 void mark_index(Sema *s, NodeId node, DimId size);
 Value tensor_reshape(Sema *s, Value v, const Shape *to, Span span);
 
@@ -534,12 +563,32 @@ const GraphOutput *data_column(DataBlock *d, Sym name);
 bool batch_rows(Sema *s, const Graph *row, const NodeId *inputs, DimId lead, NodeId *outputs,
                 Span span);
 
+int32_t data_field_find(const BmrtData *data, const char *name); /* -1: none */
+/* data_sources.c: what stands behind `from:`, `train:`, `valid:` or `test:`. */
+void data_source(Sema *s, DataBlock *block, BmrtData *data, const Node *setting, BmrtSplit split);
+
+/* fit.c */
+Value fit_form(Sema *s, const Node *e);
+Value fit_view(Sema *s, Value v, Span span); /* inside `fit`: values of the row as columns */
+/* Inside `fit`: the function that `mean` and the like stand for; NONE: an ordinary name. */
+Value fit_statistic(Sema *s, const Node *callee);
+Value fit_split_column(Sema *s, DataBlock *d, int32_t split, const Node *e);
+
+/* strings.c: strings in exports */
+Value strings_input(Sema *s, Graph *g, const Node *par, const Shape *shape);
+/* An i32 tensor for a category field. POISON with a message when it cannot be. */
+Value strings_encode(Sema *s, Value v, const DataBlock *d, Sym field, Span span);
+Value strings_names(Sema *s, Value names, const Args *args, Span span);
+/* The vocabulary of a category field: 1 + number; 0: it has none. */
+uint32_t strings_vocabulary(Sema *s, const DataBlock *d, Sym field);
+
 void make_train(Sema *s, const Node *node);
 void make_test(Sema *s, const Node *node, uint32_t ordinal);
 void make_export(Sema *s, const Node *def, Scope *scope);
 bool exports_discover(Sema *s);
 void make_init(Sema *s);
 uint32_t entry_add(Sema *s, const char *name, BmrtEntryKind kind, Graph *g, Span span);
+bool node_mentions_call(const Node *node, const char *callee); /* anywhere in it */
 /* Splits a metrics graph into EVAL and FINISH; fills `out`. */
 void split_metrics(Sema *s, Graph *metrics, uint32_t batch_symbol, const char *prefix, Span span,
                    BmrtEval *out);

@@ -32,7 +32,8 @@ static bool reserved(Sema *s, const Node *def) {
 static Value export_input(Sema *s, Graph *g, const Node *par, Scope *probe) {
     const Node *dims = node_kid(par, 0), *type = node_kid(par, 1);
     DType dtype = type ? type_dtype(type) : DTYPE_F32;
-    if (dtype == DTYPE_COUNT || (!dims && !type)) {
+    bool strings = type && strcmp(type->name->text, "str") == 0;
+    if (!strings && (dtype == DTYPE_COUNT || (!dims && !type))) {
         if (type)
             return sema_unsupported(
                 s, type->span,
@@ -59,29 +60,71 @@ static Value export_input(Sema *s, Graph *g, const Node *par, Scope *probe) {
     s->scope = probe;
     bool ok = eval_shape(s, dims, &shape);
     s->scope = saved;
-    return ok ? value_tensor(s, g_input(g, par->name, dtype, &shape, par->span)) : POISON;
+    if (!ok) return POISON;
+    if (strings) return strings_input(s, g, par, &shape);
+    return value_tensor(s, g_input(g, par->name, dtype, &shape, par->span));
 }
 
-static void export_outputs(Sema *s, Build *build, Value v, const Node *def) {
+/* strings[i]: the vocabulary of output i, or 0. */
+static void export_outputs(Sema *s, Build *build, Value v, const Node *def, uint32_t *strings) {
     uint32_t n = v.kind == V_TUPLE ? v.as.list.count : 1;
     for (uint32_t i = 0; i < n; i++) {
         Value item = v.kind == V_TUPLE ? v.as.list.items[i] : v;
+        const char *name = n == 1 ? "out" : arena_printf(s->arena, "out%u", i);
+        if (item.kind == V_STRINGS && item.as.strings.input < 0) {
+            strings[i] = item.as.strings.vocabulary;
+            graph_output(build->g, ctx_sym(s->ctx, name), item.as.strings.node);
+            continue;
+        }
         item = to_tensor(s, item, DTYPE_COUNT, def->span);
         if (value_is_poison(item)) return;
-        const char *name = n == 1 ? "out" : arena_printf(s->arena, "out%u", i);
         NodeId node = tensor_node(s, item, def->span);
         if (!node_is_none(node)) graph_output(build->g, ctx_sym(s->ctx, name), node);
     }
 }
 
+static bool strings_known(Sema *s, const Build *build) {
+    bool known = true;
+    for (uint32_t i = 0; i < build->input_strings.len; i++) {
+        if (build->input_strings.data[i] != STRINGS_OPEN) continue;
+        const GraphInput *in = &build->g->inputs.data[i];
+        Diag *d = sema_error(s, E_DTYPE, in->span, "nothing says what the strings `%s` mean",
+                             in->name->text);
+        diag_help(d, "give them to `NAME.encode(FIELD = %s)` of a data block", in->name->text);
+        known = false;
+    }
+    return known;
+}
+
+bool node_mentions_call(const Node *node, const char *callee) {
+    const Node *name = node && node->kind == NODE_CALL ? node_kid(node, 0) : NULL;
+    if (name && name->kind == NODE_NAME && strcmp(name->name->text, callee) == 0) return true;
+    for (uint32_t i = 0; node && i < node->count; i++)
+        if (node_mentions_call(node->kids[i], callee)) return true;
+    return false;
+}
+
+static void add_export(Sema *s, Build *build, const Node *def, const uint32_t *outputs) {
+    while (build->input_strings.len < build->g->inputs.len)
+        vec_push(s->arena, &build->input_strings, STRINGS_NOT);
+    uint32_t number = entry_add(s, def->name->text, BMRT_ENTRY_EXPORT, build->g, def->span);
+    s->program->entries.data[number].input_strings = build->input_strings.data;
+    s->program->entries.data[number].output_strings = outputs;
+}
+
 /* The graph of one export, in build->g; POISON: reported. */
-static Value run_export(Sema *s, const Node *def, Scope *scope, Build *build) {
+static Value run_export(Sema *s, const Node *def, Scope *scope, Build *build, uint32_t **strings) {
     const Node *list = node_kid(def, 0);
     Args args = {.values = ARENA_ARRAY(s->arena, Value, list->count + 1),
                  .nodes = ARENA_ARRAY(s->arena, const Node *, list->count + 1),
                  .names = ARENA_ARRAY(s->arena, Sym, list->count + 1),
                  .count = list->count};
     Scope *outer = s->scope;
+    const char *outer_name = s->export_name;
+    Syms outer_columns = s->fit_columns;
+    s->fit_columns = (Syms){0};
+    s->export_name = def->name->text;
+    s->fit_column = NULL;
     build_begin(s, build);
     Frame f;
     s->scope = scope;
@@ -99,7 +142,10 @@ static Value run_export(Sema *s, const Node *def, Scope *scope, Build *build) {
     }
     Closure fn = {.def = def, .env = scope};
     Value v = ok ? call_closure(s, &fn, &args, def, def->name_span) : POISON;
-    if (!value_is_poison(v)) export_outputs(s, build, v, def);
+    *strings = ARENA_ARRAY(s->arena, uint32_t, v.kind == V_TUPLE ? v.as.list.count : 1);
+    if (!value_is_poison(v)) export_outputs(s, build, v, def, *strings);
+    s->export_name = outer_name;
+    s->fit_columns = outer_columns;
     frame_pop(s, &f);
     build_end(s, build);
     s->scope = outer;
@@ -110,7 +156,9 @@ void make_export(Sema *s, const Node *def, Scope *scope) {
     bool wanted =
         (s->options->roots & SEMA_EXPORTS) &&
         (!s->options->only_export || strcmp(s->options->only_export, def->name->text) == 0);
-    if (!wanted || !node_kid(def, 0) || reserved(s, def)) return;
+    /* Training fits the statistics of exports, although it makes none. */
+    bool statistics = (s->options->roots & SEMA_TRAIN) && node_mentions_call(def, "fit");
+    if ((!wanted && !statistics) || !node_kid(def, 0) || reserved(s, def)) return;
     if (node_kid(def, 1)) {
         Diag *d =
             sema_error(s, E_EXPORT_NAME, def->name_span, "an export has one list of arguments");
@@ -119,10 +167,12 @@ void make_export(Sema *s, const Node *def, Scope *scope) {
     }
     uint32_t errors = diags_errors(s->ctx->diags);
     Build build;
-    Value v = run_export(s, def, scope, &build);
+    uint32_t *strings;
+    Value v = run_export(s, def, scope, &build, &strings);
     build.g->guard = NODE_NONE;
-    if (diags_errors(s->ctx->diags) == errors && !value_is_poison(v))
-        entry_add(s, def->name->text, BMRT_ENTRY_EXPORT, build.g, def->span);
+    if (diags_errors(s->ctx->diags) == errors && !value_is_poison(v) && strings_known(s, &build) &&
+        wanted)
+        add_export(s, &build, def, strings);
 }
 
 static bool is_running(const Sema *s, const Node *def) {
@@ -138,10 +188,11 @@ bool exports_discover(Sema *s) {
     for (uint32_t i = 0; i < s->file->count; i++) {
         const Node *def = s->file->kids[i];
         Build build;
+        uint32_t *strings;
         if (def->kind != NODE_FN || !(def->flags & NODE_FLAG_EXPORT) || is_running(s, def) ||
             !node_kid(def, 0) || node_kid(def, 1))
             continue;
-        run_export(s, def, s->user, &build);
+        run_export(s, def, s->user, &build, &strings);
         any = true;
     }
     s->training = training;

@@ -184,6 +184,7 @@ Value call_value(Sema *s, Value f, const Args *args, const Node *call, Span span
                 ? rule_apply(s, f.as.instance, args, call, span)
                 : instance_apply(s, f.as.instance, args, call, span);
         break;
+    case V_NAMES: v = strings_names(s, f, args, span); break;
     case V_COLUMN: v = data_encode(s, f.as.data.block, args, f.as.data.column, span); break;
     default: {
         Diag *d = sema_error(s, E_KIND, span, "%s cannot be called", value_kind_name(f.kind));
@@ -230,7 +231,7 @@ typedef struct Form {
     Value (*eval)(Sema *, const Node *);
 } Form;
 static const Form FORMS[] = {{"infer", infer_form},
-                             {"fit", unsupported_form},
+                             {"fit", fit_form},
                              {"checkpoint", unsupported_form},
                              {"show", unsupported_form}};
 
@@ -241,7 +242,8 @@ Value eval_call(Sema *s, const Node *e) {
         for (size_t i = 0; i < sizeof FORMS / sizeof *FORMS; i++)
             if (strcmp(FORMS[i].name, callee->name->text) == 0) return FORMS[i].eval(s, e);
     if (index_is_reduction(s, e)) return eval_index_reduction(s, e);
-    Value f = eval(s, callee);
+    Value f = s->fit && callee->kind == NODE_NAME ? fit_statistic(s, callee) : NONE;
+    if (f.kind == V_NONE) f = eval(s, callee);
     Args args;
     bool ok = eval_args(s, e, &args);
     if (!ok || value_is_poison(f)) return POISON;

@@ -171,7 +171,10 @@ Value binding_value(Sema *s, Binding *b, Span span) {
 
 Value eval_name(Sema *s, const Node *e) {
     Binding *b = scope_find(s->scope, e->name);
-    if (b) return binding_value(s, b, e->span);
+    if (b) {
+        Value v = binding_value(s, b, e->span);
+        return s->fit ? fit_view(s, v, e->span) : v;
+    }
     const char *name = e->name->text;
     if (strcmp(name, "training") == 0) return value_bool(s->training);
     if (strcmp(name, "all") == 0) return (Value){.kind = V_ALL};
@@ -336,6 +339,13 @@ Value eval_member(Sema *s, const Node *e) {
     case V_DATA: return data_member(s, v, e);
     case V_RECORD: return record_member(s, e, v);
     case V_BUNDLE: return bundle_member(s, v.as.bundle, e);
+    case V_COLUMN:
+        if (v.as.data.column && strcmp(e->name->text, "name") == 0 &&
+            strings_vocabulary(s, v.as.data.block, v.as.data.column)) {
+            v.kind = V_NAMES;
+            return v;
+        }
+        break;
     case V_TENSOR:
         if (strcmp(e->name->text, "T") == 0) return transposed(s, e, v);
         break;

@@ -398,15 +398,30 @@ static void declare_fields(Resolver *r, const Node *data) {
     }
 }
 
+/* Settings that are expressions over the fields, not files or ways to split. */
+static bool is_cleaning(const Node *setting) {
+    return strcmp(setting->name->text, "drop") == 0 || strcmp(setting->name->text, "dedup") == 0;
+}
+
+/* Dims, and the arguments of `category(...)`. */
+static void visit_field(Resolver *r, const Node *par) {
+    const Node *type = node_kid(par, 1);
+    visit(r, node_kid(par, 0));
+    for (uint32_t i = 0; type && i < type->count; i++) visit_kids(r, type->kids[i]);
+    visit(r, node_kid(par, 2));
+}
+
 static void visit_data(Resolver *r, const Node *n) {
     Scope *outer = open_scope(r);
     declare_fields(r, n);
     for (uint32_t i = 0; i < n->count; i++) {
         const Node *entry = n->kids[i];
-        if (entry->kind == NODE_SETTING)
+        if (entry->kind == NODE_SETTING && !is_cleaning(entry))
             visit_source_args(r, node_kid(entry, 0));
         else if (entry->kind == NODE_FIELD && node_kid(entry, 0))
-            visit(r, node_kid(node_kid(entry, 0), 0));
+            visit_field(r, node_kid(entry, 0));
+        else if (entry->kind == NODE_SETTING)
+            visit(r, node_kid(entry, 0));
         else
             visit(r, entry);
     }

@@ -26,7 +26,9 @@ const char *value_kind_name(ValueKind kind) {
                                                     [V_SLOT] = "a parameter",
                                                     [V_DATA] = "a data block",
                                                     [V_RECORD] = "a record of columns",
-                                                    [V_COLUMN] = "a column of a data block"};
+                                                    [V_COLUMN] = "a column of a data block",
+                                                    [V_NAMES] = "the names of a category",
+                                                    [V_STRINGS] = "a tensor of strings"};
     return names[kind];
 }
 

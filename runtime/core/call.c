@@ -177,19 +177,39 @@ BmrtStatus bmrt_entry_run(BmrtHandle *h, uint32_t number, const int64_t *symbols
     return judge_flags(h, entry, wrote);
 }
 
+/* A statistic is NaN until it has been fitted. */
+static BmrtStatus check_fits(BmrtHandle *h, const BmrtEntry *entry) {
+    for (uint32_t i = 0; i < entry->fit_count; i++) {
+        const BmrtSlot *slot = &h->model->slots[entry->fits[i]];
+        const char *at = h->slots.data + slot->offset;
+        float single;
+        if (slot->dtype != BMRT_F32 || slot->bytes < 4) continue;
+        memcpy(&single, at, sizeof single);
+        if (single == single) continue;
+        return bmrt_fail(&h->message, BMRT_MISMATCH,
+                         "`%s` needs the statistic `%s`, which training has not fitted yet",
+                         entry->name, slot->path);
+    }
+    return BMRT_OK;
+}
+
 BmrtStatus bmrt_call(BmrtHandle *h, uint32_t entry, const int64_t *symbols,
                      const void *const *inputs, void *const *outputs) {
     BmrtStatus status = bmrt_handle_enter(h);
     if (status != BMRT_OK) return status;
     /* Step 0 is initialisation. An export that draws has its own count of calls. */
     uint64_t step = (uint64_t)h->iteration + 1;
-    bool wrote;
+    bool wrote, strings = false;
     if (entry < h->model->entry_count) {
         const BmrtEntry *e = &h->model->entries[entry];
         if (e->kind == BMRT_ENTRY_INIT) step = 0;
+        status = check_fits(h, e);
+        if (status != BMRT_OK) return bmrt_handle_leave(h, status);
         if (e->kind == BMRT_ENTRY_EXPORT && e->draws) step = ++h->draws;
+        strings = bmrt_entry_has_strings(e);
     }
-    status = bmrt_entry_run(h, entry, symbols, inputs, outputs, step, &wrote);
+    status = strings ? bmrt_entry_run_strings(h, entry, symbols, inputs, outputs, step, &wrote)
+                     : bmrt_entry_run(h, entry, symbols, inputs, outputs, step, &wrote);
     return bmrt_handle_leave(h, status);
 }
 

@@ -16,13 +16,14 @@ static BmrtTensor slot_tensor(const BmrtHandle *h, const BmrtSlot *s) {
 
 static BmrtStatus save_slots(BmrtHandle *h, const char *path, int all,
                              const char *const *metadata) {
-    const uint32_t room = h->model->slot_count;
+    const uint32_t slots = h->model->slot_count, room = slots + h->model->vocabulary_count;
     uint32_t count = 0;
     BmrtTensor *tensors = bmrt_new(h->hooks, room, sizeof *tensors);
     if (!tensors) return bmrt_fail(&h->message, BMRT_MEMORY, "no memory to save `%s`", path);
-    for (uint32_t i = 0; i < room; i++)
+    for (uint32_t i = 0; i < slots; i++)
         if (all || h->model->slots[i].kind != BMRT_SLOT_OPTIMIZER)
             tensors[count++] = slot_tensor(h, &h->model->slots[i]);
+    count += bmrt_vocabulary_tensors(h, tensors + count);
     const BmrtStatus status =
         bmrt_tensors_write(h->hooks, path, tensors, count, metadata, &h->message);
     bmrt_delete(h->hooks, tensors, room, sizeof *tensors);

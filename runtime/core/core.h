@@ -6,6 +6,7 @@
 
 #include "runtime/core/memory.h"
 #include "runtime/core/message.h"
+#include "runtime/core/names.h"
 #include "runtime/core/plan.h"
 #include "runtime/core/safetensors.h"
 #include "runtime/core/team.h"
@@ -25,7 +26,9 @@ struct BmrtHandle {
     int32_t threads;
     _Atomic uint32_t busy;
     BmrtBlock slots, arena;
-    BmrtEntryPlan *plans; /* one an entry */
+    BmrtEntryPlan *plans;    /* one an entry */
+    BmrtNames *vocabularies; /* one a vocabulary of the model; name i has number i + 1 (or i) */
+    bool names_in_use;       /* rows in memory are numbered by them */
     uint64_t seed;
     uint64_t draws; /* calls of exports that draw */
     int64_t iteration, steps, steps_per_epoch;
@@ -44,5 +47,20 @@ BmrtStatus bmrt_handle_leave(BmrtHandle *h, BmrtStatus status); /* returns statu
 BmrtStatus bmrt_entry_run(BmrtHandle *h, uint32_t entry, const int64_t *symbols,
                           const void *const *inputs, void *const *outputs, uint64_t step,
                           bool *wrote);
+
+/* vocabulary.c */
+BmrtStatus bmrt_vocabularies_open(BmrtHandle *h);
+void bmrt_vocabularies_close(BmrtHandle *h);
+/* The names of a field; NULL: it has none, or h is NULL. */
+BmrtNames *bmrt_vocabulary_of(BmrtHandle *h, const BmrtData *data, uint32_t field);
+/* Tensors to be saved, at most one a vocabulary; gives their number. */
+uint32_t bmrt_vocabulary_tensors(const BmrtHandle *h, BmrtTensor *out);
+/* Those that the file has replace those that the handle has. */
+BmrtStatus bmrt_vocabularies_load(BmrtHandle *h, const BmrtTensorFile *file, const char *path);
+bool bmrt_entry_has_strings(const BmrtEntry *entry);
+/* As bmrt_entry_run, for an entry with strings among its values. */
+BmrtStatus bmrt_entry_run_strings(BmrtHandle *h, uint32_t entry, const int64_t *symbols,
+                                  const void *const *inputs, void *const *outputs, uint64_t step,
+                                  bool *wrote);
 
 #endif

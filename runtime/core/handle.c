@@ -16,6 +16,13 @@ static BmrtStatus check_model(const BmrtModel *m, BmrtMessage *message) {
             return bmrt_fail(message, BMRT_MISMATCH, "the model's descriptor is damaged: slot `%s`",
                              s->path);
     }
+    for (uint32_t i = 0; i < m->vocabulary_count; i++) {
+        const BmrtVocabulary *v = &m->vocabularies[i];
+        if (v->data < 0 || v->data >= (int32_t)m->data_count ||
+            v->field >= m->data[v->data].field_count)
+            return bmrt_fail(message, BMRT_MISMATCH,
+                             "the model's descriptor is damaged: vocabulary `%s`", v->path);
+    }
     if (m->init_entry >= (int32_t)m->entry_count)
         return bmrt_fail(message, BMRT_MISMATCH, "the model's descriptor is damaged: init entry");
     return BMRT_OK;
@@ -84,6 +91,7 @@ BmrtStatus bmrt_open_hooked(BmrtHandle **out, const BmrtModel *model, const char
     if (status != BMRT_OK) return status;
     h->model = model;
     status = make_slots(h);
+    if (status == BMRT_OK) status = bmrt_vocabularies_open(h);
     if (status == BMRT_OK) status = make_plans(h);
     if (status == BMRT_OK) status = make_team(h, threads);
     if (status == BMRT_OK) status = initialise(h);
@@ -107,6 +115,7 @@ void bmrt_close(BmrtHandle *h) {
         bmrt_delete(hooks, h->plans[e].symbols, entry->symbol_count, sizeof(int64_t));
     }
     if (h->plans) bmrt_delete(hooks, h->plans, h->model->entry_count, sizeof *h->plans);
+    if (h->model) bmrt_vocabularies_close(h);
     bmrt_block_free(hooks, &h->arena);
     bmrt_block_free(hooks, &h->slots);
     hooks->release(hooks->user, h, sizeof *h);

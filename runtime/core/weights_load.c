@@ -95,6 +95,8 @@ static void list_misshapen(Loading *l) {
 
 static bool used(const Loading *l, const char *name) {
     char path[1024];
+    for (uint32_t i = 0; i < l->h->model->vocabulary_count; i++)
+        if (strcmp(l->h->model->vocabularies[i].path, name) == 0) return true;
     const char *slot = renamed(l, name, 0, path, sizeof path);
     for (uint32_t i = 0; i < l->h->model->slot_count; i++)
         if (strcmp(l->h->model->slots[i].path, slot) == 0) return true;
@@ -192,7 +194,8 @@ static BmrtStatus load_slots(BmrtHandle *h, const BmrtTensorFile *file, const ch
         suggest_rename(&l);
         return BMRT_MISMATCH;
     }
-    if (l.optimizer) status = load_counters(&l, mode == BMRT_LOAD_ALL);
+    status = bmrt_vocabularies_load(h, file, path);
+    if (status == BMRT_OK && l.optimizer) status = load_counters(&l, mode == BMRT_LOAD_ALL);
     for (uint32_t i = 0; i < h->model->slot_count && status == BMRT_OK; i++) {
         const BmrtSlot *s = &h->model->slots[i];
         if (!wanted(&l, s) || s->bytes == 0) continue;

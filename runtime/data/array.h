@@ -12,7 +12,8 @@ typedef struct BmrtArray {
     uint32_t rank;
     int64_t dims[BMRT_ARRAY_RANK_MAX];
     int64_t elements, bytes;
-    BmrtBlock block; /* dense, row-major, in the machine's byte order */
+    int64_t row_step; /* bytes from one row to the next; 0: rows follow each other */
+    BmrtBlock block;  /* row-major, in the machine's byte order */
 } BmrtArray;
 
 /* Reads IDX or npy, plain or gzip. Nothing is allocated before the file is known to be able to hold

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "runtime/core/core.h"
+#include "runtime/data/row_table.h"
 
 enum { PREFETCH_ROWS = 6, PREFETCH_BYTES = 1024, LINE = 64 };
 
@@ -22,13 +23,6 @@ BmrtStatus bmrt_rows_symbols(const BmrtEntry *entry, int64_t rows, int64_t *symb
     if (found) return BMRT_OK;
     return bmrt_fail(message, BMRT_SHAPE, "`%s` does not take batches of %lld rows", entry->name,
                      (long long)rows);
-}
-
-static int64_t field_row_bytes(const BmrtField *field) {
-    int64_t bytes = (int64_t)bmrt_dtype_bytes(field->dtype);
-    /* Cannot overflow: an array of such rows was loaded. */
-    for (uint32_t i = 0; i < field->rank; i++) bytes *= field->dims[i];
-    return bytes;
 }
 
 static int32_t find_value(const BmrtValue *values, uint32_t count, const char *name) {
@@ -50,7 +44,7 @@ static BmrtStatus bind_entry(BmrtBatcher *b, BmrtMessage *message) {
         if (f == recipe->field_count || recipe->fields[f].dtype != entry->inputs[i].dtype ||
             !bmrt_dims_elements(entry->inputs[i].rank, entry->inputs[i].dims, &one, &elements) ||
             elements * (int64_t)bmrt_dtype_bytes(entry->inputs[i].dtype) !=
-                field_row_bytes(&recipe->fields[f]))
+                bmrt_field_row_bytes(&recipe->fields[f]))
             return bmrt_fail(message, BMRT_MISMATCH, "`%s` wants a field `%s` of type %s",
                              entry->name, entry->inputs[i].name,
                              bmrt_dtype_name(entry->inputs[i].dtype));
@@ -104,7 +98,7 @@ BmrtStatus bmrt_batcher_open(BmrtBatcher *b, BmrtHandle *handle, const BmrtHooks
         return bmrt_fail(message, BMRT_MEMORY, "no memory for batches");
     for (uint32_t f = 0; f < fields; f++) {
         int64_t bytes;
-        if (__builtin_mul_overflow(field_row_bytes(&data->recipe->fields[f]), room, &bytes) ||
+        if (__builtin_mul_overflow(bmrt_field_row_bytes(&data->recipe->fields[f]), room, &bytes) ||
             !bmrt_block_alloc(hooks, &b->raw[f], bytes))
             return bmrt_fail(message, BMRT_MEMORY, "no memory for a batch of %lld rows",
                              (long long)room);
@@ -118,17 +112,23 @@ static void prefetch_row(const char *row, size_t bytes) {
     for (size_t at = 0; at < bytes && at < PREFETCH_BYTES; at += LINE) __builtin_prefetch(row + at);
 }
 
-static void gather(char *to, const char *from, size_t bytes, const uint32_t *order, int64_t count) {
+static void gather(char *to, const char *from, size_t bytes, size_t step, const uint32_t *order,
+                   int64_t count) {
     for (int64_t i = 0; i < count && i < PREFETCH_ROWS; i++)
-        prefetch_row(from + order[i] * bytes, bytes);
+        prefetch_row(from + order[i] * step, bytes);
     for (int64_t i = 0; i < count; i++, to += bytes) {
-        if (i + PREFETCH_ROWS < count) prefetch_row(from + order[i + PREFETCH_ROWS] * bytes, bytes);
+        if (i + PREFETCH_ROWS < count) prefetch_row(from + order[i + PREFETCH_ROWS] * step, bytes);
         switch (bytes) { /* labels and other scalars, without a call */
-        case 1: *to = from[order[i]]; break;
-        case 4: memcpy(to, from + order[i] * (size_t)4, 4); break;
-        default: memcpy(to, from + order[i] * bytes, bytes);
+        case 1: *to = from[order[i] * step]; break;
+        case 4: memcpy(to, from + order[i] * step, 4); break;
+        default: memcpy(to, from + order[i] * step, bytes);
         }
     }
+}
+
+/* Rows one after the other that share memory (windows). */
+static void gather_run(char *to, const char *from, size_t bytes, size_t step, int64_t count) {
+    for (int64_t i = 0; i < count; i++, to += bytes, from += step) memcpy(to, from, bytes);
 }
 
 BmrtStatus bmrt_batcher_make(BmrtBatcher *b, BmrtSplit part, const uint32_t *order, int64_t first,
@@ -136,10 +136,17 @@ BmrtStatus bmrt_batcher_make(BmrtBatcher *b, BmrtSplit part, const uint32_t *ord
     const BmrtData *recipe = b->data->recipe;
     b->rows = count;
     for (uint32_t f = 0; f < recipe->field_count; f++) {
-        const size_t bytes = (size_t)field_row_bytes(&recipe->fields[f]);
-        const char *from = b->data->fields[part][f].block.data;
-        b->fields[f] = order ? b->raw[f].data : from + (size_t)first * bytes;
-        if (order) gather(b->raw[f].data, from, bytes, order, count);
+        const size_t bytes = (size_t)bmrt_field_row_bytes(&recipe->fields[f]);
+        const BmrtArray *array = &b->data->fields[part][f];
+        const char *from = array->block.data;
+        const size_t step = array->row_step ? (size_t)array->row_step : bytes;
+        b->fields[f] = b->raw[f].data;
+        if (order)
+            gather(b->raw[f].data, from, bytes, step, order, count);
+        else if (step == bytes)
+            b->fields[f] = from + (size_t)first * bytes;
+        else
+            gather_run(b->raw[f].data, from + (size_t)first * step, bytes, step, count);
     }
     if (b->entry < 0) {
         for (uint32_t f = 0; f < recipe->field_count; f++) b->columns[f] = b->fields[f];
@@ -171,7 +178,8 @@ const void *bmrt_batcher_column(const BmrtBatcher *b, const BmrtValue *value) {
         if (strcmp(recipe->fields[f].name, value->name) != 0) continue;
         dtype = recipe->fields[f].dtype;
         column = b->columns[f];
-        there = field_row_bytes(&recipe->fields[f]) / (int64_t)bmrt_dtype_bytes(dtype) * b->rows;
+        there =
+            bmrt_field_row_bytes(&recipe->fields[f]) / (int64_t)bmrt_dtype_bytes(dtype) * b->rows;
     }
     return dtype == value->dtype && there == wanted ? column : NULL;
 }

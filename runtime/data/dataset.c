@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "runtime/data/clean.h"
+#include "runtime/data/read_rows.h"
 #include "runtime/data/split.h"
 
 static const char *const part_names[BMRT_SPLIT_COUNT] = {"data", "train", "valid", "test"};
@@ -36,29 +38,99 @@ static BmrtStatus check_shape(const BmrtField *field, const BmrtArray *a, const 
     return blame(fault, field->line, field->column, BMRT_FORMAT);
 }
 
-static BmrtStatus load_source(BmrtDataset *data, const BmrtSource *source, const BmrtPaths *paths,
-                              BmrtFault *fault) {
+static BmrtStatus load_array(BmrtDataset *data, const BmrtSource *source, const BmrtPaths *paths,
+                             BmrtFault *fault) {
     char path[BMRT_PATH_MAX];
     const BmrtData *recipe = data->recipe;
-    if (source->format == BMRT_FORMAT_CSV)
-        return bmrt_fail(&fault->message, BMRT_ARGUMENT, "CSV files are not supported yet");
     if (source->field < 0 || source->field >= (int32_t)recipe->field_count)
         return bmrt_fail(&fault->message, BMRT_ARGUMENT, "`%s`: which field is it?", source->path);
+    const BmrtField *field = &recipe->fields[source->field];
     BmrtArray *array = &data->fields[source->split][source->field];
     if (array->block.data)
         return bmrt_fail(&fault->message, BMRT_ARGUMENT, "`%s`: a second file for field `%s`",
-                         source->path, recipe->fields[source->field].name);
+                         source->path, field->name);
     BmrtStatus status = bmrt_path_resolve(paths, source->path, path, &fault->message);
-    if (status == BMRT_OK)
-        status = bmrt_array_read(data->hooks, path, source->format, array, &fault->message);
+    if (status != BMRT_OK) return status;
+    if (source->format == BMRT_FORMAT_ELEMENTS)
+        return bmrt_element_rows(data->hooks, field, source, path, array, &fault->message);
+    status = bmrt_array_read(data->hooks, path, source->format, array, &fault->message);
     if (status != BMRT_OK) return status;
     const char *slash = strrchr(path, '/');
-    return check_shape(&recipe->fields[source->field], array, slash ? slash + 1 : path, fault);
+    return check_shape(field, array, slash ? slash + 1 : path, fault);
+}
+
+/* ------------------------------------------------------------------ tables: all fields at once */
+
+static bool fills_table(const BmrtSource *source) {
+    return source->format == BMRT_FORMAT_CSV || source->format == BMRT_FORMAT_RECORDS;
+}
+
+static BmrtStatus load_file(BmrtTable *table, const BmrtSource *source, const BmrtPaths *paths,
+                            const char *name, BmrtFault *fault) {
+    char path[BMRT_PATH_MAX];
+    const BmrtStatus status = bmrt_path_resolve(paths, name, path, &fault->message);
+    if (status != BMRT_OK) return status;
+    if (source->format == BMRT_FORMAT_CSV) return bmrt_csv_rows(table, source, path, fault);
+    return bmrt_record_rows(table, source, path, &fault->message);
+}
+
+/* Files that a pattern matches, sorted by name (bytewise), so that the rows' order does not depend
+ * on the file system. Insertion: few files, found nearly sorted. */
+static BmrtStatus load_matches(BmrtTable *table, const BmrtSource *source, const BmrtPaths *paths,
+                               const BmrtNames *found, BmrtFault *fault) {
+    uint32_t *sorted = bmrt_new(table->hooks, found->count, sizeof *sorted);
+    if (!sorted)
+        return bmrt_fail(&fault->message, BMRT_MEMORY, "no memory to list `%s`", source->path);
+    for (uint32_t i = 0; i < found->count; i++) {
+        uint32_t at = i;
+        for (;
+             at > 0 && strcmp(bmrt_names_get(found, sorted[at - 1]), bmrt_names_get(found, i)) > 0;
+             at--)
+            sorted[at] = sorted[at - 1];
+        sorted[at] = i;
+    }
+    BmrtStatus status = BMRT_OK;
+    for (uint32_t i = 0; status == BMRT_OK && i < found->count; i++)
+        status = load_file(table, source, paths, bmrt_names_get(found, sorted[i]), fault);
+    bmrt_delete(table->hooks, sorted, found->count, sizeof *sorted);
+    return status;
+}
+
+static BmrtStatus load_rows(BmrtTable *table, const BmrtSource *source, const BmrtPaths *paths,
+                            BmrtFault *fault) {
+    if (!bmrt_path_is_pattern(source->path))
+        return load_file(table, source, paths, source->path, fault);
+    BmrtNames found;
+    bmrt_names_open(&found, table->hooks);
+    BmrtStatus status = bmrt_path_expand(paths, source->path, &found, &fault->message);
+    if (status == BMRT_OK) status = load_matches(table, source, paths, &found, fault);
+    bmrt_names_free(&found);
+    return status;
+}
+
+static BmrtStatus load_tables(BmrtDataset *data, BmrtSplit part, const BmrtPaths *paths,
+                              BmrtFault *fault) {
+    const BmrtData *recipe = data->recipe;
+    BmrtTable table = {.hooks = NULL};
+    BmrtStatus status = BMRT_OK;
+    for (uint32_t i = 0; status == BMRT_OK && i < recipe->source_count; i++) {
+        const BmrtSource *source = &recipe->sources[i];
+        if (source->split != part || !fills_table(source)) continue;
+        blame(fault, source->line, source->column, BMRT_OK);
+        if (!table.hooks)
+            status = bmrt_table_open(&table, data->hooks, recipe->fields, recipe->field_count,
+                                     data->names, &fault->message);
+        if (status == BMRT_OK) status = load_rows(&table, source, paths, fault);
+    }
+    if (status == BMRT_OK && table.hooks) bmrt_table_take(&table, data->fields[part]);
+    bmrt_table_free(&table);
+    return status;
 }
 
 static const BmrtSource *find_source(const BmrtData *recipe, BmrtSplit part, uint32_t field) {
     for (uint32_t i = 0; i < recipe->source_count; i++)
-        if (recipe->sources[i].split == part && recipe->sources[i].field == (int32_t)field)
+        if (recipe->sources[i].split == part &&
+            (recipe->sources[i].field == (int32_t)field || fills_table(&recipe->sources[i])))
             return &recipe->sources[i];
     return NULL;
 }
@@ -93,34 +165,64 @@ static BmrtStatus load_part(BmrtDataset *data, BmrtSplit part, const BmrtPaths *
         return bmrt_fail(&fault->message, BMRT_MEMORY, "no memory for data `%s`", recipe->name);
     for (uint32_t i = 0; i < recipe->source_count; i++) {
         const BmrtSource *source = &recipe->sources[i];
-        if (source->split != part) continue;
+        if (source->split != part || fills_table(source)) continue;
         blame(fault, source->line, source->column, BMRT_OK);
-        const BmrtStatus status = load_source(data, source, paths, fault);
+        const BmrtStatus status = load_array(data, source, paths, fault);
         if (status != BMRT_OK) return status;
     }
-    return check_rows(data, part, fault);
+    const BmrtStatus status = load_tables(data, part, paths, fault);
+    return status == BMRT_OK ? check_rows(data, part, fault) : status;
+}
+
+static BmrtStatus open_names(BmrtDataset *data, BmrtFault *fault) {
+    const uint32_t count = data->recipe->field_count;
+    data->names = bmrt_new(data->hooks, count, sizeof *data->names);
+    data->counts.missing = bmrt_new(data->hooks, count, sizeof *data->counts.missing);
+    data->counts.unnamed = bmrt_new(data->hooks, count, sizeof *data->counts.unnamed);
+    if (!data->names || !data->counts.missing || !data->counts.unnamed)
+        return bmrt_fail(&fault->message, BMRT_MEMORY, "no memory for data `%s`",
+                         data->recipe->name);
+    for (uint32_t f = 0; f < count; f++) bmrt_names_open(&data->names[f], data->hooks);
+    return BMRT_OK;
 }
 
 BmrtStatus bmrt_dataset_load(BmrtDataset *out, const BmrtData *recipe, const BmrtHooks *hooks,
-                             const BmrtPaths *paths, unsigned wanted, BmrtFault *fault) {
+                             const BmrtLoad *load, BmrtFault *fault) {
     unsigned parts = 0;
     *out = (BmrtDataset){.recipe = recipe, .hooks = hooks};
-    BmrtStatus status = bmrt_split_parts(recipe, wanted, &parts, fault);
-    for (int part = 0; status == BMRT_OK && part < BMRT_SPLIT_COUNT; part++)
-        if (parts & 1u << part) status = load_part(out, (BmrtSplit)part, paths, fault);
-    if (status == BMRT_OK) blame(fault, 0, 0, BMRT_OK);
-    return status == BMRT_OK ? bmrt_split_rows(out, fault) : status;
+    BmrtStatus status = open_names(out, fault);
+    if (status == BMRT_OK) status = bmrt_split_parts(recipe, load->wanted, &parts, fault);
+    for (int part = 0; status == BMRT_OK && part < BMRT_SPLIT_COUNT; part++) {
+        if (!(parts & 1u << part)) continue;
+        status = load_part(out, (BmrtSplit)part, load->paths, fault);
+        if (status == BMRT_OK) {
+            blame(fault, 0, 0, BMRT_OK);
+            status = bmrt_clean_part(out, (BmrtSplit)part, load->handle, &fault->message);
+        }
+    }
+    if (status != BMRT_OK) return status;
+    blame(fault, 0, 0, BMRT_OK);
+    status = bmrt_split_rows(out, load->fold, fault);
+    return status == BMRT_OK ? bmrt_number_categories(out, load->handle, fault) : status;
+}
+
+static void free_rows(const BmrtHooks *hooks, BmrtRows *rows) {
+    bmrt_delete(hooks, rows->order, rows->count, sizeof *rows->order);
 }
 
 void bmrt_dataset_free(BmrtDataset *data) {
     if (!data->hooks) return;
+    const uint32_t fields = data->recipe->field_count;
     for (int part = 0; part < BMRT_SPLIT_COUNT; part++) {
         BmrtArray *arrays = data->fields[part];
-        for (uint32_t f = 0; arrays && f < data->recipe->field_count; f++)
-            bmrt_array_free(data->hooks, &arrays[f]);
-        bmrt_delete(data->hooks, arrays, data->recipe->field_count, sizeof *arrays);
-        BmrtRows *rows = &data->splits[part];
-        bmrt_delete(data->hooks, rows->order, rows->count, sizeof *rows->order);
+        for (uint32_t f = 0; arrays && f < fields; f++) bmrt_array_free(data->hooks, &arrays[f]);
+        bmrt_delete(data->hooks, arrays, fields, sizeof *arrays);
+        free_rows(data->hooks, &data->kept[part]);
+        free_rows(data->hooks, &data->splits[part]);
     }
+    for (uint32_t f = 0; data->names && f < fields; f++) bmrt_names_free(&data->names[f]);
+    bmrt_delete(data->hooks, data->names, fields, sizeof *data->names);
+    bmrt_delete(data->hooks, data->counts.missing, fields, sizeof *data->counts.missing);
+    bmrt_delete(data->hooks, data->counts.unnamed, fields, sizeof *data->counts.unnamed);
     *data = (BmrtDataset){.hooks = NULL};
 }

@@ -3,6 +3,7 @@
 #ifndef BMRT_DATASET_H
 #define BMRT_DATASET_H
 
+#include "runtime/core/names.h"
 #include "runtime/data/array.h"
 
 typedef struct BmrtFault { /* a failure and the place in the .bm to blame; line 0: none */
@@ -21,6 +22,13 @@ enum { BMRT_PATH_MAX = 4096 };
 BmrtStatus bmrt_path_resolve(const BmrtPaths *paths, const char *path, char out[BMRT_PATH_MAX],
                              BmrtMessage *message);
 
+/* `*` or `?` in the last part. */
+bool bmrt_path_is_pattern(const char *path);
+/* Adds the paths that match, below data_dir, else (when none does) below model_dir; none: an error.
+ * Each must still be resolved. */
+BmrtStatus bmrt_path_expand(const BmrtPaths *paths, const char *pattern, BmrtNames *found,
+                            BmrtMessage *message);
+
 typedef struct BmrtRows { /* a split: rows of a part */
     BmrtSplit part;       /* whose arrays they index */
     int64_t count;
@@ -28,18 +36,41 @@ typedef struct BmrtRows { /* a split: rows of a part */
     int present;
 } BmrtRows;
 
+typedef struct BmrtCounts { /* what cleaning found, over all parts that were loaded */
+    int64_t rows;           /* read */
+    int64_t dropped;        /* by `drop:` */
+    int64_t duplicates;
+    int64_t *missing; /* per field: cells, in the rows that were kept */
+    int64_t *unnamed; /* per field: names beyond category(max = N), all numbered 0 */
+} BmrtCounts;
+
 typedef struct BmrtDataset {
     const BmrtData *recipe;
     const BmrtHooks *hooks;
     int64_t part_rows[BMRT_SPLIT_COUNT];
     BmrtArray *fields[BMRT_SPLIT_COUNT]; /* per part: field_count arrays, or NULL when not loaded */
+    BmrtRows kept[BMRT_SPLIT_COUNT];     /* per part: the rows that cleaning leaves */
     BmrtRows splits[BMRT_SPLIT_COUNT];   /* ALL: every row of the part that is to be split */
+    BmrtNames *names;                    /* per field: the texts behind raw category numbers */
+    BmrtCounts counts;
 } BmrtDataset;
 
-/* Loads what the splits in `wanted` (bits 1 << BmrtSplit) need; a wanted split that the block does
- * not have is not an error: look at splits[].present. Free it whatever load returns. */
+typedef struct BmrtLoad { /* how a data block is loaded */
+    const BmrtPaths *paths;
+    unsigned wanted; /* bits 1 << BmrtSplit */
+    uint32_t fold;   /* which fold is valid, from 0 */
+    /* Runs the block's `drop` entry and holds the vocabularies: those that came with weights are
+     * kept, the others are made from the train rows. NULL: nothing of this is needed. */
+    BmrtHandle *handle;
+} BmrtLoad;
+
+/* Loads what the wanted splits need, cleans it, splits it, numbers its categories; a wanted split
+ * that the block does not have is not an error: look at splits[].present. Free it whatever load
+ * returns. */
 BmrtStatus bmrt_dataset_load(BmrtDataset *out, const BmrtData *recipe, const BmrtHooks *hooks,
-                             const BmrtPaths *paths, unsigned wanted, BmrtFault *fault);
+                             const BmrtLoad *load, BmrtFault *fault);
+/* Runs the block's FIT entries on all train rows, in order: each writes its slot. */
+BmrtStatus bmrt_dataset_fit(const BmrtDataset *data, BmrtHandle *handle, BmrtMessage *message);
 void bmrt_dataset_free(BmrtDataset *data);
 
 /* ------------------------------------------------------------------ batches */

@@ -3,6 +3,7 @@
 #define _XOPEN_SOURCE 700 /* realpath */
 #include "runtime/data/dataset.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -67,4 +68,87 @@ BmrtStatus bmrt_path_resolve(const BmrtPaths *paths, const char *path, char out[
     return bmrt_fail(message, BMRT_IO,
                      "cannot find `%s` in `%s`\nsay where the data lie with --data DIR", path,
                      beside);
+}
+
+/* ------------------------------------------------------------------ several files */
+
+enum { FILES_MAX = 10000 };
+
+bool bmrt_path_is_pattern(const char *path) {
+    const char *slash = strrchr(path, '/');
+    return strpbrk(slash ? slash : path, "*?") != NULL;
+}
+
+/* `*` any bytes, `?` one; a leading point is matched by a point only. The last star is where a
+ * mismatch goes back to, so the time is at most the product of the lengths. */
+static bool matches(const char *pattern, const char *name) {
+    const char *star = NULL, *retry = NULL;
+    if (*name == '.' && *pattern != '.') return false;
+    while (*name) {
+        if (*pattern == '*') {
+            star = ++pattern;
+            retry = name;
+        } else if (*pattern == '?' || *pattern == *name) {
+            pattern++;
+            name++;
+        } else if (star) {
+            pattern = star;
+            name = ++retry;
+        } else {
+            return false;
+        }
+    }
+    while (*pattern == '*') pattern++;
+    return !*pattern;
+}
+
+static BmrtStatus add_match(BmrtNames *found, const char *pattern, size_t folder_length,
+                            const char *name, BmrtMessage *message) {
+    char path[BMRT_PATH_MAX];
+    const int n = snprintf(path, sizeof path, "%.*s%s", (int)folder_length, pattern, name);
+    if (n < 0 || n >= BMRT_PATH_MAX)
+        return bmrt_fail(message, BMRT_ARGUMENT, "a path that `%s` matches is too long", pattern);
+    if (found->count == FILES_MAX)
+        return bmrt_fail(message, BMRT_ARGUMENT, "`%s` matches more than %d files", pattern,
+                         FILES_MAX);
+    if (bmrt_names_add(found, path, (size_t)n) < 0)
+        return bmrt_fail(message, BMRT_MEMORY, "no memory to list `%s`", pattern);
+    return BMRT_OK;
+}
+
+/* The files of base/FOLDER OF PATTERN; a folder that is not there has none. */
+static BmrtStatus match_below(const char *base, const char *pattern, BmrtNames *found,
+                              BmrtMessage *message) {
+    char folder[BMRT_PATH_MAX];
+    const char *slash = strrchr(pattern, '/');
+    const size_t length = slash ? (size_t)(slash - pattern) + 1 : 0;
+    const int n = *pattern == '/'
+                      ? snprintf(folder, sizeof folder, "%.*s", (int)length, pattern)
+                      : snprintf(folder, sizeof folder, "%s/%.*s", base, (int)length, pattern);
+    if (n < 0 || n >= BMRT_PATH_MAX)
+        return bmrt_fail(message, BMRT_ARGUMENT, "the path `%s` is too long", pattern);
+    DIR *open = opendir(folder);
+    BmrtStatus status = BMRT_OK;
+    if (!open) return BMRT_OK;
+    for (struct dirent *d; status == BMRT_OK && (d = readdir(open)) != NULL;)
+        if (matches(pattern + length, d->d_name))
+            status = add_match(found, pattern, length, d->d_name, message);
+    closedir(open);
+    return status;
+}
+
+BmrtStatus bmrt_path_expand(const BmrtPaths *paths, const char *pattern, BmrtNames *found,
+                            BmrtMessage *message) {
+    const char *beside = paths->model_dir && *paths->model_dir ? paths->model_dir : ".";
+    if (!paths->allow && (*pattern == '/' || climbs(pattern))) {
+        char unused[BMRT_PATH_MAX];
+        return bmrt_path_resolve(paths, pattern, unused, message);
+    }
+    BmrtStatus status = BMRT_OK;
+    if (paths->data_dir) status = match_below(paths->data_dir, pattern, found, message);
+    if (status == BMRT_OK && found->count == 0)
+        status = match_below(beside, pattern, found, message);
+    if (status != BMRT_OK || found->count > 0) return status;
+    return bmrt_fail(message, BMRT_IO,
+                     "no file matches `%s`\nsay where the data lie with --data DIR", pattern);
 }

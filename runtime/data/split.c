@@ -5,6 +5,7 @@
 #include "runtime/data/split.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "runtime/data/shuffle.h"
 
@@ -23,6 +24,7 @@ static BmrtSplit base_part(const BmrtData *recipe) {
 
 static bool takes_rows(const BmrtData *recipe, BmrtSplit split) {
     if (recipe->split.kind == BMRT_SPLITBY_NONE) return split == BMRT_SPLIT_TRAIN;
+    if (recipe->split.kind == BMRT_SPLITBY_FOLDS) return split != BMRT_SPLIT_TEST;
     return split == BMRT_SPLIT_TRAIN || recipe->split.part[split] > 0;
 }
 
@@ -102,28 +104,44 @@ static BmrtStatus deal(BmrtDataset *data, BmrtSplit base, const uint32_t *all,
 
 static BmrtStatus split_base(BmrtDataset *data, BmrtSplit base, BmrtFault *fault) {
     const BmrtSplitRule *rule = &data->recipe->split;
-    const int64_t rows = data->part_rows[base];
+    const int64_t rows = data->kept[base].count;
     int64_t counts[BMRT_SPLIT_COUNT] = {0};
     BmrtStatus status = count_rows(data, rows, counts, fault);
     if (status != BMRT_OK) return status;
     uint32_t *all = bmrt_new(data->hooks, rows, sizeof *all);
     if (!all) return bmrt_fail(&fault->message, BMRT_MEMORY, "no memory to split the data");
-    for (int64_t r = 0; r < rows; r++) all[r] = (uint32_t)r;
+    for (int64_t r = 0; r < rows; r++)
+        all[r] = data->kept[base].order ? data->kept[base].order[r] : (uint32_t)r;
     if (rule->kind == BMRT_SPLITBY_RANDOM) bmrt_shuffle(all, rows, BMRT_FOR_SPLIT, rule->seed, 0);
     status = deal(data, base, all, counts, fault);
     bmrt_delete(data->hooks, all, rows, sizeof *all);
     return status;
 }
 
-BmrtStatus bmrt_split_rows(BmrtDataset *data, BmrtFault *fault) {
-    const BmrtSplit base = base_part(data->recipe);
-    for (int split = BMRT_SPLIT_VALID; split < BMRT_SPLIT_COUNT; split++)
-        if (data->fields[split])
-            data->splits[split] = (BmrtRows){(BmrtSplit)split, data->part_rows[split], NULL, 1};
-    if (!data->fields[base]) return BMRT_OK;
-    const BmrtRows whole = {base, data->part_rows[base], NULL, 1};
-    data->splits[BMRT_SPLIT_ALL] = whole;
-    if (data->recipe->split.kind != BMRT_SPLITBY_NONE) return split_base(data, base, fault);
-    data->splits[BMRT_SPLIT_TRAIN] = whole;
+/* The rows that cleaning left of a part. */
+static BmrtStatus whole_part(BmrtDataset *data, BmrtSplit part, BmrtRows *out, BmrtFault *fault) {
+    *out = data->kept[part];
+    if (!out->order) return BMRT_OK;
+    out->order = bmrt_new(data->hooks, out->count, sizeof *out->order);
+    if (!out->order) {
+        *out = (BmrtRows){.present = 0};
+        return bmrt_fail(&fault->message, BMRT_MEMORY, "no memory to split the data");
+    }
+    memcpy(out->order, data->kept[part].order, (size_t)out->count * sizeof *out->order);
     return BMRT_OK;
+}
+
+BmrtStatus bmrt_split_rows(BmrtDataset *data, uint32_t fold, BmrtFault *fault) {
+    const BmrtSplit base = base_part(data->recipe);
+    BmrtStatus status = BMRT_OK;
+    for (int split = BMRT_SPLIT_VALID; status == BMRT_OK && split < BMRT_SPLIT_COUNT; split++)
+        if (data->fields[split])
+            status = whole_part(data, (BmrtSplit)split, &data->splits[split], fault);
+    if (!data->fields[base] || status != BMRT_OK) return status;
+    status = whole_part(data, base, &data->splits[BMRT_SPLIT_ALL], fault);
+    if (status != BMRT_OK) return status;
+    if (data->recipe->split.kind == BMRT_SPLITBY_FOLDS)
+        return bmrt_split_folds(data, base, fold, fault);
+    if (data->recipe->split.kind != BMRT_SPLITBY_NONE) return split_base(data, base, fault);
+    return whole_part(data, base, &data->splits[BMRT_SPLIT_TRAIN], fault);
 }

@@ -95,6 +95,10 @@ typedef struct BmrtValue { /* an input or output of an entry */
     uint32_t rank;
     const BmrtDim *dims;
     int64_t index_limit; /* > 0: elements are used as positions and must lie in [0, limit) */
+    /* > 0: strings by the vocabulary of number `vocabulary` - 1. The caller passes an array of
+     * const char * (input: read during the call; output: pointers the handle owns); the entry
+     * itself has i32. */
+    uint32_t vocabulary;
 } BmrtValue;
 
 typedef struct BmrtBuffer { /* one planned arena buffer */
@@ -110,7 +114,8 @@ typedef enum BmrtEntryKind {
     BMRT_ENTRY_STEP,   /* training step: columns -> metrics; writes slots */
     BMRT_ENTRY_EVAL,   /* columns -> partial results over a batch */
     BMRT_ENTRY_FINISH, /* combined partial results (+ row count as symbol 0) -> metrics */
-    BMRT_ENTRY_EXPORT
+    BMRT_ENTRY_EXPORT,
+    BMRT_ENTRY_FIT /* statistics: all rows -> writes a FIT slot */
 } BmrtEntryKind;
 
 typedef struct BmrtEntry {
@@ -124,6 +129,8 @@ typedef struct BmrtEntry {
     const BmrtBuffer *buffers;
     int64_t arena_bytes;     /* planned at the bounds */
     int writes_slots, draws; /* changes slots; uses random numbers */
+    uint32_t fit_count;      /* EXPORT: the FIT slots that it reads: they must have been fitted */
+    const uint32_t *fits;
 } BmrtEntry;
 
 typedef enum BmrtSlotKind {
@@ -150,7 +157,19 @@ typedef enum BmrtSplit {
     BMRT_SPLIT_TEST,
     BMRT_SPLIT_COUNT
 } BmrtSplit;
-typedef enum BmrtFormat { BMRT_FORMAT_IDX, BMRT_FORMAT_NPY, BMRT_FORMAT_CSV } BmrtFormat;
+typedef enum BmrtFormat {
+    BMRT_FORMAT_IDX,
+    BMRT_FORMAT_NPY,
+    BMRT_FORMAT_CSV,     /* text: one line a row, all fields */
+    BMRT_FORMAT_RECORDS, /* binary records of fixed size, all fields in their order */
+    BMRT_FORMAT_ELEMENTS /* a run of numbers; a row is `window` of them, or the field's size */
+} BmrtFormat;
+
+typedef enum BmrtFieldKind {
+    BMRT_FIELD_NUMBER,
+    BMRT_FIELD_CATEGORY, /* i32: 1 ... in order of first appearance in the train rows; 0 unknown */
+    BMRT_FIELD_NAMES     /* i32: position in `names`; anything else is an error */
+} BmrtFieldKind;
 
 typedef struct BmrtField {
     const char *name;
@@ -158,20 +177,32 @@ typedef struct BmrtField {
     uint32_t rank;
     const int64_t *dims;   /* of one row */
     uint32_t line, column; /* in the .bm, for messages */
+    BmrtFieldKind kind;
+    uint32_t name_count; /* NAMES */
+    const char *const *names;
+    int64_t category_max;    /* CATEGORY: the largest number */
+    const char *text_column; /* CSV: the header's name of it; NULL: `name` */
 } BmrtField;
 
 typedef struct BmrtSource { /* one file (or one file per split and field) */
     BmrtSplit split;        /* ALL: to be split by the rule */
     BmrtFormat format;
-    int32_t field; /* the field it holds; -1: all of them */
-    const char *path;
+    int32_t field;    /* the field it holds; -1: all of them */
+    const char *path; /* CSV and RECORDS: `*` and `?` in its last part match several files */
     uint32_t line, column;
+    uint32_t missing_count; /* CSV: cells that mean "missing" */
+    const char *const *missing;
+    char delimiter;         /* CSV */
+    uint8_t header;         /* CSV: the first line names the columns */
+    int64_t skip;           /* RECORDS, ELEMENTS: bytes before the first */
+    int64_t window, stride; /* ELEMENTS: in elements; window 0: rows follow each other */
 } BmrtSource;
 
 typedef enum BmrtSplitKind {
     BMRT_SPLITBY_NONE,
     BMRT_SPLITBY_RANDOM,
-    BMRT_SPLITBY_BLOCKS
+    BMRT_SPLITBY_BLOCKS,
+    BMRT_SPLITBY_FOLDS /* one fold of `folds` is valid, the others are train */
 } BmrtSplitKind;
 typedef struct BmrtSplitRule { /* how the ALL (or, if there are train files, the TRAIN) rows divide
                                 */
@@ -179,6 +210,8 @@ typedef struct BmrtSplitRule { /* how the ALL (or, if there are train files, the
     double part[BMRT_SPLIT_COUNT]; /* per split: < 1 a fraction, >= 1 rows, 0 none; TRAIN 0: the
                                       rest */
     uint64_t seed;
+    uint32_t folds;
+    int32_t by; /* FOLDS: the field whose values every fold has in proportion; -1: none */
 } BmrtSplitRule;
 
 typedef struct BmrtData {
@@ -191,7 +224,28 @@ typedef struct BmrtData {
     int32_t
         rows_entry; /* ... and everywhere else; inputs are named as fields, outputs as columns */
     const BmrtValue *columns; /* rank and dims include the leading row dim */
+    int32_t drop_entry;       /* ROWS entry: fields -> bool, true for rows to leave out; -1: none */
+    uint32_t dedup_count;     /* later rows with equal values in these fields are left out */
+    const uint32_t *dedup;
+    uint32_t fit_count;         /* FIT entries: all train rows -> a FIT slot each, in this order */
+    const int32_t *fit_entries; /* inputs are named as fields */
 } BmrtData;
+
+/* A statistic of a split's columns that is not the data block's own (`fit(...)` in an export): the
+ * FIT entry runs on all rows of the split whenever weights are saved. Inputs are named as columns.
+ */
+typedef struct BmrtStatistic {
+    int32_t entry, data;
+    BmrtSplit split;
+} BmrtStatistic;
+
+/* The names behind the numbers of a field, kept in the weights as the tensor `path` (U8, each name
+ * ended by a zero byte); fields of kind NAMES have theirs in the descriptor. */
+typedef struct BmrtVocabulary {
+    const char *path; /* "films.user.names" */
+    int32_t data;
+    uint32_t field;
+} BmrtVocabulary;
 
 typedef enum BmrtCombine { BMRT_COMBINE_SUM, BMRT_COMBINE_MAX, BMRT_COMBINE_MIN } BmrtCombine;
 
@@ -256,6 +310,9 @@ typedef struct BmrtModel {
     const BmrtTrain *train;
     const BmrtTest *test;
     int32_t init_entry;
+    uint32_t statistic_count, vocabulary_count;
+    const BmrtStatistic *statistics;
+    const BmrtVocabulary *vocabularies;
 } BmrtModel;
 
 /* ------------------------------------------------------------------ handles */

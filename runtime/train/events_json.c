@@ -1,4 +1,5 @@
 /* Events as JSON lines. Keys and their order are a public format: docs/runtime.md lists them. */
+#include <stdbool.h>
 #include <string.h>
 
 #include "runtime/train/textout.h"
@@ -72,9 +73,24 @@ static void put_key_string(BmrtTextOut *t, const char *key, const char *text) {
     put_string(t, text ? text : "");
 }
 
+static void put_counts(BmrtTextOut *t, const BmrtEvent *e) {
+    put_key_string(t, "name", e->name);
+    bmrt_textout_format(t, ",\"rows\":%lld,\"dropped\":%lld,\"duplicates\":%lld,\"missing\":{",
+                        (long long)e->rows, (long long)e->dropped, (long long)e->duplicates);
+    bool any = false;
+    for (uint32_t f = 0; f < e->field_count; f++) {
+        if (e->missing[f] == 0) continue;
+        if (any) bmrt_textout_put(t, ",");
+        any = true;
+        put_string(t, e->fields[f].name);
+        bmrt_textout_format(t, ":%lld", (long long)e->missing[f]);
+    }
+    bmrt_textout_put(t, "}");
+}
+
 size_t bmrt_event_json(const BmrtEvent *e, char *out, size_t size) {
     static const char *const names[] = {"begin", "tick",    "epoch", "test",
-                                        "saved", "warning", "end"};
+                                        "saved", "warning", "data",  "end"};
     BmrtTextOut t = bmrt_textout(out, size);
     if (e->kind == BMRT_EVENT_BEGIN || e->kind == BMRT_EVENT_TICK) return 0;
     bmrt_textout_format(&t, "{\"event\":\"%s\"", names[e->kind]);
@@ -93,6 +109,7 @@ size_t bmrt_event_json(const BmrtEvent *e, char *out, size_t size) {
         break;
     case BMRT_EVENT_SAVED: put_key_string(&t, "path", e->path); break;
     case BMRT_EVENT_WARNING: put_key_string(&t, "message", e->message); break;
+    case BMRT_EVENT_DATA: put_counts(&t, e); break;
     default:
         bmrt_textout_format(&t, ",\"steps\":%lld", (long long)e->steps);
         put_seconds(&t, e->seconds);

@@ -37,17 +37,51 @@ static unsigned wanted_splits(const BmrtSession *s, int32_t d, bool train) {
     return wanted;
 }
 
+/* What cleaning found, where it found something. */
+static void tell_counts(BmrtSession *s, const BmrtDataset *data) {
+    bool any = data->counts.dropped > 0 || data->counts.duplicates > 0;
+    for (uint32_t f = 0; f < data->recipe->field_count; f++) {
+        any |= data->counts.missing[f] > 0;
+        if (data->counts.unnamed[f] > 0)
+            bmrt_warn(s, "field `%s`: %lld names beyond `max = %lld` count as unknown",
+                      data->recipe->fields[f].name, (long long)data->counts.unnamed[f],
+                      (long long)data->recipe->fields[f].category_max);
+    }
+    if (any)
+        bmrt_emit(s, (BmrtEvent){.kind = BMRT_EVENT_DATA,
+                                 .name = data->recipe->name,
+                                 .rows = data->counts.rows,
+                                 .dropped = data->counts.dropped,
+                                 .duplicates = data->counts.duplicates,
+                                 .missing = data->counts.missing,
+                                 .fields = data->recipe->fields,
+                                 .field_count = data->recipe->field_count});
+}
+
+/* The statistics of the train rows; those that came with weights stand. */
+static BmrtStatus fit_data(BmrtSession *s) {
+    BmrtMessage message;
+    for (uint32_t d = 0; d < s->model->data_count; d++) {
+        if (!s->data[d].splits[BMRT_SPLIT_TRAIN].present) continue;
+        const BmrtStatus status = bmrt_dataset_fit(&s->data[d], s->handle, &message);
+        if (status != BMRT_OK) return bmrt_report(s, status, &message);
+    }
+    return BMRT_OK;
+}
+
 static BmrtStatus load_data(BmrtSession *s, bool train) {
     const BmrtTrainOptions *o = s->options;
     const BmrtPaths paths = {o->data_dir, o->model_dir, o->allow_paths};
     BmrtFault fault = {.line = 0};
+    BmrtLoad load = {.paths = &paths, .handle = s->handle};
     s->data = bmrt_new(s->hooks, s->model->data_count, sizeof *s->data);
     if (!s->data) return bmrt_report_text(s, BMRT_MEMORY, "no memory for the data");
     for (uint32_t d = 0; d < s->model->data_count; d++) {
-        const unsigned wanted = wanted_splits(s, (int32_t)d, train);
-        if (!wanted) continue;
+        load.wanted = wanted_splits(s, (int32_t)d, train);
+        if (!load.wanted) continue;
         const BmrtStatus status =
-            bmrt_dataset_load(&s->data[d], &s->model->data[d], s->hooks, &paths, wanted, &fault);
+            bmrt_dataset_load(&s->data[d], &s->model->data[d], s->hooks, &load, &fault);
+        if (status == BMRT_OK) tell_counts(s, &s->data[d]);
         if (status == BMRT_OK) continue;
         s->report->line = fault.line;
         s->report->column = fault.column;
@@ -190,9 +224,10 @@ static BmrtStatus train(BmrtSession *s) {
                    ? bmrt_report_text(s, BMRT_ARGUMENT, "there is no train block `%s`", o->block)
                    : bmrt_report_text(s, BMRT_ARGUMENT, "the model has no train block");
     BmrtStatus status = open_model(s, o->seed_given ? o->seed : s->model->train[first].seed);
-    if (status == BMRT_OK) status = load_data(s, true);
     if (status == BMRT_OK && o->init_path) status = load_init(s);
     if (status == BMRT_OK && o->resume_path) status = resume(s, o->resume_path, &position);
+    if (status == BMRT_OK) status = load_data(s, true);
+    if (status == BMRT_OK) status = fit_data(s);
     if (status == BMRT_OK) status = run_blocks(s, &position, o->resume_path != NULL);
     if (status != BMRT_OK || s->report->interrupted) return status;
     status = run_tests(s, NULL, true);

@@ -24,7 +24,9 @@ typedef enum BmrtEventKind {
     BMRT_EVENT_TEST,  /* a test block was evaluated: name, metrics in `train` */
     BMRT_EVENT_SAVED, /* path */
     BMRT_EVENT_WARNING, /* message */
-    BMRT_EVENT_END      /* steps, seconds, weights_sha256 */
+    BMRT_EVENT_DATA, /* a data block was read and cleaned: name, rows, dropped, duplicates, missing
+                      */
+    BMRT_EVENT_END   /* steps, seconds, weights_sha256 */
 } BmrtEventKind;
 
 typedef struct BmrtEvent {
@@ -40,10 +42,14 @@ typedef struct BmrtEvent {
         *metrics; /* EPOCH, TICK: row-weighted mean over the epoch so far; TEST: its own */
     const BmrtMetric *valid; /* EPOCH */
     double seconds; /* EPOCH: this epoch, valid included; TEST: the test; END, TICK: since BEGIN */
-    const char *path;           /* SAVED */
-    const char *message;        /* WARNING */
-    const char *weights_sha256; /* END: 64 hex digits over parameters, states and fits */
-    int64_t first_step;         /* steps this block had done before this run (resumed) */
+    const char *path;            /* SAVED */
+    const char *message;         /* WARNING */
+    const char *weights_sha256;  /* END: 64 hex digits over parameters, states and fits */
+    int64_t first_step;          /* steps this block had done before this run (resumed) */
+    int64_t dropped, duplicates; /* DATA: rows left out */
+    uint32_t field_count;        /* DATA */
+    const BmrtField *fields;
+    const int64_t *missing; /* DATA: per field, missing cells in the rows that are left */
 } BmrtEvent;
 
 typedef struct BmrtTrainOptions { /* zero it, set size_bytes, then what you need */
@@ -55,7 +61,7 @@ typedef struct BmrtTrainOptions { /* zero it, set size_bytes, then what you need
     int32_t threads;       /* 0: all CPUs this process may use */
     int seed_given;        /* 1: `seed` stands instead of every train block's own */
     uint64_t seed;
-    const char *init_path;   /* weights to start from; test: the weights to test */
+    const char *init_path;          /* weights to start from; test: the weights to test */
     const char *const *init_only;   /* of init_path only what lies at or below these; none: all */
     const char *const *init_rename; /* pairs: a path in that file, its path in the model */
     uint32_t init_only_count, init_rename_count;

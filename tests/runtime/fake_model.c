@@ -147,22 +147,26 @@ static void run_check(BmrtFrame *f, int32_t thread, int32_t threads) {
 
 /* ------------------------------------------------------------------ descriptor */
 
+#define VALUE(text, type, axes, sizes, limit)                                                      \
+    { .name = (text), .dtype = (type), .rank = (axes), .dims = (sizes), .index_limit = (limit) }
 static const uint32_t symbol0[] = {0};
 static const BmrtTerm term_rows[] = {{1, 1, symbol0}}, term_features[] = {{FAKE_FEATURES, 0, NULL}};
 static const BmrtTerm term_small[] = {{FAKE_FEATURES + 2, 0, NULL}};
 static const BmrtDim dim_rows_features[] = {{1, term_rows}, {1, term_features}};
 static const BmrtDim dim_features[] = {{1, term_features}};
 static const BmrtDim dim_rows[] = {{1, term_rows}};
-static const BmrtValue raw[] = {{"x", BMRT_U8, 2, dim_rows_features, 0},
-                                {"y", BMRT_F32, 1, dim_rows, 0}};
-static const BmrtValue columns[] = {{"x", BMRT_F32, 2, dim_rows_features, 0},
-                                    {"y", BMRT_F32, 1, dim_rows, 0}};
-static const BmrtValue loss[] = {{"loss", BMRT_F32, 0, NULL, 0}};
-static const BmrtValue partial[] = {{"sum", BMRT_F32, 0, NULL, 0}, {"top", BMRT_F32, 0, NULL, 0}};
-static const BmrtValue metrics[] = {{"mse", BMRT_F32, 0, NULL, 0}, {"worst", BMRT_F32, 0, NULL, 0}};
-static const BmrtValue predicted[] = {{"out", BMRT_F32, 1, dim_rows, 0}};
-static const BmrtValue label[] = {{"label", BMRT_I32, 1, dim_rows, FAKE_CLASSES}};
-static const BmrtValue counter[] = {{"counters", BMRT_F64, 1, dim_features, 0}};
+static const BmrtValue raw[] = {VALUE("x", BMRT_U8, 2, dim_rows_features, 0),
+                                VALUE("y", BMRT_F32, 1, dim_rows, 0)};
+static const BmrtValue columns[] = {VALUE("x", BMRT_F32, 2, dim_rows_features, 0),
+                                    VALUE("y", BMRT_F32, 1, dim_rows, 0)};
+static const BmrtValue loss[] = {VALUE("loss", BMRT_F32, 0, NULL, 0)};
+static const BmrtValue partial[] = {VALUE("sum", BMRT_F32, 0, NULL, 0),
+                                    VALUE("top", BMRT_F32, 0, NULL, 0)};
+static const BmrtValue metrics[] = {VALUE("mse", BMRT_F32, 0, NULL, 0),
+                                    VALUE("worst", BMRT_F32, 0, NULL, 0)};
+static const BmrtValue predicted[] = {VALUE("out", BMRT_F32, 1, dim_rows, 0)};
+static const BmrtValue label[] = {VALUE("label", BMRT_I32, 1, dim_rows, FAKE_CLASSES)};
+static const BmrtValue counter[] = {VALUE("counters", BMRT_F64, 1, dim_features, 0)};
 static const char *const names[] = {"B"};
 static const int64_t bounds[] = {8};
 static const BmrtBuffer step_buffers[] = {{4, {1, term_rows}, 0, 1, 0},
@@ -224,15 +228,26 @@ static const BmrtCombine combine[] = {BMRT_COMBINE_SUM, BMRT_COMBINE_MAX};
 static const char *const metric_names[] = {"mse", "worst"};
 static const int64_t row_dims[] = {FAKE_FEATURES};
 
+static BmrtSource fake_source(BmrtSplit split, int32_t field, const char *path, uint32_t line,
+                              uint32_t column) {
+    return (BmrtSource){.split = split,
+                        .format = BMRT_FORMAT_IDX,
+                        .field = field,
+                        .path = path,
+                        .line = line,
+                        .column = column};
+}
+
 void fake_model(FakeModel *out) {
     memset(out, 0, sizeof *out);
     memcpy(out->entries, entries, sizeof entries);
-    out->fields[0] = (BmrtField){"x", BMRT_U8, 1, row_dims, 5, 3};
-    out->fields[1] = (BmrtField){"y", BMRT_F32, 0, NULL, 6, 3};
-    out->sources[0] = (BmrtSource){BMRT_SPLIT_TRAIN, BMRT_FORMAT_IDX, 0, "train-x.idx", 3, 10};
-    out->sources[1] = (BmrtSource){BMRT_SPLIT_TRAIN, BMRT_FORMAT_IDX, 1, "train-y.idx", 3, 20};
-    out->sources[2] = (BmrtSource){BMRT_SPLIT_TEST, BMRT_FORMAT_IDX, 0, "test-x.idx", 4, 10};
-    out->sources[3] = (BmrtSource){BMRT_SPLIT_TEST, BMRT_FORMAT_IDX, 1, "test-y.idx", 4, 20};
+    out->fields[0] = (BmrtField){
+        .name = "x", .dtype = BMRT_U8, .rank = 1, .dims = row_dims, .line = 5, .column = 3};
+    out->fields[1] = (BmrtField){.name = "y", .dtype = BMRT_F32, .line = 6, .column = 3};
+    out->sources[0] = fake_source(BMRT_SPLIT_TRAIN, 0, "train-x.idx", 3, 10);
+    out->sources[1] = fake_source(BMRT_SPLIT_TRAIN, 1, "train-y.idx", 3, 20);
+    out->sources[2] = fake_source(BMRT_SPLIT_TEST, 0, "test-x.idx", 4, 10);
+    out->sources[3] = fake_source(BMRT_SPLIT_TEST, 1, "test-y.idx", 4, 20);
     out->data[0] = (BmrtData){.name = "d",
                               .field_count = 2,
                               .source_count = 4,
@@ -241,8 +256,10 @@ void fake_model(FakeModel *out) {
                               .sources = out->sources,
                               .columns = columns,
                               .train_rows_entry = FAKE_ROWS,
-                              .rows_entry = FAKE_ROWS};
-    out->data[0].split = (BmrtSplitRule){BMRT_SPLITBY_RANDOM, {0, 0, 0.25, 0}, 1};
+                              .rows_entry = FAKE_ROWS,
+                              .drop_entry = -1};
+    out->data[0].split =
+        (BmrtSplitRule){.kind = BMRT_SPLITBY_RANDOM, .part = {0, 0, 0.25, 0}, .seed = 1, .by = -1};
     const BmrtEval eval = {FAKE_EVAL, FAKE_FINISH, combine, 2, metric_names};
     out->train[0] = (BmrtTrain){.data = 0,
                                 .epochs = 3,
