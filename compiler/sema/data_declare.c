@@ -269,6 +269,7 @@ static bool dedup_field(Sema *s, BmrtData *data, const Node *e, uint32_t *out) {
         *out = (uint32_t)field;
         return true;
     }
+    if (name && !scope_find(s->user, e->name)) return false; /* the resolver said so */
     Nearest near = {.wanted = name ? name : ""};
     for (uint32_t i = 0; i < data->field_count; i++) nearest_offer(&near, data->fields[i].name);
     Diag *d = name ? sema_error(s, E_DATA, e->span, "no field `%s` in data `%s`", name, data->name)
