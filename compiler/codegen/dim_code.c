@@ -1,5 +1,6 @@
 /* Code for sizes: polynomials over the run-time symbols, and the opaque quotients among them. */
 #include "compiler/codegen/codegen_internal.h"
+#include "compiler/graph/scan.h"
 
 enum { QUOTIENT_DEPTH = 100 };
 
@@ -85,12 +86,14 @@ static void shape_symbols(const Program *p, const Shape *shape, EntrySymbols *ou
 }
 
 static bool attribute_is_dim(Op op, uint32_t position) {
-    return op == OP_SIZE || (op == OP_SLICE && position % 2 == 0) ||
-           (op == OP_PAD && position % 3 != 2);
+    return op == OP_SIZE || (op == OP_SCAN && position == 6) ||
+           (op == OP_SLICE && position % 2 == 0) || (op == OP_PAD && position % 3 != 2);
 }
 
 /* In order of first appearance: inputs, outputs, then the rest of the graph. It must not depend on
  * how the graph was scheduled, because the header (made without schedule) names them too. */
+static void nodes_symbols(const Program *p, const Graph *g, EntrySymbols *out);
+
 void graph_symbols(const Program *p, const Graph *g, EntrySymbols *out) {
     *out = (EntrySymbols){0};
     for (uint32_t i = 0; i < g->inputs.len; i++) shape_symbols(p, &g->inputs.data[i].shape, out);
@@ -98,6 +101,11 @@ void graph_symbols(const Program *p, const Graph *g, EntrySymbols *out) {
         Shape shape = graph_shape(g, g->outputs.data[i].node);
         shape_symbols(p, &shape, out);
     }
+    nodes_symbols(p, g, out);
+}
+
+/* Bodies nest at most as deep as the language lets loops nest. */
+static void nodes_symbols(const Program *p, const Graph *g, EntrySymbols *out) {
     uint32_t size = graph_size(g);
     bool *live = ARENA_ARRAY(p->ctx->arena, bool, size);
     graph_live(g, live);
@@ -109,6 +117,7 @@ void graph_symbols(const Program *p, const Graph *g, EntrySymbols *out) {
         for (uint32_t a = 0; a < n->nattr; a++)
             if (attribute_is_dim(n->op, a))
                 dim_symbols(p->dims, (DimId){(uint32_t)n->attr[a]}, p->ctx->arena, out);
+        if (n->op == OP_SCAN) nodes_symbols(p, scan_of(g, (NodeId){i}).body, out);
     }
 }
 
@@ -125,6 +134,10 @@ void entry_symbols(const LoopProgram *p, EntrySymbols *out) {
             if (k->exprs.data[x].kind == EXPR_DIM)
                 dim_symbols(dims, k->exprs.data[x].dim, p->ctx->arena, out);
     }
+    uint32_t kept = 0; /* an iteration's number is no argument of the entry */
+    for (uint32_t i = 0; i < out->table.len; i++)
+        if (!loop_counts(p, out->table.data[i])) out->table.data[kept++] = out->table.data[i];
+    out->table.len = kept;
 }
 
 uint32_t entry_symbol_index(const EntrySymbols *s, uint32_t symbol) {

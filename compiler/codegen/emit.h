@@ -155,6 +155,7 @@ LLVMValueRef emit_min(Emit *e, DType t, LLVMValueRef a, LLVMValueRef b);
 LLVMValueRef emit_cast(Emit *e, DType to, DType from, LLVMValueRef v);
 LLVMValueRef emit_math(Emit *e, Op op, DType t, LLVMValueRef *args);
 LLVMValueRef emit_random(Emit *e, const Expr *x);
+LLVMValueRef emit_site(Emit *e, const Expr *x);
 LLVMValueRef emit_tree(Emit *e, const Expr *x);
 
 /* ---- types.c */

@@ -1,7 +1,19 @@
 /* One entry: void STEM_entry(BmrtFrame *frame, i32 thread, i32 threads). All threads of the team
- * run it; each calls the kernels in order on its share of the rows, and meets the others at
- * barriers. */
+ * run it; each calls the kernels in order on its share of the rows, goes round loops at its own
+ * pace, and meets the others at barriers. */
 #include "compiler/codegen/codegen_internal.h"
+
+typedef struct RowRange { /* of a parallel axis, for this thread */
+    DimId extent;
+    int64_t grain;
+    LLVMValueRef lo, hi, some; /* some: lo < hi */
+} RowRange;
+
+typedef struct OpenLoop {
+    uint32_t number;
+    LLVMBasicBlockRef body, exit;
+    LLVMValueRef count, trip; /* iterations done (a phi); of all */
+} OpenLoop;
 
 typedef struct EntryCode {
     CodeModule *m;
@@ -12,6 +24,9 @@ typedef struct EntryCode {
     LLVMValueRef function, frame, thread, threads; /* thread numbers as i64 */
     LLVMValueRef thread32;
     LLVMBasicBlockRef finish;
+    LLVMValueRef *iterations; /* per loop of the order: its symbol, while it is open */
+    VEC(RowRange) ranges;     /* this thread's rows of each partition; computed at the top */
+    VEC(OpenLoop) open;
     LLVMTypeRef i8, i32, i64, pointer;
 } EntryCode;
 
@@ -29,6 +44,8 @@ static LLVMValueRef element(EntryCode *c, LLVMValueRef array, LLVMTypeRef type, 
 
 static LLVMValueRef symbol_value(void *user, uint32_t symbol) {
     EntryCode *c = user;
+    for (uint32_t i = 0; i < c->p->loops.len; i++)
+        if (c->p->loops.data[i].symbol == symbol) return c->iterations[i];
     LLVMValueRef symbols = field(c, offsetof(BmrtFrame, symbols), c->pointer);
     return element(c, symbols, c->i64, entry_symbol_index(c->symbols, symbol));
 }
@@ -85,21 +102,45 @@ static LLVMValueRef share_code(EntryCode *c, LLVMValueRef grains, LLVMValueRef t
     return LLVMBuildMul(c->b, g, LLVMConstInt(c->i64, (uint64_t)grain, 0), "");
 }
 
+static RowRange range_code(EntryCode *c, const Kernel *k) {
+    RowRange r = {.extent = k->extent, .grain = k->grain};
+    LLVMValueRef extent = size_code(c, k->extent);
+    LLVMValueRef grain = LLVMConstInt(c->i64, (uint64_t)k->grain, 0);
+    LLVMValueRef up = LLVMConstInt(c->i64, (uint64_t)k->grain - 1, 0);
+    LLVMValueRef grains = LLVMBuildUDiv(c->b, LLVMBuildAdd(c->b, extent, up, ""), grain, "");
+    LLVMValueRef following = LLVMBuildAdd(c->b, c->thread, LLVMConstInt(c->i64, 1, 0), "");
+    r.lo = share_code(c, grains, c->thread, k->grain);
+    r.hi = share_code(c, grains, following, k->grain);
+    LLVMValueRef cut = LLVMBuildICmp(c->b, LLVMIntSGT, r.hi, extent, "");
+    r.hi = LLVMBuildSelect(c->b, cut, extent, r.hi, "");
+    r.some = LLVMBuildICmp(c->b, LLVMIntSLT, r.lo, r.hi, "");
+    return r;
+}
+
+static const RowRange *range_find(const EntryCode *c, const Kernel *k) {
+    for (uint32_t i = 0; i < c->ranges.len; i++)
+        if (dim_same(c->ranges.data[i].extent, k->extent) && c->ranges.data[i].grain == k->grain)
+            return &c->ranges.data[i];
+    return NULL;
+}
+
+static void ranges_code(EntryCode *c) {
+    for (uint32_t i = 0; i < c->p->kernels.len; i++) {
+        const Kernel *k = c->p->kernels.data[i];
+        if (k->parallel && !range_find(c, k))
+            vec_push(c->m->ctx->arena, &c->ranges, range_code(c, k));
+    }
+}
+
 static void run_code(EntryCode *c, const Kernel *k, const KernelSignature *s,
                      const SharedKernel *shared) {
     LLVMBasicBlockRef run = block_new(c, "run"), next = block_new(c, "next");
     LLVMValueRef lo, hi, mine;
     if (k->parallel) {
-        LLVMValueRef extent = size_code(c, k->extent);
-        LLVMValueRef grain = LLVMConstInt(c->i64, (uint64_t)k->grain, 0);
-        LLVMValueRef up = LLVMConstInt(c->i64, (uint64_t)k->grain - 1, 0);
-        LLVMValueRef grains = LLVMBuildUDiv(c->b, LLVMBuildAdd(c->b, extent, up, ""), grain, "");
-        LLVMValueRef following = LLVMBuildAdd(c->b, c->thread, LLVMConstInt(c->i64, 1, 0), "");
-        lo = share_code(c, grains, c->thread, k->grain);
-        hi = share_code(c, grains, following, k->grain);
-        LLVMValueRef cut = LLVMBuildICmp(c->b, LLVMIntSGT, hi, extent, "");
-        hi = LLVMBuildSelect(c->b, cut, extent, hi, "");
-        mine = LLVMBuildICmp(c->b, LLVMIntSLT, lo, hi, "");
+        const RowRange *r = range_find(c, k);
+        lo = r->lo;
+        hi = r->hi;
+        mine = r->some;
     } else {
         lo = LLVMConstInt(c->i64, 0, 0);
         hi = LLVMConstInt(c->i64, 1, 0);
@@ -167,6 +208,37 @@ static void guard_code(EntryCode *c, uint32_t buffer) {
     LLVMPositionBuilderAtEnd(c->b, go_on);
 }
 
+/* ------------------------------------------------------------------ loops */
+
+/* Tested at the bottom. The count is a phi: every thread has its own, none is in the frame. */
+static void loop_begin_code(EntryCode *c, uint32_t number) {
+    const OrderLoop *loop = &c->p->loops.data[number];
+    OpenLoop open = {.number = number, .trip = size_code(c, loop->trip)};
+    LLVMValueRef zero = LLVMConstInt(c->i64, 0, 0), one = LLVMConstInt(c->i64, 1, 0);
+    LLVMBasicBlockRef before = LLVMGetInsertBlock(c->b);
+    open.body = block_new(c, "iteration");
+    open.exit = block_new(c, "iterated");
+    LLVMValueRef any = LLVMBuildICmp(c->b, LLVMIntSGT, open.trip, zero, "");
+    LLVMBuildCondBr(c->b, any, open.body, open.exit);
+    LLVMPositionBuilderAtEnd(c->b, open.body);
+    open.count = LLVMBuildPhi(c->b, c->i64, "");
+    LLVMAddIncoming(open.count, &zero, &before, 1);
+    LLVMValueRef last = LLVMBuildSub(c->b, open.trip, one, "");
+    c->iterations[number] = loop->reverse ? LLVMBuildSub(c->b, last, open.count, "") : open.count;
+    vec_push(c->m->ctx->arena, &c->open, open);
+}
+
+static void loop_end_code(EntryCode *c) {
+    OpenLoop open = c->open.data[--c->open.len];
+    LLVMValueRef next = LLVMBuildAdd(c->b, open.count, LLVMConstInt(c->i64, 1, 0), "");
+    LLVMValueRef again = LLVMBuildICmp(c->b, LLVMIntSLT, next, open.trip, "");
+    LLVMBasicBlockRef latch = LLVMGetInsertBlock(c->b);
+    LLVMBuildCondBr(c->b, again, open.body, open.exit);
+    LLVMAddIncoming(open.count, &next, &latch, 1);
+    LLVMPositionBuilderAtEnd(c->b, open.exit);
+    c->iterations[open.number] = NULL;
+}
+
 /* ------------------------------------------------------------------ */
 
 static void order_code(EntryCode *c) {
@@ -180,6 +252,10 @@ static void order_code(EntryCode *c) {
             barrier_code(c);
         } else if (o->kind == ORDER_GUARD) {
             guard_code(c, o->number);
+        } else if (o->kind == ORDER_LOOP_BEGIN) {
+            loop_begin_code(c, o->number);
+        } else if (o->kind == ORDER_LOOP_END) {
+            loop_end_code(c);
         } else {
             Kernel *k = c->p->kernels.data[o->number];
             if (!shared[o->number].function) {
@@ -225,6 +301,8 @@ LLVMValueRef entry_function(CodeModule *m, uint32_t number) {
     c->thread32 = LLVMGetParam(c->function, 1);
     c->thread = LLVMBuildSExt(c->b, c->thread32, c->i64, "");
     c->threads = LLVMBuildSExt(c->b, LLVMGetParam(c->function, 2), c->i64, "");
+    ranges_code(c);
+    c->iterations = ARENA_ARRAY(m->ctx->arena, LLVMValueRef, c->p->loops.len);
     order_code(c);
     LLVMBuildBr(c->b, c->finish);
     LLVMPositionBuilderAtEnd(c->b, c->finish);

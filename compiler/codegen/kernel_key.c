@@ -10,6 +10,10 @@ static uint32_t symbol_number(Arena *arena, KernelSignature *s, uint32_t symbol)
     return s->symbols.len - 1;
 }
 
+static bool expr_has_site(const Expr *x) {
+    return x->kind == EXPR_SITE || (x->kind == EXPR_RANDOM && x->nargs == 1);
+}
+
 void kernel_signature(const LoopProgram *p, const Kernel *k, KernelSignature *out) {
     Arena *arena = p->ctx->arena;
     *out = (KernelSignature){0};
@@ -20,7 +24,7 @@ void kernel_signature(const LoopProgram *p, const Kernel *k, KernelSignature *ou
             dim_symbols(p->program->dims, x->dim, arena, &symbols);
             for (uint32_t j = 0; j < symbols.table.len; j++)
                 symbol_number(arena, out, symbols.table.data[j]);
-        } else if (x->kind == EXPR_RANDOM) {
+        } else if (expr_has_site(x)) {
             bool known = false;
             for (uint32_t j = 0; j < out->keys.len; j++) known |= out->keys.data[j] == x->imm;
             if (!known) vec_push(arena, &out->keys, x->imm);
@@ -72,7 +76,7 @@ static void expr_key(const LoopProgram *p, const KernelSignature *s, const Expr 
     put(out, (uint64_t)x->buffer << 32 | x->var.id);
     put(out, x->reg.id);
     for (uint32_t i = 0; i < x->nargs; i++) put(out, x->args[i].id);
-    if (x->kind == EXPR_RANDOM) {
+    if (expr_has_site(x)) {
         for (uint32_t i = 0; i < s->keys.len; i++)
             if (s->keys.data[i] == x->imm) put(out, i);
     } else {

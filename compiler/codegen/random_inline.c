@@ -37,13 +37,29 @@ static LLVMValueRef site_key(Emit *e, uint64_t site) {
     BUG("kernel %s: random key is not an argument", e->k->name);
 }
 
+/* philox_site_at: the site of one iteration. */
+LLVMValueRef emit_site(Emit *e, const Expr *x) {
+    static const struct {
+        unsigned shift;
+        uint64_t factor;
+    } mix[] = {{30, UINT64_C(0xBF58476D1CE4E5B9)}, {27, UINT64_C(0x94D049BB133111EB)}};
+    LLVMTypeRef i64 = LLVMInt64TypeInContext(e->c);
+    LLVMValueRef z = LLVMBuildAdd(e->b, emit_value(e, x->args[0]), const_i64(e, 1), "");
+    z = LLVMBuildMul(e->b, z, const_int(i64, UINT64_C(0x9E3779B97F4A7C15)), "");
+    for (int i = 0; i < 2; i++) {
+        LLVMValueRef high = LLVMBuildLShr(e->b, z, const_int(i64, mix[i].shift), "");
+        z = LLVMBuildMul(e->b, LLVMBuildXor(e->b, z, high, ""), const_int(i64, mix[i].factor), "");
+    }
+    return xor3(e, site_key(e, x->imm), z, LLVMBuildLShr(e->b, z, const_int(i64, 31), ""));
+}
+
 /* The low half of each i64 holds a 32-bit word, so that the widening multiply is one instruction.
  */
 static Blocks philox(Emit *e, LLVMValueRef block, const Expr *x) {
     LLVMTypeRef type = LLVMTypeOf(block);
     LLVMTypeRef i64 = LLVMInt64TypeInContext(e->c);
-    LLVMValueRef key =
-        LLVMBuildXor(e->b, frame_word(e, offsetof(BmrtFrame, seed)), site_key(e, x->imm), "");
+    LLVMValueRef site = x->nargs == 2 ? emit_value(e, x->args[1]) : site_key(e, x->imm);
+    LLVMValueRef key = LLVMBuildXor(e->b, frame_word(e, offsetof(BmrtFrame, seed)), site, "");
     LLVMValueRef time =
         LLVMBuildShl(e->b, frame_word(e, offsetof(BmrtFrame, step)), LLVMConstInt(i64, 16, 0), "");
     time = LLVMBuildAdd(e->b, time, LLVMConstInt(i64, x->imm2, 0), "");

@@ -175,6 +175,7 @@ static LLVMValueRef node_value(Emit *e, ExprId id, const Expr *x) {
     case EXPR_IDIV:
     case EXPR_IMOD: return quotient(e, x);
     case EXPR_RANDOM: return emit_random(e, x);
+    case EXPR_SITE: return emit_site(e, x);
     case EXPR_CLOCK: return clock_value(e, x);
     case EXPR_TREE: return emit_tree(e, x);
     }
@@ -208,7 +209,8 @@ static LLVMValueRef node_emit(Emit *e, ExprId id) {
 /* Operands that are coded when they are asked for (index arithmetic) are not walked. */
 static bool walk_into(Emit *e, ExprId id, const Expr *x, uint32_t operand) {
     Linear l;
-    if (x->kind == EXPR_RANDOM || (x->kind == EXPR_LOAD && operand == 0)) return false;
+    bool index = x->kind == EXPR_RANDOM || x->kind == EXPR_LOAD;
+    if (index && operand == 0) return false;
     return !sum_flat(e, id, x, &l);
 }
 

@@ -38,7 +38,8 @@ static void explain_layers(Pipeline *p, Text *out) {
 
 static uint32_t barriers(const LoopProgram *l) {
     uint32_t n = 0;
-    for (uint32_t i = 0; i < l->order.len; i++) n += l->order.data[i].kind != ORDER_RUN;
+    for (uint32_t i = 0; i < l->order.len; i++)
+        n += l->order.data[i].kind == ORDER_BARRIER || l->order.data[i].kind == ORDER_GUARD;
     return n;
 }
 

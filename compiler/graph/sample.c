@@ -36,6 +36,8 @@ Sample *sample_create(Context *ctx, uint64_t seed) {
     DimTable *dims = dims_create(ctx->arena);
     s->batch = dim_symbol(dims, ctx_sym(ctx, "B"), 16);
     s->batch_value = 3;
+    s->steps = dim_symbol(dims, ctx_sym(ctx, "T"), 8);
+    s->steps_value = 3;
     s->graph = graph_create(ctx, dims, sample_slots(ctx), DTYPE_COUNT);
     s->rng.state = seed;
     s->max_dim = 5;
@@ -64,7 +66,7 @@ static NodeId fresh_input(Sample *s, DType dtype, const Shape *shape, SampleInpu
 
 static bool node_fits(const Graph *g, NodeId id, DType dtype, const Shape *shape) {
     const GNode *n = graph_node(g, id);
-    if (n->dtype != dtype || n->rank != shape->rank) return false;
+    if (n->dtype != dtype || n->rank != shape->rank || n->op == OP_SCAN) return false;
     for (uint32_t i = 0; i < n->rank; i++)
         if (!dim_same(n->dims[i], shape->dims[i])) return false;
     return true;
@@ -89,6 +91,7 @@ NodeId sample_any_operand(Sample *s, DType dtype, uint32_t least_rank, SampleInp
     for (int i = 0; may_reuse(s, in) && i < TRIES; i++) {
         NodeId id = {sample_below(&s->rng, graph_size(s->graph))};
         const GNode *n = graph_node(s->graph, id);
+        if (n->op == OP_SCAN) continue; /* no value, but its takes are */
         if (n->dtype == dtype && n->rank >= least_rank && n->rank <= MOST_RANK) return id;
     }
     Shape shape = sample_shape(s, least_rank, least_rank > 3 ? least_rank : 3);
@@ -189,7 +192,6 @@ void sample_graph(Sample *s, DType dtype, uint32_t nodes) {
     for (uint32_t i = 0; i < nodes; i++) {
         Op op = (Op)sample_below(&s->rng, OP_COUNT);
         if (op == OP_GRAD || op == OP_STOP || op == OP_WINDOW) continue;
-        if (op_info(op)->cls == CLASS_LOOP) continue; /* until compiled code has loops */
         NodeId id = sample_op(s, op, dtype);
         if (!node_is_none(id) && !small_enough(g, id)) break;
     }
@@ -200,6 +202,6 @@ void sample_graph(Sample *s, DType dtype, uint32_t nodes) {
         for (uint32_t k = 0; k < n->nargs; k++) used[n->args[k].id] = true;
     }
     for (uint32_t i = first; i < graph_size(g); i++)
-        if (!used[i])
+        if (!used[i] && graph_node(g, (NodeId){i})->op != OP_SCAN)
             graph_output(g, ctx_sym(g->ctx, arena_printf(g->ctx->arena, "y%u", i)), (NodeId){i});
 }

@@ -45,6 +45,8 @@ typedef struct Sample {
     bool symbolic;           /* the first axis may be `batch`; default true */
     DimId batch;             /* symbol 0 */
     int64_t batch_value;     /* the value to run it at: 3 */
+    DimId steps;             /* symbol 1: of loops, up to 8 */
+    int64_t steps_value;     /* 3 */
     bool reuse;              /* operands may be nodes made before (sample_graph) */
     VEC(SampleInput) inputs; /* as graph->inputs */
 } Sample;
@@ -57,6 +59,10 @@ NodeId sample_op(Sample *s, Op op, DType dtype);
 /* Adds about `nodes` random nodes that use each other, and an output for every node nothing uses.
  * GRAD and STOP are left out. Values may become infinite or NaN. */
 void sample_graph(Sample *s, DType dtype, uint32_t nodes);
+/* A loop with a random body of about `nodes` nodes: carries, sequences and yields along any axes,
+ * either direction, trips that are numbers (0 too), `steps` or `batch`. Every result becomes an
+ * output but for a few that nobody takes. Gives the scan. */
+NodeId sample_loop(Sample *s, DType dtype, uint32_t nodes);
 /* Fills an input's or slot's elements in its dtype. */
 void sample_fill(Sample *s, uint32_t input, void *data, size_t count);
 void sample_fill_slot(Sample *s, uint32_t slot, void *data, size_t count);

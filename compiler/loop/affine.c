@@ -1,6 +1,12 @@
 /* Questions about index expressions: which variables they depend on, and how. */
 #include "compiler/loop/loop_internal.h"
 
+bool loop_counts(const LoopProgram *p, uint32_t symbol) {
+    for (uint32_t i = 0; i < p->loops.len; i++)
+        if (p->loops.data[i].symbol == symbol) return true;
+    return false;
+}
+
 bool loop_depends(const Kernel *k, ExprId e, VarId var) {
     return k->index->masks.data[e.id].words[var.id / 64] >> (var.id % 64) & 1;
 }

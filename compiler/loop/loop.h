@@ -52,7 +52,9 @@ typedef enum ExprKind {
     EXPR_OP,     /* op (elementwise ops of ops.def, CAST included) over args */
     EXPR_IDIV,   /* I64 floor quotient of non-negative args[0] by positive args[1] */
     EXPR_IMOD,   /* ... remainder */
-    EXPR_RANDOM, /* args[0]: element number I64; imm: site key; imm2: draw -> F32 */
+    EXPR_RANDOM, /* args[0]: element number I64; args[1]: site as a number (EXPR_SITE), or none and
+                    imm: site key; imm2: draw -> F32 */
+    EXPR_SITE,   /* imm: site key, args[0]: iteration I64 -> the iteration's own site, I64 */
     EXPR_CLOCK,  /* imm: 0 progress, 1 epoch, 2 iteration; dtype F32 or F64 */
     EXPR_TREE /* 8-4-2-1 tree of register `reg` over its variable `var` (16 copies or lanes) with op
                  ADD, MAX or MIN: lane l with l+8, then +4, +2, +1. The result no longer depends
@@ -134,6 +136,8 @@ typedef struct Kernel {
 typedef enum OrderKind {
     ORDER_RUN, /* kernel `number` */
     ORDER_BARRIER,
+    ORDER_LOOP_BEGIN, /* loop `number`: up to its END once an iteration, by every thread */
+    ORDER_LOOP_END,
     ORDER_GUARD /* when buffer `number` (rank-0 float) is not finite, all later kernels are skipped
                    and flag NONFINITE is set. An index out of range only raises its flag (inputs
                    used as positions are checked before the entry runs). Stands after a barrier;
@@ -144,6 +148,15 @@ typedef struct Order {
     uint32_t number;
 } Order;
 
+/* A loop of the order (a scan of the graph). While it runs, `symbol` of the DimTable is the number
+ * of the iteration: 0 .. trip-1, or down from trip-1 with `reverse`. Every thread counts for
+ * itself. */
+typedef struct OrderLoop {
+    uint32_t symbol;
+    DimId trip;
+    bool reverse;
+} OrderLoop;
+
 typedef struct LoopProgram {
     Context *ctx;
     const Program *program;
@@ -151,6 +164,7 @@ typedef struct LoopProgram {
     VEC(LoopBuffer) buffers;
     VEC(Kernel *) kernels;
     VEC(Order) order;
+    VEC(OrderLoop) loops;
     int64_t arena_bytes;
     int64_t live_bytes_max; /* lower bound: the largest sum of live buffers */
 } LoopProgram;
@@ -193,5 +207,7 @@ void loop_verify(const LoopProgram *p); /* BUG on a broken rule */
  * that no two live buffers overlap and all fit the arena. */
 void loop_verify_memory(const LoopProgram *p);
 void loop_print(Text *out, const LoopProgram *p);
+/* Whether a symbol of the DimTable is the iteration number of one of the program's loops. */
+bool loop_counts(const LoopProgram *p, uint32_t symbol);
 
 #endif

@@ -73,6 +73,7 @@ static Expr expr_normal(const Expr *e) {
         n.imm = e->imm;
         n.imm2 = e->imm2;
         break;
+    case EXPR_SITE:
     case EXPR_CLOCK: n.imm = e->imm; break;
     case EXPR_TREE:
         n.op = e->op;

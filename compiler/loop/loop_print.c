@@ -91,7 +91,13 @@ static void print_definition(const Print *pr, const Expr *e) {
         text_add(out, op_info(e->op)->name);
         if (e->op == OP_CAST) text_printf(out, "<%s>", dtype_name(e->dtype));
         break;
-    case EXPR_RANDOM: text_printf(out, "random<%" PRIx64 ",%" PRIu64 ">", e->imm, e->imm2); break;
+    case EXPR_RANDOM:
+        if (e->nargs == 2)
+            text_printf(out, "random<%" PRIu64 ">", e->imm2);
+        else
+            text_printf(out, "random<%" PRIx64 ",%" PRIu64 ">", e->imm, e->imm2);
+        break;
+    case EXPR_SITE: text_printf(out, "site<%" PRIx64 ">", e->imm); break;
     case EXPR_TREE:
         text_printf(out, "tree_%s(%s over %s)", op_info(e->op)->name, k->regs.data[e->reg.id].name,
                     k->vars.data[e->var.id].name);
@@ -225,6 +231,20 @@ static void print_kernel(Text *out, const LoopProgram *p, uint32_t number) {
     print_list(pr, k->body.data, k->body.len, 1);
 }
 
+static void print_loop(Text *out, const LoopProgram *p, uint32_t at) {
+    const Order *o = &p->order.data[at];
+    const OrderLoop *loop = &p->loops.data[o->number];
+    if (o->kind == ORDER_LOOP_END) {
+        text_printf(out, "%u: end of loop %u\n", at, o->number);
+        return;
+    }
+    text_printf(out, "%u: loop %u %s from ", at, o->number,
+                dim_symbol_name(p->program->dims, loop->symbol)->text);
+    text_add(out, loop->reverse ? "the last of " : "the first of ");
+    dim_print(out, p->program->dims, loop->trip);
+    text_char(out, '\n');
+}
+
 static void print_order(Text *out, const LoopProgram *p) {
     for (uint32_t i = 0; i < p->order.len; i++) {
         const Order *o = &p->order.data[i];
@@ -232,6 +252,8 @@ static void print_order(Text *out, const LoopProgram *p) {
             text_printf(out, "%u: run %u \"%s\"\n", i, o->number, p->kernels.data[o->number]->name);
         else if (o->kind == ORDER_BARRIER)
             text_printf(out, "%u: barrier\n", i);
+        else if (o->kind == ORDER_LOOP_BEGIN || o->kind == ORDER_LOOP_END)
+            print_loop(out, p, i);
         else
             text_printf(out, "%u: guard %s\n", i, p->buffers.data[o->number].name);
     }

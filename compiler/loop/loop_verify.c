@@ -115,8 +115,12 @@ static void check_expr(const Check *c, uint32_t id) {
                  type_of(c, e->args[1]) == DTYPE_I64,
              "%%%u: division of something that is not i64", id);
     if (e->kind == EXPR_RANDOM)
-        RULE(e->nargs == 1 && e->dtype == DTYPE_F32 && type_of(c, e->args[0]) == DTYPE_I64,
+        RULE((e->nargs == 1 || (e->nargs == 2 && type_of(c, e->args[1]) == DTYPE_I64)) &&
+                 e->dtype == DTYPE_F32 && type_of(c, e->args[0]) == DTYPE_I64,
              "%%%u: malformed random", id);
+    if (e->kind == EXPR_SITE)
+        RULE(e->nargs == 1 && e->dtype == DTYPE_I64 && type_of(c, e->args[0]) == DTYPE_I64,
+             "%%%u: malformed site", id);
     if (e->kind == EXPR_CLOCK)
         RULE(e->imm <= 2 && (e->dtype == DTYPE_F32 || e->dtype == DTYPE_F64),
              "%%%u: malformed clock", id);
@@ -283,13 +287,55 @@ static void check_kernel(const LoopProgram *p, const Kernel *k) {
     for (uint32_t i = 0; i < k->stmts.len; i++) RULE(c->seen[i], "statement %u stands nowhere", i);
 }
 
+typedef struct DimUse { /* a size of kernel k, in code that stands inside the `open` loops */
+    const Check *c;
+    const bool *open; /* per loop */
+} DimUse;
+
+static void check_iterations(void *user, int64_t coefficient, const uint32_t *symbols,
+                             uint32_t count) {
+    const DimUse *use = user;
+    const Check *c = use->c;
+    (void)coefficient;
+    for (uint32_t i = 0; i < count; i++) {
+        bool counts = loop_counts(c->p, symbols[i]), open = false;
+        for (uint32_t l = 0; l < c->p->loops.len; l++)
+            open |= use->open[l] && c->p->loops.data[l].symbol == symbols[i];
+        RULE(!counts || open, "an iteration's number is used outside its loop");
+    }
+}
+
+static void check_run(Check *c, uint32_t kernel, const bool *open) {
+    RULE(kernel < c->p->kernels.len, "order runs an unknown kernel");
+    c->k = c->p->kernels.data[kernel];
+    DimUse use = {c, open};
+    const DimTable *dims = c->p->program->dims;
+    dim_terms(dims, c->k->extent, check_iterations, &use);
+    for (uint32_t i = 0; i < c->k->exprs.len; i++)
+        if (c->k->exprs.data[i].kind == EXPR_DIM)
+            dim_terms(dims, c->k->exprs.data[i].dim, check_iterations, &use);
+    c->k = NULL;
+}
+
 static void check_order(const LoopProgram *p) {
     Check check = {.p = p}, *c = &check;
     bool after_barrier = true;
+    bool *open = ARENA_ARRAY(p->ctx->arena, bool, p->loops.len);
+    VEC(uint32_t) nest = {0};
     for (uint32_t i = 0; i < p->order.len; i++) {
         const Order *o = &p->order.data[i];
-        if (o->kind == ORDER_RUN) RULE(o->number < p->kernels.len, "order runs an unknown kernel");
+        if (o->kind == ORDER_RUN) check_run(c, o->number, open);
+        if (o->kind == ORDER_LOOP_BEGIN) {
+            RULE(o->number < p->loops.len && !open[o->number], "a loop begins twice");
+            open[o->number] = true;
+            vec_push(p->ctx->arena, &nest, o->number);
+        }
+        if (o->kind == ORDER_LOOP_END) {
+            RULE(nest.len > 0 && nest.data[nest.len - 1] == o->number, "loops overlap");
+            open[nest.data[--nest.len]] = false;
+        }
         if (o->kind == ORDER_GUARD) {
+            RULE(nest.len == 0, "a guard inside a loop");
             RULE(o->number < p->buffers.len, "guard on an unknown buffer");
             const LoopBuffer *b = &p->buffers.data[o->number];
             RULE(b->dtype == DTYPE_F32 || b->dtype == DTYPE_F64, "guard on %s, which is %s",
@@ -298,8 +344,9 @@ static void check_order(const LoopProgram *p) {
                  b->name);
             RULE(after_barrier, "guard on %s does not stand after a barrier", b->name);
         }
-        after_barrier = o->kind != ORDER_RUN;
+        after_barrier = o->kind == ORDER_BARRIER || o->kind == ORDER_GUARD;
     }
+    RULE(nest.len == 0, "a loop does not end");
 }
 
 void loop_verify(const LoopProgram *p) {

@@ -33,13 +33,13 @@ static bool divides_unsafely(const Sched *s, const GNode *n) {
 
 static bool is_core(const Sched *s, const GNode *n) {
     OpClass cls = op_info(n->op)->cls;
-    return cls == CLASS_REDUCE || cls == CLASS_CONTRACT || cls == CLASS_INDEX || has_words(n) ||
-           divides_unsafely(s, n);
+    return cls == CLASS_REDUCE || cls == CLASS_CONTRACT || cls == CLASS_INDEX || n->op == OP_SCAN ||
+           has_words(n) || divides_unsafely(s, n);
 }
 
 /* A core whose kernel has the loops of its result, so that elementwise nodes fit behind it. */
 static bool absorbs(const GNode *n) {
-    return n->op != OP_SCATTER_ADD && n->op != OP_CONST;
+    return n->op != OP_SCATTER_ADD && n->op != OP_CONST && n->op != OP_SCAN && n->op != OP_TAKE;
 }
 
 /* Operations an element costs, about; a load counts 1. */
@@ -47,7 +47,8 @@ static uint32_t op_cost(const GNode *n) {
     switch (n->op) {
     case OP_CONST:
     case OP_SIZE: return 0;
-    case OP_RANDOM: return 80;
+    case OP_RANDOM:
+    case OP_RANDOM_AT: return 80;
     case OP_POW: return 60;
     case OP_EXP:
     case OP_LOG:
@@ -94,6 +95,10 @@ static void set_level(Sched *s, NodeId id) {
         s->core_op[s->core_count] = n->op;
         return;
     }
+    if (n->op == OP_TAKE) { /* a store of its loop */
+        p->level = plan_of(s, n->args[0])->level;
+        return;
+    }
     for (uint32_t i = 0; i < n->nargs; i++) {
         bool joins = op_is_elementwise(n->op) && !p->absent && absorbs(node_of(s, n->args[i]));
         uint32_t level = joins ? plan_of(s, n->args[i])->level : level_after(s, n->args[i]);
@@ -105,9 +110,10 @@ static void set_cost(Sched *s, NodeId id) {
     const GNode *n = node_of(s, id);
     NodePlan *p = plan_of(s, id);
     uint64_t cost = op_cost(n);
-    bool inlines = !p->core && n->op != OP_INPUT && n->op != OP_READ;
-    p->flat = !inlines || op_is_elementwise(n->op) || n->op == OP_CONST || n->op == OP_RANDOM ||
+    bool inlines = !p->core && n->op != OP_TAKE && !node_is_given(s, id);
+    p->flat = !inlines || op_is_elementwise(n->op) || n->op == OP_CONST || node_draws(n) ||
               n->op == OP_RESHAPE || (n->op == OP_BROADCAST && node_of(s, n->args[0])->rank == 0);
+    if (p->slab && !slab_is_prefix(p->slab)) p->flat = false;
     for (uint32_t i = 0; inlines && i < n->nargs; i++) {
         const NodePlan *a = plan_of(s, n->args[i]);
         bool loaded = a->core || a->forced || plan_in_region(a);
@@ -182,8 +188,7 @@ static bool is_addressable_view(const GNode *n) {
 static void demand_of_view(const Sched *s, NodeId id, NodeId user, Demand *d) {
     const GNode *u = node_of(s, user);
     const NodePlan *up = plan_of(s, user), *p = plan_of(s, id);
-    bool dense = p->core || plan_in_region(p) || node_of(s, id)->op == OP_INPUT ||
-                 node_of(s, id)->op == OP_READ;
+    bool dense = p->core || plan_in_region(p) || (node_is_given(s, id) && !p->slab);
     if (up->address && !up->stored) {
         d->address = true;
         if (u->op == OP_RESHAPE && !dense && !reshape_is_simple(s, user)) d->need = true;
@@ -200,6 +205,7 @@ static void demand_of_user(const Sched *s, NodeId id, NodeId user, Demand *d) {
     demand_reader(d, reader_key(s, user));
     if (up->core) {
         d->outside = true;
+        if (u->op == OP_SCAN) d->need = true;
         for (uint32_t k = 0; k < u->nargs; k++)
             if (node_same(u->args[k], id) && wants_address(u, k)) d->address = true;
     } else if (op_is_elementwise(u->op)) {
@@ -243,7 +249,7 @@ static bool store_pure(const GNode *n, const NodePlan *p, const Demand *d) {
     if (n->op == OP_CONST || n->op == OP_SIZE || n->op == OP_CLOCK) return false;
     if (op_info(n->op)->cls == CLASS_VIEW) return d->address && !is_addressable_view(n);
     if (d->address) return true;
-    if (n->rank == 0 && n->op != OP_RANDOM) return p->cost > COST_SCALAR && (shared || d->repeats);
+    if (n->rank == 0 && !node_draws(n)) return p->cost > COST_SCALAR && (shared || d->repeats);
     if (d->unrolled && p->cost >= COST_UNROLLED) return true;
     return (shared && p->cost >= COST_EXPENSIVE) || (d->repeats && p->cost > 2) ||
            (d->all && p->cost >= COST_EXPENSIVE);
@@ -257,8 +263,8 @@ static void decide(Sched *s, NodeId id, const bool *root) {
         demand_of_user(s, id, (NodeId){s->users[i]}, &d);
     p->reader = d.reader;
     p->address = d.address;
-    if (n->op == OP_INPUT || n->op == OP_READ) {
-        p->stored = true;
+    if (n->op == OP_SCAN || n->op == OP_TAKE || node_is_given(s, id)) {
+        p->stored = n->op != OP_SCAN; /* what it gives is stored as its takes */
         return;
     }
     if (p->absent) {
@@ -269,27 +275,44 @@ static void decide(Sched *s, NodeId id, const bool *root) {
         p->stored = d.need || d.outside || p->forced;
     } else {
         p->stored = store_pure(n, p, &d);
-        if (p->stored && !d.need && (op_is_elementwise(n->op) || n->op == OP_RANDOM)) adopt(s, id);
+        if (p->stored && !d.need && (op_is_elementwise(n->op) || node_draws(n))) adopt(s, id);
     }
 }
 
-static void roots_mark(const Graph *g, bool *root) {
-    for (uint32_t i = 0; i < g->outputs.len; i++) root[g->outputs.data[i].node.id] = true;
+/* Of a body, yields that nobody takes are no roots. */
+static void roots_mark(const Sched *s, bool *root) {
+    const Graph *g = s->graph;
+    for (uint32_t i = 0; i < g->outputs.len; i++)
+        root[g->outputs.data[i].node.id] |= !s->body || s->body->results[i].buffer != NONE;
     for (uint32_t i = 0; i < g->writes.len; i++) root[g->writes.data[i].node.id] = true;
     if (!node_is_none(g->guard)) root[g->guard.id] = true;
 }
 
+static void live_mark(const Sched *s, const bool *root, bool *live) {
+    for (uint32_t i = s->size; i-- > 0;) {
+        const GNode *n = node_of(s, (NodeId){i});
+        live[i] |= root[i];
+        for (uint32_t k = 0; live[i] && k < n->nargs; k++) live[n->args[k].id] = true;
+    }
+}
+
 void fuse_nodes(Sched *s) {
     bool *live = ARENA_ARRAY(s->arena, bool, s->size), *root = ARENA_ARRAY(s->arena, bool, s->size);
-    graph_live(s->graph, live);
-    roots_mark(s->graph, root);
+    roots_mark(s, root);
+    live_mark(s, root, live);
     s->core_op = ARENA_ARRAY(s->arena, Op, s->size + 1);
     for (uint32_t i = 0; i < s->size; i++) {
+        const GNode *n = node_of(s, (NodeId){i});
         s->plan[i] = (NodePlan){.live = live[i], .group = NONE, .buffer = NONE};
         if (!live[i]) continue;
+        if (s->body && node_is_given(s, (NodeId){i})) {
+            s->plan[i].buffer = s->body->inputs[n->attr[0]].buffer;
+            s->plan[i].slab = s->body->inputs[n->attr[0]].slab;
+        }
         set_level(s, (NodeId){i});
         set_cost(s, (NodeId){i});
-        if (!s->options.fusion && !s->plan[i].core) s->plan[i].level |= s->core_count ? 1 : 0;
+        if (!s->options.fusion && !s->plan[i].core && n->op != OP_TAKE)
+            s->plan[i].level |= s->core_count ? 1 : 0;
     }
     users_collect(s);
     for (uint32_t i = s->size; i-- > 0;)

@@ -30,7 +30,7 @@ uint32_t group_create(Sched *s, NodeId core, NodeId like, uint32_t level) {
 }
 
 static void group_target(Sched *s, uint32_t number, NodeId n) {
-    Target t = {n, NONE, NONE};
+    Target t = {.node = n, .buffer = NONE, .from = NONE};
     vec_push(s->arena, &s->groups.data[number]->targets, t);
     plan_of(s, n)->group = number;
 }
@@ -75,7 +75,7 @@ static void reads_visit(void *user, NodeId n, bool exact, bool leaf) {
 /* Visits what storing `id` in group `number` would evaluate. */
 static void walk_alone(Sched *s, NodeId id, uint32_t number, WalkVisit visit, Shares *sh) {
     uint32_t before = plan_of(s, id)->group;
-    Target t = {id, NONE, NONE};
+    Target t = {.node = id, .buffer = NONE, .from = NONE};
     Group alone = {.core = NODE_NONE, .transposed = NODE_NONE};
     alone.targets.data = &t;
     alone.targets.len = 1;
@@ -115,7 +115,7 @@ static void place(Sched *s, NodeId id) {
     const GNode *n = node_of(s, id);
     NodePlan *p = plan_of(s, id);
     p->dep = dep_of(s, id);
-    if (n->op == OP_INPUT || n->op == OP_READ) {
+    if (node_is_given(s, id)) {
         p->dep = 0;
         return;
     }

@@ -8,10 +8,20 @@
 
 enum { PACK_MIN_ROWS = 16 };
 
+static bool slab_unit_stride(const Sched *s, const Slab *slab, uint32_t axis) {
+    for (uint32_t i = slab->rank; i-- > 0;) {
+        if (slab->axis[i] == (int32_t)axis) return true;
+        if (!dim_equals(s->dims, slab->dims[i], 1)) return false;
+    }
+    return true;
+}
+
 /* One step along `axis` moves one element in memory. */
 static bool unit_stride(const Sched *s, NodeId id, uint32_t axis) {
     for (;;) {
         const GNode *n = node_of(s, id);
+        const Slab *slab = plan_of(s, id)->slab;
+        if (slab) return slab_unit_stride(s, slab, axis);
         if (plan_of(s, id)->stored || n->nargs == 0) {
             for (uint32_t i = axis + 1; i < n->rank; i++)
                 if (!dim_equals(s->dims, n->dims[i], 1)) return false;

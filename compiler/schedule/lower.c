@@ -118,6 +118,32 @@ bool index_in_row(const Lower *l, NodeId n, const Index *at) {
     return at->flat ? at->row : at->axis[0].id == l->row.id;
 }
 
+/* Leading axes fixed: the value is a stretch. Else one coordinate an axis. */
+ExprId slab_position(Lower *l, NodeId n, const Slab *slab, const Index *at) {
+    if (!slab) return index_position(l, n, at);
+    bool prefix = slab_is_prefix(slab);
+    ExprId axis[RANK_MAX], pos = prefix ? index_position(l, n, at) : l_int(l, 0);
+    if (!prefix) index_axes(l, n, at, axis);
+    DimId stride = dim_const(l->s->dims, 1);
+    for (uint32_t i = slab->rank; i-- > 0;) {
+        bool fixed = slab->axis[i] < 0;
+        if (fixed || !prefix) {
+            ExprId step = l_dim(l, stride);
+            ExprId along = fixed ? l_dim(l, slab->at[i]) : axis[slab->axis[i]];
+            pos = l_add(l, l_mul(l, along, step), pos);
+        }
+        stride = dim_mul(l->s->dims, stride, slab->dims[i]);
+    }
+    return pos;
+}
+
+Access slab_access(const Lower *l, NodeId n, const Slab *slab, const Index *at) {
+    if (!index_in_row(l, n, at)) return ACCESS_ANY;
+    uint32_t row = 0;
+    while (slab && slab->axis[row] != 0) row++;
+    return row == 0 ? ACCESS_ROWS : (Access)(ACCESS_ROWS_OF + row);
+}
+
 void access_note(Lower *l, uint32_t position, Access a) {
     while (l->group->access.len <= position) vec_push(l->s->arena, &l->group->access, ACCESS_NONE);
     Access *known = &l->group->access.data[position];
@@ -129,16 +155,18 @@ void access_note(Lower *l, uint32_t position, Access a) {
 
 bool lower_is_inline(const Lower *l, NodeId n) {
     const NodePlan *p = plan_of(l->s, n);
-    Op op = node_of(l->s, n)->op;
-    if (op == OP_INPUT || op == OP_READ) return false;
+    if (node_is_given(l->s, n)) return false;
     return p->group != NONE ? p->group == l->number : !p->stored;
 }
 
-ExprId lower_load(Lower *l, NodeId n, uint32_t buffer, const Index *at) {
+ExprId lower_load(Lower *l, NodeId n, uint32_t buffer, const Slab *slab, const Index *at) {
     const GNode *x = node_of(l->s, n);
+    if (buffer == NONE)
+        BUG("kernel %s reads node %u (%s), which has no buffer", l->k->name, n.id,
+            op_info(x->op)->name);
     uint32_t position = loop_use(l->p, l->k, buffer, false);
-    access_note(l, position, index_in_row(l, n, at) ? ACCESS_ROWS : ACCESS_ANY);
-    ExprId index = index_position(l, n, at);
+    access_note(l, position, slab_access(l, n, slab, at));
+    ExprId index = slab_position(l, n, slab, at);
     if (expr_is_none(at->pred)) return loop_load(l->p, l->k, position, index);
     Expr e = {.kind = EXPR_LOAD,
               .dtype = x->dtype,
@@ -155,6 +183,7 @@ static ExprId no_rule(Lower *l, NodeId n, const Index *at) {
 }
 
 ExprId lower_INPUT(Lower *l, NodeId n, const Index *at) {
+    if (node_counts(l->s, n)) return l_dim(l, l->s->body->iteration);
     return no_rule(l, n, at);
 }
 ExprId lower_READ(Lower *l, NodeId n, const Index *at) {
@@ -164,9 +193,6 @@ ExprId lower_SCAN(Lower *l, NodeId n, const Index *at) {
     return no_rule(l, n, at);
 }
 ExprId lower_TAKE(Lower *l, NodeId n, const Index *at) {
-    return no_rule(l, n, at);
-}
-ExprId lower_RANDOM_AT(Lower *l, NodeId n, const Index *at) {
     return no_rule(l, n, at);
 }
 ExprId lower_GRAD(Lower *l, NodeId n, const Index *at) {
@@ -195,7 +221,8 @@ ExprId lower_value(Lower *l, NodeId n, const Index *at) {
         if (!expr_is_none(l->s->scalar[n.id])) return l->s->scalar[n.id];
         at = &nowhere;
     }
-    if (!lower_is_inline(l, n)) return lower_load(l, n, plan_of(l->s, n)->buffer, at);
+    const NodePlan *p = plan_of(l->s, n);
+    if (!lower_is_inline(l, n)) return lower_load(l, n, p->buffer, p->slab, at);
     const MemoEntry *e = memo_find(l, n, at);
     if (e->generation == l->memo->generation) {
         l->present = l_and(l, l->present, e->present);
@@ -224,13 +251,14 @@ ExprId lower_tap(Lower *l, NodeId n, const Index *at, ExprId *present) {
 
 static void store(Lower *l, const Target *t, const Index *at, ExprId value) {
     uint32_t position = loop_use(l->p, l->k, t->buffer, true);
-    access_note(l, position, index_in_row(l, t->node, at) ? ACCESS_ROWS : ACCESS_ANY);
-    loop_store(l->p, l->k, l->nested ? &l->parent : NULL, position, index_position(l, t->node, at),
-               value, EXPR_NONE);
+    access_note(l, position, slab_access(l, t->node, t->slab, at));
+    loop_store(l->p, l->k, l->nested ? &l->parent : NULL, position,
+               slab_position(l, t->node, t->slab, at), value, EXPR_NONE);
 }
 
 static ExprId target_value(Lower *l, const Target *t, const Index *at) {
-    return t->from != NONE ? lower_load(l, t->node, t->from, at) : lower_value(l, t->node, at);
+    if (t->from == NONE) return lower_value(l, t->node, at);
+    return lower_load(l, t->node, t->from, t->from_slab, at);
 }
 
 /* All values are computed before the first is stored: a later one may read what an earlier store
@@ -263,7 +291,7 @@ static void scalar_visit(void *user, NodeId n, bool exact, bool leaf) {
     Scalars *f = user;
     const GNode *x = node_of(f->s, n);
     const NodePlan *p = plan_of(f->s, n);
-    if (x->rank > 0 || exact || x->op == OP_CONST) return;
+    if (x->rank > 0 || exact || x->op == OP_CONST || node_counts(f->s, n)) return;
     if (!leaf && (p->core || plan_in_region(p))) return;
     for (uint32_t i = f->s->user_first[n.id]; i < f->s->user_first[n.id + 1]; i++)
         if (node_of(f->s, (NodeId){f->s->users[i]})->rank > 0) {
@@ -344,11 +372,17 @@ static void work_estimate(Sched *s, const Group *g, Kernel *k) {
 void lower_group(Sched *s, uint32_t number) {
     Group *g = s->groups.data[number];
     NodeId named = node_is_none(g->core) ? g->like : g->core;
+    if (group_is_loop(s, g)) {
+        lower_loop(s, g);
+        return;
+    }
     walk_reads(s, g, number);
     Lower l = {
         .s = s, .p = s->out, .group = g, .number = number, .row = EXPR_NONE, .present = EXPR_NONE};
     l.lanes = s->options.vector_bytes / 4;
     l.k = g->kernel = loop_kernel(s->out, kernel_name(s, g), node_of(s, named)->span);
+    g->number = s->root->kernel_groups.len;
+    vec_push(s->arena, &s->root->kernel_groups, g);
     Op core = node_is_none(g->core) ? OP_COUNT : node_of(s, g->core)->op;
     if (core == OP_CONST)
         lower_constants(&l);

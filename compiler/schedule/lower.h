@@ -95,6 +95,9 @@ ExprId index_position(Lower *l, NodeId n, const Index *at);
 void split_position(Lower *l, ExprId pos, const DimId *dims, uint32_t rank, ExprId *axis);
 /* Is the position's leading axis the kernel's row? */
 bool index_in_row(const Lower *l, NodeId n, const Index *at);
+/* Position in the buffer that holds the value, and how threads reach it there. */
+ExprId slab_position(Lower *l, NodeId n, const Slab *slab, const Index *at);
+Access slab_access(const Lower *l, NodeId n, const Slab *slab, const Index *at);
 
 /* ---- values */
 ExprId lower_value(Lower *l, NodeId n, const Index *at);
@@ -102,7 +105,7 @@ ExprId lower_value(Lower *l, NodeId n, const Index *at);
  * absent, and then the value is of no use. */
 ExprId lower_tap(Lower *l, NodeId n, const Index *at, ExprId *present);
 void lower_bind(Lower *l, NodeId n, const Index *at, ExprId value);
-ExprId lower_load(Lower *l, NodeId n, uint32_t buffer, const Index *at);
+ExprId lower_load(Lower *l, NodeId n, uint32_t buffer, const Slab *slab, const Index *at);
 void memo_clear(Lower *l);
 /* Stores all targets at one position of the domain. */
 void lower_targets(Lower *l, const Index *at);

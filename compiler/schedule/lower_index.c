@@ -66,8 +66,9 @@ static void zero_fill(Lower *l, const GNode *y, const Target *t, uint32_t skip, 
         l_enter_for(l, v, from, to, 1);
         at.axis[i] = l_var(l, v);
     }
-    loop_store(l->p, l->k, l->nested ? &l->parent : NULL, position_of,
-               index_position(l, t->node, &at), l_bits(l, y->dtype, 0), EXPR_NONE);
+    ExprId index = slab_position(l, t->node, t->slab, &at);
+    loop_store(l->p, l->k, l->nested ? &l->parent : NULL, position_of, index,
+               l_bits(l, y->dtype, 0), EXPR_NONE);
     l_return(l, place);
 }
 
@@ -108,7 +109,10 @@ void lower_scatter(Lower *l) {
         if (skip == 0) l->row = axis[0];
     }
     memo_clear(l);
-    access_note(l, loop_use(l->p, l->k, t->buffer, true), skip == 0 ? ACCESS_ROWS : ACCESS_ANY);
+    Index in_row = {.pred = EXPR_NONE};
+    if (skip == 0) in_row.axis[0] = l->row;
+    access_note(l, loop_use(l->p, l->k, t->buffer, true),
+                skip == 0 ? slab_access(l, n, t->slab, &in_row) : ACCESS_ANY);
     zero_fill(l, y, t, skip, axis);
     for (uint32_t i = 0; i < u->rank; i++) {
         if (i == fixed) continue;
@@ -122,7 +126,7 @@ void lower_scatter(Lower *l) {
     positions(l, y, y->dims, y->rank, source, &to);
     ExprId value = lower_value(l, y->args[0], &from);
     uint32_t position_of = loop_use(l->p, l->k, t->buffer, true);
-    ExprId index = index_position(l, n, &to);
+    ExprId index = slab_position(l, n, t->slab, &to);
     Expr old = {.kind = EXPR_LOAD, .dtype = y->dtype, .nargs = 1, .args = {index}};
     old.buffer = position_of;
     if (!expr_is_none(to.pred)) {

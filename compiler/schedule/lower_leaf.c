@@ -28,6 +28,24 @@ ExprId lower_RANDOM(Lower *l, NodeId n, const Index *at) {
     return loop_expr(l->p, l->k, &e);
 }
 
+/* The same, with a site of the iteration's own: mixed once a kernel. */
+ExprId lower_RANDOM_AT(Lower *l, NodeId n, const Index *at) {
+    const GNode *x = node_of(l->s, n);
+    static const Index nowhere = {.pred = {UINT32_MAX}};
+    Expr site = {.kind = EXPR_SITE,
+                 .dtype = DTYPE_I64,
+                 .nargs = 1,
+                 .args = {lower_value(l, x->args[0], &nowhere)},
+                 .imm = (uint64_t)x->attr[0]};
+    Expr e = {.kind = EXPR_RANDOM,
+              .dtype = DTYPE_F32,
+              .nargs = 2,
+              .args = {index_position(l, n, at)},
+              .imm2 = (uint64_t)x->attr[1]};
+    e.args[1] = loop_expr(l->p, l->k, &site);
+    return loop_expr(l->p, l->k, &e);
+}
+
 ExprId lower_SIZE(Lower *l, NodeId n, const Index *at) {
     const GNode *x = node_of(l->s, n);
     (void)at;
@@ -51,7 +69,10 @@ void lower_constants(Lower *l) {
     INVARIANT(l->group->targets.len == 1 && x->nattr <= CONST_STORES_MAX);
     uint32_t position = loop_use(l->p, l->k, t->buffer, true);
     access_note(l, position, ACCESS_THREAD0);
-    for (uint32_t i = 0; i < x->nattr; i++)
-        loop_store(l->p, l->k, NULL, position, l_int(l, i),
-                   l_bits(l, x->dtype, (uint64_t)x->attr[i]), EXPR_NONE);
+    for (uint32_t i = 0; i < x->nattr; i++) {
+        Index at = {.flat = true, .pos = l_int(l, i), .pred = EXPR_NONE};
+        ExprId index = slab_position(l, n, t->slab, &at);
+        loop_store(l->p, l->k, NULL, position, index, l_bits(l, x->dtype, (uint64_t)x->attr[i]),
+                   EXPR_NONE);
+    }
 }

@@ -3,7 +3,10 @@
  * Time is counted in phases, the stretches between barriers: within one, threads run at their own
  * pace, so two buffers of one phase never share. Placement is greedy by size, largest first, each
  * at the lowest free offset (after Pisarchyk & Lee, arXiv 2001.03288). Sizes are taken with every
- * symbol at its bound. Cost: O(buffers^2). loop_verify_memory checks the result independently. */
+ * symbol at its bound. A loop comes back to its beginning: what is shared with the outside lives
+ * from its beginning to its end, and so does what lives in its first or last phase when no barrier
+ * stands at its end (then the next iteration begins beside this one). Cost: O(buffers^2).
+ * loop_verify_memory checks the result independently. */
 #include "compiler/schedule/sched.h"
 #include <stdlib.h>
 
@@ -20,6 +23,7 @@ typedef struct Memory {
     VEC(Piece) pieces;
     uint32_t *piece_of;                 /* per buffer, or NONE */
     uint32_t *phase_first, *phase_last; /* positions in the order */
+    uint32_t *phase_of;                 /* per position */
     uint32_t phases;
 } Memory;
 
@@ -30,7 +34,8 @@ static void phases_number(Memory *m, uint32_t *phase_of) {
     for (uint32_t i = 0; i < p->order.len; i++) {
         phase_of[i] = m->phases;
         m->phase_last[m->phases] = i;
-        if (p->order.data[i].kind != ORDER_RUN) m->phase_first[++m->phases] = i + 1;
+        OrderKind kind = p->order.data[i].kind;
+        if (kind == ORDER_BARRIER || kind == ORDER_GUARD) m->phase_first[++m->phases] = i + 1;
     }
 }
 
@@ -51,9 +56,20 @@ static bool piece_use(Memory *m, uint32_t buffer, uint32_t phase) {
     return true;
 }
 
+static void life_in_loop(void *user, uint32_t buffer, uint32_t begin, uint32_t end, bool through) {
+    Memory *m = user;
+    if (m->piece_of[buffer] == NONE) return;
+    Piece *piece = &m->pieces.data[m->piece_of[buffer]];
+    uint32_t head = m->phase_of[begin], tail = m->phase_of[end];
+    bool met = m->s->out->order.data[end - 1].kind == ORDER_BARRIER;
+    if (!through && (met || (piece->first != head && piece->last != tail))) return;
+    if (head < piece->first) piece->first = head;
+    if (tail > piece->last) piece->last = tail;
+}
+
 static bool lives_collect(Memory *m) {
     const LoopProgram *p = m->s->out;
-    uint32_t *phase_of = ARENA_ARRAY(m->s->arena, uint32_t, p->order.len);
+    uint32_t *phase_of = m->phase_of = ARENA_ARRAY(m->s->arena, uint32_t, p->order.len);
     phases_number(m, phase_of);
     for (uint32_t i = 0; i < p->order.len; i++) {
         const Order *o = &p->order.data[i];
@@ -63,6 +79,7 @@ static bool lives_collect(Memory *m) {
         for (uint32_t b = 0; b < k->buffers.len; b++)
             if (!piece_use(m, k->buffers.data[b], phase_of[i])) return false;
     }
+    loop_lives(m->s, life_in_loop, m);
     return true;
 }
 

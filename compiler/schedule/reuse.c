@@ -4,7 +4,8 @@
  * But where all kernels reach a value by the rows of one partition, a thread only touches its own
  * rows; the next value of the same dtype, shape and partition may take over the whole buffer once
  * the last reader of the first one has run: each thread's rows are free when that thread gets
- * there. This keeps a deep row-wise model in a few buffers, which stay in cache.
+ * there. In a loop it gets there in every iteration. This keeps a deep row-wise model in a few
+ * buffers, which stay in cache.
  *
  * Why not in plan_memory.c: the values then are one buffer, so the independent checker needs no
  * exception. Precondition: the order is known. Cost: O(buffers * kinds). */
@@ -29,6 +30,13 @@ static void use_note(Use *use, const Group *g, uint32_t position, uint32_t at) {
     use->rows &= rows && dim_same(use->extent, k->extent) && use->grain == k->grain;
 }
 
+static void use_in_loop(void *user, uint32_t buffer, uint32_t begin, uint32_t end, bool through) {
+    Use *use = (Use *)user + buffer;
+    if (!through) return;
+    if (begin < use->first) use->first = begin;
+    if (end > use->last) use->last = end;
+}
+
 static Use *uses_collect(Sched *s) {
     const LoopProgram *p = s->out;
     Use *uses = ARENA_ARRAY(s->arena, Use, p->buffers.len);
@@ -36,10 +44,11 @@ static Use *uses_collect(Sched *s) {
         const Order *o = &p->order.data[i];
         if (o->kind == ORDER_GUARD) uses[o->number].rows = false;
         if (o->kind != ORDER_RUN) continue;
-        const Group *g = s->groups.data[o->number];
+        const Group *g = s->kernel_groups.data[o->number];
         for (uint32_t b = 0; b < g->kernel->buffers.len; b++)
             use_note(&uses[g->kernel->buffers.data[b]], g, b, i);
     }
+    loop_lives(s, use_in_loop, uses);
     return uses;
 }
 
@@ -89,8 +98,8 @@ void reuse_buffers(Sched *s) {
     if (!s->options.memory_plan || !s->options.fusion) return;
     uint32_t *into = ARENA_ARRAY(s->arena, uint32_t, s->out->buffers.len);
     share(s, uses_collect(s), into);
-    for (uint32_t i = 0; i < s->groups.len; i++) {
-        Kernel *k = s->groups.data[i]->kernel;
+    for (uint32_t i = 0; i < s->out->kernels.len; i++) {
+        Kernel *k = s->out->kernels.data[i];
         for (uint32_t b = 0; b < k->buffers.len; b++) k->buffers.data[b] = into[k->buffers.data[b]];
     }
 }

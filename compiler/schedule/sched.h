@@ -2,12 +2,23 @@
 #ifndef BMC_SCHEDULE_SCHED_H
 #define BMC_SCHEDULE_SCHED_H
 
+#include "compiler/graph/scan.h"
 #include "compiler/schedule/schedule.h"
 
 #define NONE UINT32_MAX
 enum { ROW_GRAIN = 8 };  /* rows a thread takes at once; a multiple of every row tile */
 enum { K_CHUNK = 4096 }; /* docs/numerics.md: contract and sum restart here */
 enum { SUM_LANES = 16 };
+
+/* Where a value lies in the buffer of a larger one: iteration t's slab of a stacked tensor. Per
+ * axis of the larger one: the value's axis, or -1 and the position it is fixed at. NULL: the value
+ * has the buffer to itself. */
+typedef struct Slab {
+    uint32_t rank;
+    DimId dims[RANK_MAX];
+    int32_t axis[RANK_MAX];
+    DimId at[RANK_MAX];
+} Slab;
 
 /* What becomes of a node.
  *
@@ -30,7 +41,8 @@ typedef struct NodePlan {
     uint32_t depth;  /* of the expression */
     uint32_t group;  /* that computes it for good, or NONE */
     uint32_t buffer; /* program buffer that holds it, or NONE */
-    uint64_t dep;    /* level and sequence number of the latest group it needs */
+    const Slab *slab;
+    uint64_t dep; /* level and sequence number of the latest group it needs */
 } NodePlan;
 
 /* A store of the kernel: the node's value, or with `from` a copy of that buffer. */
@@ -38,9 +50,28 @@ typedef struct Target {
     NodeId node;
     uint32_t buffer;
     uint32_t from;
+    const Slab *slab, *from_slab;
 } Target;
 
-typedef enum Access { ACCESS_NONE, ACCESS_ROWS, ACCESS_THREAD0, ACCESS_ANY } Access;
+/* A value outside a loop's body, seen from inside. */
+typedef struct Binding {
+    uint32_t buffer; /* NONE: nobody wants it */
+    const Slab *slab;
+} Binding;
+
+/* How threads reach a buffer: by their rows of its leading axis, by their rows of axis k
+ * (ACCESS_ROWS_OF + k; slabs), by thread 0 alone, or anyhow. */
+typedef enum Access { ACCESS_NONE, ACCESS_ROWS, ACCESS_THREAD0, ACCESS_ANY, ACCESS_ROWS_OF } Access;
+typedef struct Share {
+    Access access;
+    DimId extent;
+    int64_t grain;
+} Share;
+typedef struct Touch { /* of a group */
+    uint32_t buffer;
+    bool write;
+    Share share;
+} Touch;
 typedef enum Phase { PHASE_COMPUTE, PHASE_WRITE, PHASE_COPY } Phase;
 
 /* A kernel to be: at most one core, and stores over one domain. */
@@ -55,15 +86,30 @@ typedef struct Group {
     uint32_t level, seq;
     Phase phase;
     VEC(Target) targets;
-    VEC(NodeId) reads; /* stored nodes it reads, each once */
-    VEC(bool) exact;   /* per read: only at the position it stores */
-    Kernel *kernel;
-    VEC(Access) access; /* per buffer position of the kernel */
+    VEC(NodeId) reads;   /* stored nodes it reads, each once */
+    VEC(bool) exact;     /* per read: only at the position it stores */
+    Kernel *kernel;      /* NULL for a loop */
+    uint32_t number;     /* of the kernel, or of the loop */
+    VEC(Access) access;  /* per buffer position of the kernel */
+    Binding *results;    /* of a loop: where each of its results lives */
+    struct Sched *inner; /* of a loop: its body's plan */
+    VEC(Touch) touches;  /* plan_threads.c */
 } Group;
+
+/* What a Sched plans when it plans no entry but the body of a loop. */
+typedef struct Body {
+    Scan scan;
+    DimId iteration;
+    const Binding *inputs;  /* per input of the body */
+    const Binding *results; /* per output: where carries live and yields are stacked */
+} Body;
 
 typedef struct Sched {
     Context *ctx;
-    Arena *arena; /* the compilation's */
+    Arena *arena;               /* the compilation's */
+    struct Sched *root;         /* the entry's plan; itself, unless it plans a body */
+    const Body *body;           /* NULL: an entry */
+    VEC(Group *) kernel_groups; /* of the root: per kernel of the program */
     const Program *program;
     const Entry *entry;
     const Graph *graph;
@@ -89,6 +135,18 @@ static inline const GNode *node_of(const Sched *s, NodeId n) {
 static inline NodePlan *plan_of(const Sched *s, NodeId n) {
     return &s->plan[n.id];
 }
+/* The iteration's number: a value like a size. */
+static inline bool node_counts(const Sched *s, NodeId n) {
+    return s->body && node_of(s, n)->op == OP_INPUT && node_of(s, n)->attr[0] == 0;
+}
+static inline bool node_draws(const GNode *n) {
+    return n->op == OP_RANDOM || n->op == OP_RANDOM_AT;
+}
+/* Comes from outside: never computed here. */
+static inline bool node_is_given(const Sched *s, NodeId n) {
+    Op op = node_of(s, n)->op;
+    return op == OP_READ || (op == OP_INPUT && !node_counts(s, n));
+}
 static inline bool plan_in_region(const NodePlan *p) {
     return p->level != 0 && (p->level & 1) == 0;
 }
@@ -108,8 +166,10 @@ void group_nodes(Sched *s);
 uint32_t group_create(Sched *s, NodeId core, NodeId like, uint32_t level);
 /* ---- layout.c: which operands of a contract are read from a copy; makes the copying groups */
 void layout_contract(Sched *s, NodeId id, uint32_t packed[2]);
-/* ---- slots.c: outputs, writes in place, the order of groups */
+/* ---- slots.c: outputs, writes in place, carries, the order of groups */
 void buffers_assign(Sched *s);
+void group_copy(Sched *s, Target copy, Phase phase);
+uint32_t node_arena_buffer(Sched *s, NodeId n);
 uint32_t buffer_create(Sched *s, const char *name, Storage storage, uint32_t number, DType dtype,
                        DimId count);
 void groups_order(Sched *s);
@@ -121,6 +181,20 @@ typedef void (*WalkVisit)(void *user, NodeId node, bool exact, bool leaf);
 void walk_group(Sched *s, const Group *g, uint32_t number, WalkVisit visit, void *user);
 void walk_reads(Sched *s, Group *g, uint32_t number); /* fills reads and exact */
 
+/* ---- loop_body.c: scans */
+void loops_assign(Sched *s); /* buffers of their results, first values of their carries */
+void lower_loop(Sched *s, Group *g);
+bool group_is_loop(const Sched *s, const Group *g);
+/* Who lives through a loop: called for each loop, inner ones first, and each buffer touched in it.
+ * `through`: touched outside too, or read before it is written. Positions in the order. */
+typedef void (*LoopLife)(void *user, uint32_t buffer, uint32_t begin, uint32_t end, bool through);
+void loop_lives(Sched *s, LoopLife visit, void *user);
+/* The axis `axis` of a value of `whole`'s dims (itself in `slab`, or NULL) fixed at `at`. */
+const Slab *slab_fix(Sched *s, const Shape *whole, const Slab *slab, uint32_t axis, DimId at);
+bool slab_is_prefix(const Slab *slab); /* only leading axes are fixed: a row-major stretch */
+
+/* ---- schedule.c: a graph up to its kernels */
+void schedule_graph(Sched *s);
 /* ---- lower.c and the rest: a group's kernel */
 void lower_group(Sched *s, uint32_t number);
 /* ---- plan_threads.c */

@@ -10,21 +10,35 @@ void schedule_options_default(ScheduleOptions *o) {
 }
 
 /* What this version cannot lower is refused here, with its place, before any work. */
-static bool supported(const Sched *s) {
-    bool *live = ARENA_ARRAY(s->arena, bool, s->size), fine = true;
-    graph_live(s->graph, live);
-    for (uint32_t i = 0; i < s->size; i++) {
-        const GNode *n = node_of(s, (NodeId){i});
+static bool supported(const Sched *s, const Graph *g) {
+    uint32_t size = graph_size(g);
+    bool *live = ARENA_ARRAY(s->arena, bool, size), fine = true;
+    graph_live(g, live);
+    for (uint32_t i = 0; i < size; i++) {
+        const GNode *n = graph_node(g, (NodeId){i});
         if (!live[i]) continue;
         const char *what = NULL;
         if (n->op == OP_GRAD) BUG("entry %s: a gradient reached the schedule", s->entry->name);
         if (n->op == OP_CONST && n->nattr > CONST_WORDS_MAX) what = "a constant of this size";
-        if (op_info(n->op)->cls == CLASS_LOOP) what = "a loop in compiled code";
         if (!what) continue;
         ctx_error(s->ctx, E_UNSUPPORTED, n->span, "%s is not supported yet", what);
         fine = false;
     }
+    for (uint32_t i = 0; i < g->bodies.len; i++) fine &= supported(s, g->bodies.data[i]);
     return fine;
+}
+
+void schedule_graph(Sched *s) {
+    s->size = graph_size(s->graph);
+    s->plan = ARENA_ARRAY(s->arena, NodePlan, s->size);
+    s->stamp = ARENA_ARRAY(s->arena, uint32_t, 2 * (size_t)s->size);
+    s->scalar = ARENA_ARRAY(s->arena, ExprId, s->size);
+    for (uint32_t i = 0; i < s->size; i++) s->scalar[i] = EXPR_NONE;
+    fuse_nodes(s);
+    group_nodes(s);
+    buffers_assign(s);
+    groups_order(s);
+    for (uint32_t i = 0; i < s->groups.len; i++) lower_group(s, i);
 }
 
 LoopProgram *schedule_entry(Context *ctx, const Program *program, const Entry *entry,
@@ -35,20 +49,12 @@ LoopProgram *schedule_entry(Context *ctx, const Program *program, const Entry *e
                .entry = entry,
                .graph = entry->graph,
                .dims = program->dims,
-               .options = *options,
-               .size = graph_size(entry->graph)};
+               .options = *options};
+    s.root = &s;
     INVARIANT(entry->graph->sealed);
-    s.plan = ARENA_ARRAY(s.arena, NodePlan, s.size);
-    s.stamp = ARENA_ARRAY(s.arena, uint32_t, 2 * (size_t)s.size);
-    s.scalar = ARENA_ARRAY(s.arena, ExprId, s.size);
-    for (uint32_t i = 0; i < s.size; i++) s.scalar[i] = EXPR_NONE;
-    if (!supported(&s)) return NULL;
+    if (!supported(&s, s.graph)) return NULL;
     s.out = loop_program_create(ctx, program, entry);
-    fuse_nodes(&s);
-    group_nodes(&s);
-    buffers_assign(&s);
-    groups_order(&s);
-    for (uint32_t i = 0; i < s.groups.len; i++) lower_group(&s, i);
+    schedule_graph(&s);
     plan_threads(&s);
     reuse_buffers(&s);
     if (!plan_memory(&s)) return NULL;

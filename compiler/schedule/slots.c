@@ -5,6 +5,10 @@
  * be wanted before, and nobody may read the slot's old value after it. Everything else takes the
  * long way: a temporary, and a copy at the very end.
  *
+ * A loop's body is planned alike: its yields are the outputs, stored to their slabs, and its
+ * carries are written as slots are, without a guard. Where a carry is yielded too, one kernel
+ * stores both.
+ *
  * Postcondition: every stored node and every target has a buffer; groups stand in running order. */
 #include "compiler/schedule/sched.h"
 #include <stdlib.h>
@@ -14,14 +18,23 @@ typedef struct Reader { /* group `group` reads node `node`, which another group 
     bool exact;
 } Reader;
 
+/* `node` becomes the value of a slot, or of a carry; `old` reads what it replaces. */
+typedef struct Write {
+    NodeId node;
+    uint32_t slot; /* of an entry */
+    Binding carry; /* of a body */
+    NodeId old;    /* or NODE_NONE */
+} Write;
+
 typedef struct Slots {
     Sched *s;
+    Write *writes;
+    uint32_t write_count;
     uint32_t *first; /* readers of node n: readers[first[n] .. first[n + 1]) */
     Reader *readers;
     bool *later; /* per group: may run in the write phase */
     bool *is_output;
-    uint32_t *write_of;  /* per node: index of its write, or NONE */
-    uint32_t *node_slot; /* per slot: its READ node, or NONE */
+    bool *is_written; /* per node: some write's value */
 } Slots;
 
 uint32_t buffer_create(Sched *s, const char *name, Storage storage, uint32_t number, DType dtype,
@@ -39,7 +52,7 @@ static uint32_t node_buffer(Sched *s, NodeId n, const char *name, Storage storag
     return buffer_create(s, name, storage, number, x->dtype, dims_product(s, x->dims, x->rank));
 }
 
-static uint32_t arena_buffer(Sched *s, NodeId n) {
+uint32_t node_arena_buffer(Sched *s, NodeId n) {
     const char *op = op_info(node_of(s, n)->op)->name;
     return node_buffer(s, n, arena_printf(s->arena, "%s.%u", op, s->out->buffers.len),
                        STORAGE_ARENA, 0);
@@ -61,14 +74,13 @@ static void leaves_assign(Slots *w) {
     Sched *s = w->s;
     for (uint32_t i = 0; i < s->size; i++) {
         const GNode *n = node_of(s, (NodeId){i});
-        if (!s->plan[i].live) continue;
+        if (!s->plan[i].live || s->body) continue;
         if (n->op == OP_INPUT) {
             uint32_t number = (uint32_t)n->attr[0];
             s->plan[i].buffer = node_buffer(
                 s, (NodeId){i}, s->graph->inputs.data[number].name->text, STORAGE_INPUT, number);
         } else if (n->op == OP_READ) {
             s->plan[i].buffer = slot_buffer(s, (uint32_t)n->attr[0]);
-            w->node_slot[n->attr[0]] = i;
         }
     }
 }
@@ -81,9 +93,10 @@ static Target *target_of(Sched *s, NodeId n) {
     BUG("node %u is stored by no target", n.id);
 }
 
-/* A kernel that copies a value (n's buffer) to another one. */
-static void copy_add(Sched *s, NodeId n, uint32_t from, uint32_t to, Phase phase) {
+/* A kernel that copies a value from one buffer to another. */
+void group_copy(Sched *s, Target copy, Phase phase) {
     Group *g = NULL;
+    NodeId n = copy.node;
     for (uint32_t i = s->groups.len; i-- > 0 && node_of(s, n)->rank == 0 && !g;) {
         Group *other = s->groups.data[i];
         if (other->phase == phase && phase == PHASE_COPY && node_of(s, other->like)->rank == 0)
@@ -95,8 +108,52 @@ static void copy_add(Sched *s, NodeId n, uint32_t from, uint32_t to, Phase phase
         g = s->groups.data[number];
         g->phase = phase;
     }
-    Target t = {n, to, from};
+    vec_push(s->arena, &g->targets, copy);
+}
+
+static void copy_add(Sched *s, NodeId n, uint32_t from, uint32_t to, Phase phase) {
+    Target copy = {.node = n, .buffer = to, .from = from, .from_slab = plan_of(s, n)->slab};
+    group_copy(s, copy, phase);
+}
+
+/* The kernel that computes n stores it at a second place, where it has loops over its result. */
+static bool store_also(Sched *s, NodeId n, Binding to) {
+    if (plan_of(s, n)->group == NONE) return false;
+    Group *g = s->groups.data[plan_of(s, n)->group];
+    Op core = node_is_none(g->core) ? OP_COUNT : node_of(s, g->core)->op;
+    if (core == OP_SCAN || core == OP_SCATTER_ADD || core == OP_CONST) return false;
+    Target t = {.node = n, .buffer = to.buffer, .from = NONE, .slab = to.slab};
     vec_push(s->arena, &g->targets, t);
+    return true;
+}
+
+static void store_at(Sched *s, NodeId n, Binding to) {
+    NodePlan *p = plan_of(s, n);
+    p->buffer = to.buffer;
+    p->slab = to.slab;
+    Target *t = target_of(s, n);
+    t->buffer = to.buffer;
+    t->slab = to.slab;
+}
+
+/* Yields: to their slabs. */
+static void yields_assign(Slots *w) {
+    Sched *s = w->s;
+    for (uint32_t i = s->body->scan.carries; i < s->graph->outputs.len; i++) {
+        NodeId n = s->graph->outputs.data[i].node;
+        Binding to = s->body->results[i];
+        if (to.buffer == NONE) continue;
+        if (plan_of(s, n)->group != NONE && plan_of(s, n)->buffer == NONE) {
+            store_at(s, n, to);
+        } else if (!store_also(s, n, to)) {
+            Target copy = {.node = n,
+                           .buffer = to.buffer,
+                           .slab = to.slab,
+                           .from = plan_of(s, n)->buffer,
+                           .from_slab = plan_of(s, n)->slab};
+            group_copy(s, copy, PHASE_COMPUTE);
+        }
+    }
 }
 
 static void outputs_assign(Slots *w) {
@@ -152,13 +209,14 @@ static bool all_readers_later(const Slots *w, NodeId n) {
 static bool group_may_wait(const Slots *w, uint32_t number) {
     const Sched *s = w->s;
     const Group *g = s->groups.data[number];
+    if (group_is_loop(s, g)) return false;
     for (uint32_t i = 0; i < g->targets.len; i++) {
         NodeId n = g->targets.data[i].node;
         bool read = w->first[n.id] != w->first[n.id + 1];
         if (w->is_output[n.id] || node_same(n, s->graph->guard) || !all_readers_later(w, n))
             return false;
         /* Scalars of the update are ready before the guard, where threads meet anyway. */
-        if (read && node_of(s, n)->rank == 0) return false;
+        if (read && node_of(s, n)->rank == 0 && !s->body) return false;
     }
     return true;
 }
@@ -169,7 +227,7 @@ static void later_choose(Slots *w) {
     for (uint32_t i = 0; i < s->groups.len; i++) {
         const Group *g = s->groups.data[i];
         for (uint32_t k = 0; k < g->targets.len && s->options.fusion; k++)
-            if (g->targets.data[k].from == NONE && w->write_of[g->targets.data[k].node.id] != NONE)
+            if (g->targets.data[k].from == NONE && w->is_written[g->targets.data[k].node.id])
                 w->later[i] = true;
     }
     for (bool changed = true; changed;) {
@@ -189,57 +247,105 @@ static bool before(const Group *a, const Group *b) {
 
 /* The slot's old value may go when its new one is stored: no later reader, and the kernel itself
  * reads each element only before it stores it. */
-static bool in_place(const Slots *w, uint32_t slot, NodeId n) {
+static bool in_place(const Slots *w, const Write *x) {
     const Sched *s = w->s;
-    const NodePlan *p = plan_of(s, n);
-    if (p->group == NONE || p->buffer != NONE || !w->later[p->group]) return false;
-    if (w->first[n.id] != w->first[n.id + 1]) return false;
-    if (w->node_slot[slot] == NONE) return true;
-    uint32_t old = w->node_slot[slot];
-    for (uint32_t i = w->first[old]; i < w->first[old + 1]; i++) {
+    const NodePlan *p = plan_of(s, x->node);
+    if (p->group == NONE) return false;
+    bool read = w->first[x->node.id] != w->first[x->node.id + 1];
+    if (!s->body && (p->buffer != NONE || !w->later[p->group] || read)) return false;
+    if (node_is_none(x->old)) return true;
+    for (uint32_t i = w->first[x->old.id]; i < w->first[x->old.id + 1]; i++) {
         const Reader *r = &w->readers[i];
-        if (r->group == p->group
-                ? !r->exact
-                : w->later[r->group] && !before(s->groups.data[r->group], s->groups.data[p->group]))
+        if (r->group == p->group ? !r->exact
+                                 : !before(s->groups.data[r->group], s->groups.data[p->group]))
             return false;
     }
     /* A copy of the old value to another slot would come too late. */
-    for (uint32_t i = 0; i < s->graph->writes.len; i++)
-        if (s->graph->writes.data[i].node.id == old) return false;
+    for (uint32_t i = 0; i < w->write_count; i++)
+        if (node_same(w->writes[i].node, x->old)) return false;
     return true;
 }
 
+/* Will its buffer change in this step, or iteration? */
+static bool is_replaced(const Slots *w, NodeId n) {
+    if (node_of(w->s, n)->op == OP_READ) return true;
+    for (uint32_t i = 0; i < w->write_count; i++)
+        if (w->s->body && node_same(w->writes[i].old, n)) return true;
+    return false;
+}
+
 /* A write of another slot's old value: saved before any slot changes. */
-static uint32_t leaf_saved(Sched *s, NodeId n) {
-    if (node_of(s, n)->op != OP_READ) return plan_of(s, n)->buffer;
-    uint32_t saved = arena_buffer(s, n);
-    copy_add(s, n, plan_of(s, n)->buffer, saved, PHASE_COMPUTE);
+static Binding leaf_saved(const Slots *w, NodeId n) {
+    Sched *s = w->s;
+    Binding own = {plan_of(s, n)->buffer, plan_of(s, n)->slab};
+    if (!is_replaced(w, n)) return own;
+    Binding saved = {node_arena_buffer(s, n), NULL};
+    copy_add(s, n, own.buffer, saved.buffer, PHASE_COMPUTE);
     return saved;
+}
+
+static Binding write_place(const Slots *w, const Write *x) {
+    if (w->s->body) return x->carry;
+    return (Binding){slot_buffer(w->s, x->slot), NULL};
+}
+
+/* Stores the write's value where it belongs as soon as it is known; false: it must be copied. */
+static bool write_directly(const Slots *w, const Write *x) {
+    if (!in_place(w, x)) return false;
+    Binding to = write_place(w, x);
+    if (plan_of(w->s, x->node)->buffer != NONE) return store_also(w->s, x->node, to);
+    store_at(w->s, x->node, to);
+    return true;
+}
+
+static void write_copied(const Slots *w, const Write *x) {
+    Sched *s = w->s;
+    NodePlan *p = plan_of(s, x->node);
+    Binding to = write_place(w, x);
+    if (p->group == NONE && p->buffer == to.buffer && p->slab == to.slab) return; /* w := w */
+    if (p->buffer == NONE) store_at(s, x->node, (Binding){node_arena_buffer(s, x->node), NULL});
+    Binding from = leaf_saved(w, x->node);
+    Target copy = {x->node, to.buffer, from.buffer, to.slab, from.slab};
+    group_copy(s, copy, PHASE_COPY);
 }
 
 static void writes_assign(Slots *w) {
     Sched *s = w->s;
+    bool *done = ARENA_ARRAY(s->arena, bool, w->write_count);
     for (uint32_t i = 0; i < s->groups.len; i++)
         if (w->later[i]) s->groups.data[i]->phase = PHASE_WRITE;
-    uint32_t count = s->graph->writes.len;
-    for (uint32_t i = 0; i < count; i++) {
-        const GraphWrite *write = &s->graph->writes.data[i];
-        NodePlan *p = plan_of(s, write->node);
-        if (in_place(w, write->slot, write->node)) {
-            p->buffer = slot_buffer(s, write->slot);
-            target_of(s, write->node)->buffer = p->buffer;
-        }
+    for (uint32_t i = 0; i < w->write_count; i++) done[i] = write_directly(w, &w->writes[i]);
+    for (uint32_t i = 0; i < w->write_count; i++)
+        if (!done[i]) write_copied(w, &w->writes[i]);
+}
+
+static NodeId node_reading(const Sched *s, Op op, uint32_t number) {
+    for (uint32_t i = 0; i < s->size; i++) {
+        const GNode *n = node_of(s, (NodeId){i});
+        if (s->plan[i].live && n->op == op && n->attr[0] == (int64_t)number) return (NodeId){i};
     }
-    for (uint32_t i = 0; i < count; i++) {
-        const GraphWrite *write = &s->graph->writes.data[i];
-        NodePlan *p = plan_of(s, write->node);
-        uint32_t slot = slot_buffer(s, write->slot);
-        if (p->buffer == slot) continue; /* in place, or w := w */
-        if (p->buffer == NONE) {
-            p->buffer = arena_buffer(s, write->node);
-            target_of(s, write->node)->buffer = p->buffer;
+    return NODE_NONE;
+}
+
+static void writes_collect(Slots *w) {
+    Sched *s = w->s;
+    w->write_count = s->body ? s->body->scan.carries : s->graph->writes.len;
+    w->writes = ARENA_ARRAY(s->arena, Write, w->write_count);
+    NodeId *reads = ARENA_ARRAY(s->arena, NodeId, s->graph->slot_count);
+    for (uint32_t i = 0; i < s->graph->slot_count; i++) reads[i] = NODE_NONE;
+    for (uint32_t i = 0; i < s->size; i++)
+        if (s->plan[i].live && node_of(s, (NodeId){i})->op == OP_READ)
+            reads[node_of(s, (NodeId){i})->attr[0]] = (NodeId){i};
+    for (uint32_t i = 0; i < w->write_count; i++) {
+        if (s->body) {
+            NodeId old = node_reading(s, OP_INPUT, scan_carry_input(&s->body->scan, i));
+            w->writes[i] = (Write){
+                .node = s->graph->outputs.data[i].node, .carry = s->body->results[i], .old = old};
+        } else {
+            const GraphWrite *x = &s->graph->writes.data[i];
+            w->writes[i] = (Write){.node = x->node, .slot = x->slot, .old = reads[x->slot]};
         }
-        copy_add(s, write->node, leaf_saved(s, write->node), slot, PHASE_COPY);
+        w->is_written[w->writes[i].node.id] = true;
     }
 }
 
@@ -247,18 +353,19 @@ void buffers_assign(Sched *s) {
     Slots w = {.s = s};
     w.later = ARENA_ARRAY(s->arena, bool, s->groups.len + s->graph->outputs.len);
     w.is_output = ARENA_ARRAY(s->arena, bool, s->size);
-    w.write_of = ARENA_ARRAY(s->arena, uint32_t, s->size);
-    w.node_slot = ARENA_ARRAY(s->arena, uint32_t, s->graph->slot_count);
+    w.is_written = ARENA_ARRAY(s->arena, bool, s->size);
     s->slot_buffer = ARENA_ARRAY(s->arena, uint32_t, s->graph->slot_count);
-    for (uint32_t i = 0; i < s->size; i++) w.write_of[i] = NONE;
-    for (uint32_t i = 0; i < s->graph->slot_count; i++) w.node_slot[i] = s->slot_buffer[i] = NONE;
-    for (uint32_t i = 0; i < s->graph->writes.len; i++)
-        w.write_of[s->graph->writes.data[i].node.id] = i;
+    for (uint32_t i = 0; i < s->graph->slot_count; i++) s->slot_buffer[i] = NONE;
+    writes_collect(&w);
     leaves_assign(&w);
-    outputs_assign(&w);
+    if (s->body)
+        yields_assign(&w);
+    else
+        outputs_assign(&w);
     readers_collect(&w);
     later_choose(&w);
     writes_assign(&w);
+    loops_assign(s);
     for (uint32_t i = 0; i < s->groups.len; i++) {
         Group *g = s->groups.data[i];
         if (!node_is_none(g->transposed))
@@ -268,7 +375,7 @@ void buffers_assign(Sched *s) {
         for (uint32_t k = 0; k < g->targets.len; k++) {
             Target *t = &g->targets.data[k];
             if (t->buffer == NONE)
-                t->buffer = plan_of(s, t->node)->buffer = arena_buffer(s, t->node);
+                t->buffer = plan_of(s, t->node)->buffer = node_arena_buffer(s, t->node);
         }
     }
 }

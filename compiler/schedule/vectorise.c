@@ -26,8 +26,10 @@ static void flat_visit(void *user, NodeId n, bool exact, bool leaf) {
     FlatCheck *f = user;
     const GNode *x = node_of(f->s, n);
     if (x->rank == 0 || !exact) return;
-    bool reads_axes = !leaf && !op_is_elementwise(x->op) && x->op != OP_CONST &&
-                      x->op != OP_RANDOM && x->op != OP_RESHAPE &&
+    const Slab *slab = plan_of(f->s, n)->slab;
+    if (leaf && slab && !slab_is_prefix(slab)) f->flat = false;
+    bool reads_axes = !leaf && !op_is_elementwise(x->op) && x->op != OP_CONST && !node_draws(x) &&
+                      x->op != OP_RESHAPE &&
                       !(x->op == OP_BROADCAST && node_of(f->s, x->args[0])->rank == 0);
     if (reads_axes) f->flat = false;
     /* Behind a reshape positions are flat too: its operand must be as easy. */
@@ -37,6 +39,11 @@ static void flat_visit(void *user, NodeId n, bool exact, bool leaf) {
 static bool group_flat(Sched *s, const Group *g, uint32_t number) {
     FlatCheck f = {s, true};
     if (!node_is_none(g->core)) return false;
+    for (uint32_t i = 0; i < g->targets.len; i++) {
+        const Target *t = &g->targets.data[i];
+        if (t->slab && !slab_is_prefix(t->slab)) return false;
+        if (t->from_slab && !slab_is_prefix(t->from_slab)) return false;
+    }
     walk_group(s, g, number, flat_visit, &f);
     return f.flat;
 }

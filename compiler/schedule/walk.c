@@ -19,7 +19,7 @@ static void walk_push(Walk *w, NodeId n, bool exact) {
 /* Loaded from a buffer rather than computed in the group. */
 static bool is_leaf(const Sched *s, NodeId n, uint32_t number) {
     const NodePlan *p = plan_of(s, n);
-    if (node_of(s, n)->op == OP_INPUT || node_of(s, n)->op == OP_READ) return true;
+    if (node_is_given(s, n)) return true;
     return p->group != NONE ? p->group != number : p->stored;
 }
 

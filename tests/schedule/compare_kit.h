@@ -127,6 +127,7 @@ static inline const char *compare_run(Compare *c, const ScheduleOptions *options
     for (uint32_t i = 0; i < g->outputs.len; i++)
         outputs[i] = arena_alloc(arena, tensor_bytes(&ref.outputs[i]) + 1);
     LoopRun run = {.symbols = c->symbols,
+                   .symbol_count = sizeof c->symbols / sizeof c->symbols[0],
                    .inputs = inputs,
                    .outputs = outputs,
                    .slots = slots,

@@ -18,6 +18,12 @@ typedef struct Memory {
     int64_t count;
 } Memory;
 
+typedef struct Thread { /* where it stands */
+    uint32_t at;        /* position in the order */
+    int64_t *done;      /* per loop: iterations finished */
+    int64_t *symbols;   /* with the numbers of its iterations */
+} Thread;
+
 typedef struct Machine {
     const LoopProgram *p;
     LoopRun *run;
@@ -25,6 +31,8 @@ typedef struct Machine {
     jmp_buf stop;
     Memory *memory; /* per buffer */
     uint32_t thread, phase;
+    Thread *threads;
+    int64_t *symbols; /* of the running thread */
     bool skip;
     /* of the running kernel */
     const Kernel *k;
@@ -141,8 +149,9 @@ static uint64_t eval_load(Machine *m, const Expr *e) {
 }
 
 static uint64_t eval_random(Machine *m, const Expr *e) {
+    uint64_t site = e->nargs == 2 ? eval(m, e->args[1]) : e->imm;
     float f =
-        philox_uniform(m->run->seed, e->imm, m->run->step, (uint32_t)e->imm2, eval(m, e->args[0]));
+        philox_uniform(m->run->seed, site, m->run->step, (uint32_t)e->imm2, eval(m, e->args[0]));
     uint32_t bits;
     memcpy(&bits, &f, sizeof bits);
     return bits;
@@ -163,8 +172,7 @@ static uint64_t eval_new(Machine *m, const Expr *e) {
     case EXPR_LO: return (uint64_t)m->lo;
     case EXPR_HI: return (uint64_t)m->hi;
     case EXPR_DIM:
-        if (!dim_eval(m->p->program->dims, e->dim, m->run->symbols, &size))
-            stop(m, "a size overflows");
+        if (!dim_eval(m->p->program->dims, e->dim, m->symbols, &size)) stop(m, "a size overflows");
         return (uint64_t)size;
     case EXPR_LOAD: return eval_load(m, e);
     case EXPR_REG: return reg_read(m, e->reg, NULL, 0);
@@ -172,6 +180,7 @@ static uint64_t eval_new(Machine *m, const Expr *e) {
     case EXPR_IDIV:
     case EXPR_IMOD: return eval_divide(m, e);
     case EXPR_RANDOM: return eval_random(m, e);
+    case EXPR_SITE: return philox_site_at(e->imm, (int64_t)eval(m, e->args[0]));
     case EXPR_CLOCK: return (uint64_t)dtype_word_from_f64(e->dtype, clock[e->imm]);
     case EXPR_TREE: return eval_tree(m, e);
     }
@@ -262,7 +271,7 @@ static void run_kernel(Machine *m, const Kernel *k) {
     m->k = k;
     if (!k->parallel && m->thread != 0) return;
     int64_t extent = 1, grains;
-    if (k->parallel && !dim_eval(m->p->program->dims, k->extent, m->run->symbols, &extent))
+    if (k->parallel && !dim_eval(m->p->program->dims, k->extent, m->symbols, &extent))
         stop(m, "a size overflows");
     grains = (extent + k->grain - 1) / k->grain;
     m->lo = k->parallel ? grains * m->thread / m->run->threads * k->grain : 0;
@@ -280,21 +289,79 @@ static void run_guard(Machine *m, uint32_t buffer) {
     m->skip |= !isfinite(v);
 }
 
+static uint32_t loop_other_end(const LoopProgram *p, uint32_t at) {
+    bool begins = p->order.data[at].kind == ORDER_LOOP_BEGIN;
+    for (uint32_t i = at;; i = begins ? i + 1 : i - 1) {
+        const Order *o = &p->order.data[i];
+        if (o->number == p->order.data[at].number &&
+            o->kind == (begins ? ORDER_LOOP_END : ORDER_LOOP_BEGIN))
+            return i;
+    }
+}
+
+/* Sets the iteration's number and returns where the thread goes on. */
+static uint32_t run_iteration(Machine *m, Thread *t, uint32_t begin, int64_t done) {
+    const Order *o = &m->p->order.data[begin];
+    const OrderLoop *loop = &m->p->loops.data[o->number];
+    int64_t trip;
+    if (!dim_eval(m->p->program->dims, loop->trip, t->symbols, &trip)) stop(m, "a size overflows");
+    t->done[o->number] = done;
+    if (done >= trip) return loop_other_end(m->p, begin) + 1;
+    t->symbols[loop->symbol] = loop->reverse ? trip - 1 - done : done;
+    return begin + 1;
+}
+
+/* Up to the next barrier, guard or the end. */
+static void run_thread(Machine *m, Thread *t) {
+    const LoopProgram *p = m->p;
+    m->symbols = t->symbols;
+    while (t->at < p->order.len) {
+        const Order *o = &p->order.data[t->at];
+        if (o->kind == ORDER_BARRIER || o->kind == ORDER_GUARD) return;
+        if (o->kind == ORDER_LOOP_BEGIN) {
+            t->at = run_iteration(m, t, t->at, 0);
+        } else if (o->kind == ORDER_LOOP_END) {
+            t->at = run_iteration(m, t, loop_other_end(p, t->at), t->done[o->number] + 1);
+        } else {
+            run_kernel(m, p->kernels.data[o->number]);
+            t->at++;
+        }
+    }
+}
+
+static void threads_create(Machine *m) {
+    const LoopProgram *p = m->p;
+    uint32_t symbols = dim_symbol_count(p->program->dims);
+    m->threads = ARENA_ARRAY(m->arena, Thread, m->run->threads);
+    for (uint32_t i = 0; i < m->run->threads; i++) {
+        Thread *t = &m->threads[i];
+        t->done = ARENA_ARRAY(m->arena, int64_t, p->loops.len);
+        t->symbols = (int64_t *)(uintptr_t)m->run->symbols;
+        if (p->loops.len == 0) continue;
+        t->symbols = ARENA_ARRAY(m->arena, int64_t, symbols);
+        for (uint32_t k = 0; k < m->run->symbol_count && k < symbols; k++)
+            t->symbols[k] = m->run->symbols[k];
+    }
+    m->symbols = m->threads[0].symbols;
+}
+
 static void run_order(Machine *m) {
     const LoopProgram *p = m->p;
-    for (uint32_t i = 0; i < p->order.len;) {
-        uint32_t end = i;
-        while (end < p->order.len && p->order.data[end].kind == ORDER_RUN) end++;
-        for (m->thread = 0; m->thread < m->run->threads && !m->skip; m->thread++)
-            for (uint32_t at = i; at < end; at++)
-                run_kernel(m, p->kernels.data[p->order.data[at].number]);
-        m->phase++;
-        m->k = NULL;
+    threads_create(m);
+    for (;;) {
+        for (m->thread = 0; m->thread < m->run->threads; m->thread++)
+            run_thread(m, &m->threads[m->thread]);
         m->thread = 0;
-        if (end < p->order.len && p->order.data[end].kind == ORDER_GUARD)
-            run_guard(m, p->order.data[end].number);
+        m->k = NULL;
+        uint32_t at = m->threads[0].at;
+        for (uint32_t i = 1; i < m->run->threads; i++)
+            if (m->threads[i].at != at) stop(m, "thread %u waits at another barrier", i);
+        if (at >= p->order.len) return;
         m->phase++;
-        i = end + 1;
+        if (p->order.data[at].kind == ORDER_GUARD) run_guard(m, p->order.data[at].number);
+        m->phase++;
+        if (m->skip) return;
+        for (uint32_t i = 0; i < m->run->threads; i++) m->threads[i].at++;
     }
 }
 

@@ -11,7 +11,8 @@
 #include "compiler/loop/loop.h"
 
 typedef struct LoopRun {
-    const int64_t *symbols;
+    const int64_t *symbols;    /* by DimTable number */
+    uint32_t symbol_count;     /* of them; needed by programs with loops */
     const void *const *inputs; /* as graph->inputs */
     void **outputs;            /* as graph->outputs; caller allocates */
     void **slots;              /* as graph->slots; changed in place */
