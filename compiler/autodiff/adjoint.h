@@ -13,7 +13,7 @@ typedef struct Adjoint {
     Sweep *sweep;
     NodeId self; /* y */
     GNode node;  /* y's node, copied: building nodes may move the graph's own array */
-    NodeId grad; /* g, shaped as y */
+    NodeId grad; /* g, shaped as y; of a loop: none, see adjoint_results */
 } Adjoint;
 
 typedef void (*AdjointRule)(Adjoint *a);
@@ -27,6 +27,12 @@ void adjoint_give(Adjoint *a, uint32_t operand, NodeId share);
  * through a view. Only where the view's own gradient is not asked for. */
 void adjoint_give_node(Adjoint *a, NodeId id, NodeId share);
 bool adjoint_is_asked(const Adjoint *a, NodeId id);
+
+/* ---- loops. What reads any member of a loop's family is gathered at its root (family.h). */
+/* Adds `share` to result `i` of the loop that the TAKE a->self reads. */
+void adjoint_give_result(Adjoint *a, uint32_t i, NodeId share);
+/* For the rule of SCAN: the adjoint of each result of the family's latest member, or NODE_NONE. */
+const NodeId *adjoint_results(const Adjoint *a);
 
 /* One rule for every differentiable op; leaves have empty ones. */
 #define RULE_0(name)

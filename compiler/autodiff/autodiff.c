@@ -2,13 +2,16 @@
  *
  * The graph is copied in ascending id. At the first GRAD of some y one sweep answers all GRADs of
  * that y. Inner gradients have lower ids, so they are already plain nodes when an outer y is swept:
- * this is all that second and higher derivatives need.
+ * this is all that second and higher derivatives need. Bodies of loops are differentiated when the
+ * loop is copied, for the same reason. Last, loops that gradients extended take the place of what
+ * they extend.
  *
  * Why here and not earlier: the front end then treats a gradient as a value like any other.
  * Postcondition: no GRAD node; outputs, writes and guard as before. Cost: linear in the copied
  * graph plus, per y, what lies between it and its xs. Source: Griewank and Walther, Evaluating
  * Derivatives, 2008, chapter 3 (adjoints); Pearlmutter and Siskind 2008 (closure). */
 #include "compiler/autodiff/autodiff.h"
+#include "compiler/autodiff/flow.h"
 #include "compiler/autodiff/nograd.h"
 #include "compiler/autodiff/sweep.h"
 
@@ -26,9 +29,13 @@ typedef struct Autodiff {
     bool stopped;   /* the node limit was reached: nothing more is differentiated */
 } Autodiff;
 
+/* In the graph or in a body, as deep as loops are nested. */
 static bool has_grad(const Graph *g) {
-    for (uint32_t i = 0; i < graph_size(g); i++)
-        if (graph_node(g, (NodeId){i})->op == OP_GRAD) return true;
+    for (uint32_t i = 0; i < graph_size(g); i++) {
+        const GNode *n = graph_node(g, (NodeId){i});
+        if (n->op == OP_GRAD) return true;
+        if (n->op == OP_SCAN && has_grad(g->bodies.data[n->attr[0]])) return true;
+    }
     return false;
 }
 
@@ -84,11 +91,7 @@ static void gather_targets(Autodiff *ad, uint32_t grad) {
 static const bool *written_reach(const Autodiff *ad, NodeId y) {
     bool *reached = ARENA_ARRAY(ad->from->ctx->arena, bool, y.id + 1);
     reached[y.id] = true;
-    for (uint32_t i = y.id + 1; i-- > 0;) {
-        const GNode *n = graph_node(ad->from, (NodeId){i});
-        for (uint32_t k = 0; reached[i] && k < n->nargs; k++)
-            if (sweep_flows(ad->from, n, k)) reached[n->args[k].id] = true;
-    }
+    flow_collect(ad->from, reached, y.id + 1);
     return reached;
 }
 
@@ -120,7 +123,10 @@ static void differentiate(Autodiff *ad, uint32_t first) {
     gather_targets(ad, first);
     if (ad->xs.len) {
         uint32_t errors = diags_errors(ad->to->ctx->diags);
-        sweep_run(ad->sweep, y, ad->xs.data, ad->xs.len, ad->results.data, n->span);
+        Shape rank0 = {.rank = 0};
+        NodeId one = g_const(ad->to, graph_node(ad->to, y)->dtype, &rank0, 1.0, n->span);
+        SweepSeed seed = {y, one};
+        sweep_run(ad->sweep, &seed, 1, ad->xs.data, ad->xs.len, ad->results.data, n->span);
         ad->stopped = diags_errors(ad->to->ctx->diags) != errors;
         if (!ad->stopped) take_results(ad, y, n->args[0]);
     }
@@ -129,6 +135,15 @@ static void differentiate(Autodiff *ad, uint32_t first) {
         ad->poisoned[grad] = node_is_none(ad->map[grad]);
         if (ad->poisoned[grad]) ad->map[grad] = zeros_for(ad, grad);
     }
+}
+
+/* The attributes of a loop whose body may hold gradients of its own: those come first. */
+static const int64_t *plain_body(Autodiff *ad, const GNode *n) {
+    Graph *body = ad->from->bodies.data[n->attr[0]], *plain = autodiff_run(body);
+    int64_t *attr = ARENA_ARRAY(ad->to->ctx->arena, int64_t, n->nattr);
+    memcpy(attr, n->attr, n->nattr * sizeof *attr);
+    if (plain != body) attr[0] = graph_body(ad->to, plain);
+    return attr;
 }
 
 static void copy_node(Autodiff *ad, uint32_t id) {
@@ -140,8 +155,9 @@ static void copy_node(Autodiff *ad, uint32_t id) {
         if (ad->poisoned[n->args[i].id]) ad->poisoned[id] = true;
     }
     uint32_t errors = diags_errors(ad->to->ctx->diags);
+    const int64_t *attr = n->op == OP_SCAN ? plain_body(ad, n) : n->attr;
     ad->map[id] =
-        graph_add(ad->to, n->op, n->dtype, &shape, args, n->nargs, n->attr, n->nattr, n->span);
+        graph_add(ad->to, n->op, n->dtype, &shape, args, n->nargs, attr, n->nattr, n->span);
     if (diags_errors(ad->to->ctx->diags) != errors) ad->stopped = true;
 }
 
@@ -177,5 +193,6 @@ Graph *autodiff_run(const Graph *g) {
         }
     }
     copy_roots(&ad);
-    return ad.to;
+    NodeId *places = ARENA_ARRAY(arena, NodeId, graph_size(ad.to));
+    return families_replace(sweep_families(ad.sweep), ad.to, places);
 }

@@ -1,19 +1,25 @@
-/* One reverse sweep: from a rank-0 y to any number of x at once. */
+/* One reverse sweep: from one or several y to any number of x at once. */
 #ifndef BMC_AUTODIFF_SWEEP_H
 #define BMC_AUTODIFF_SWEEP_H
 
-#include "compiler/graph/graph.h"
+#include "compiler/autodiff/family.h"
 
 typedef struct Sweep Sweep;
 
 /* Sweeps of one graph share their tables. */
 Sweep *sweep_create(Graph *graph);
-/* result[i] = dy/dxs[i], or NODE_NONE where y does not reach xs[i] through differentiable ops.
- * Stops early (results NODE_NONE) once an error was reported, e.g. at the node limit. */
-void sweep_run(Sweep *s, NodeId y, const NodeId *xs, uint32_t count, NodeId *result, Span span);
+/* The loops that sweeps of this graph have extended. */
+Families *sweep_families(Sweep *s);
 
-/* True when operand `i` of the node passes a gradient on: the op has an adjoint and both sides are
- * floats (so conditions, indices and casts to integers cut). */
-bool sweep_flows(const Graph *g, const GNode *node, uint32_t i);
+/* A value that the answer depends on, and its adjoint (shaped alike, in the same graph). */
+typedef struct SweepSeed {
+    NodeId y, adjoint;
+} SweepSeed;
+
+/* result[i] = the adjoint of xs[i], or NODE_NONE where no y reaches xs[i] through differentiable
+ * ops. Seeds of one y are added in their order, before all other shares.
+ * Stops early (results NODE_NONE) once an error was reported, e.g. at the node limit. */
+void sweep_run(Sweep *s, const SweepSeed *seeds, uint32_t seed_count, const NodeId *xs,
+               uint32_t count, NodeId *result, Span span);
 
 #endif

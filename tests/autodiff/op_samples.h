@@ -8,7 +8,7 @@
 #include "tests/kit/random.h"
 #include <math.h>
 
-enum { VARIABLES_MAX = 4, ELEMENTS_MAX = 2048 };
+enum { VARIABLES_MAX = 6, ELEMENTS_MAX = 2048 };
 
 /* What the loss is differentiated by: an input, or (slot 0) a parameter. */
 typedef struct Variable {
@@ -482,6 +482,8 @@ static inline NodeId sample_GRAD(Sample *s) {
     NodeId x = any(s, some_shape(s));
     return g_grad(s->g, kit_sum_all(&s->kit, g_unary(s->g, OP_SIN, x, nowhere)), x, nowhere);
 }
+
+#include "tests/autodiff/loop_samples.h"
 
 static const SampleOp op_samples[OP_COUNT] = {
 #define RULE_0(name)                     NULL,
