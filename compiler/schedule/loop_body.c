@@ -168,7 +168,55 @@ void lower_loop(Sched *s, Group *g) {
                      .options = s->options,
                      .out = s->out};
     schedule_graph(inner);
+    groups_hoist(inner);
     g->inner = inner;
+}
+
+/* ------------------------------------------------------------------ the same in every iteration */
+
+static bool node_is_fixed(const Sched *s, NodeId id, const bool *fixed) {
+    const GNode *n = node_of(s, id);
+    if (n->op == OP_INPUT) return n->attr[0] >= scan_capture_input(&s->body->scan, 0);
+    if (n->op == OP_SCAN || n->op == OP_TAKE) return false;
+    for (uint32_t i = 0; i < n->nargs; i++)
+        if (!fixed[n->args[i].id]) return false;
+    return true;
+}
+
+/* The loop may run zero times: what could raise a flag must not run before it. */
+static bool may_flag(const Kernel *k) {
+    for (uint32_t i = 0; i < k->stmts.len; i++)
+        if (k->stmts.data[i].kind == STMT_FLAG) return true;
+    return false;
+}
+
+/* A temporary of the body: no carry, no yield. */
+static bool is_temporary(const Sched *s, uint32_t buffer) {
+    const Body *b = s->body;
+    for (uint32_t i = 0; i < b->scan.carries + b->scan.yields; i++)
+        if (b->results[i].buffer == buffer) return false;
+    return true;
+}
+
+static bool group_is_fixed(const Sched *s, const Group *g, const bool *fixed) {
+    if (g->inner || g->phase != PHASE_COMPUTE || may_flag(g->kernel)) return false;
+    if (!node_is_none(g->core) && !fixed[g->core.id]) return false;
+    if (!node_is_none(g->transposed) && !fixed[g->transposed.id]) return false;
+    for (uint32_t i = 0; i < g->targets.len; i++) {
+        const Target *t = &g->targets.data[i];
+        if (t->from != NONE || !fixed[t->node.id] || !is_temporary(s, t->buffer)) return false;
+    }
+    return true;
+}
+
+/* A copy of captured weights with another axis last is the case that matters: once a call instead
+ * of once an iteration. */
+void groups_hoist(Sched *s) {
+    bool *fixed = ARENA_ARRAY(s->arena, bool, s->size);
+    for (uint32_t i = 0; i < s->size; i++)
+        fixed[i] = s->plan[i].live && node_is_fixed(s, (NodeId){i}, fixed);
+    for (uint32_t i = 0; i < s->groups.len; i++)
+        s->groups.data[i]->hoisted = group_is_fixed(s, s->groups.data[i], fixed);
 }
 
 /* ------------------------------------------------------------------ lives */

@@ -200,11 +200,14 @@ static void run(Orderer *o, uint32_t number) {
 
 /* Runs what needs no meeting first: kernels that would need one wait until all others are done, so
  * that one barrier serves them all. */
-static void phase_order(Orderer *o, uint32_t first, uint32_t end) {
-    for (uint32_t left = end - first; left > 0;) {
+static void phase_order(Orderer *o, uint32_t first, uint32_t end, bool hoisted) {
+    uint32_t left = 0;
+    for (uint32_t i = first; i < end; i++) left += o->s->groups.data[i]->hoisted == hoisted;
+    while (left > 0) {
         uint32_t before = left;
         for (uint32_t i = first; i < end; i++)
-            if (!o->done[i] && o->waits[i] == 0 && !conflicts(o->s->groups.data[i], o->m->seen)) {
+            if (!o->done[i] && o->s->groups.data[i]->hoisted == hoisted && o->waits[i] == 0 &&
+                !conflicts(o->s->groups.data[i], o->m->seen)) {
                 run(o, i);
                 left--;
             }
@@ -215,20 +218,39 @@ static void phase_order(Orderer *o, uint32_t first, uint32_t end) {
     }
 }
 
-static void groups_run(Sched *s, Meeting *m) {
+/* What is the same in every iteration runs before the loop. Threads meet there rather than in every
+ * iteration. */
+static void loop_enter(Orderer *o, uint32_t loop) {
+    phase_order(o, 0, o->s->groups.len, true);
+    bool conflict = false;
+    for (uint32_t i = 0; i < o->s->groups.len; i++) {
+        const Group *g = o->s->groups.data[i];
+        conflict |= !g->hoisted && conflicts(g, o->m->seen);
+    }
+    if (conflict) order_push(o->m, ORDER_BARRIER, 0);
+    order_push(o->m, ORDER_LOOP_BEGIN, loop);
+}
+
+static Orderer orderer_of(Sched *s, Meeting *m) {
     Orderer o = {.s = s, .m = m};
-    uint32_t count = s->groups.len, compute = 0;
-    o.after = ARENA_ARRAY(s->arena, Numbers, count);
-    o.waits = ARENA_ARRAY(s->arena, uint32_t, count);
-    o.done = ARENA_ARRAY(s->arena, bool, count);
+    o.after = ARENA_ARRAY(s->arena, Numbers, s->groups.len);
+    o.waits = ARENA_ARRAY(s->arena, uint32_t, s->groups.len);
+    o.done = ARENA_ARRAY(s->arena, bool, s->groups.len);
     dependences(&o);
+    return o;
+}
+
+static void groups_run(Orderer *o) {
+    const Sched *s = o->s;
+    Meeting *m = o->m;
+    uint32_t count = s->groups.len, compute = 0;
     while (compute < count && s->groups.data[compute]->phase == PHASE_COMPUTE) compute++;
-    phase_order(&o, 0, compute);
+    phase_order(o, 0, compute, false);
     if (!node_is_none(s->graph->guard)) {
         if (!m->met) order_push(m, ORDER_BARRIER, 0);
         order_push(m, ORDER_GUARD, plan_of(s, s->graph->guard)->buffer);
     }
-    phase_order(&o, compute, count);
+    phase_order(o, compute, count, false);
 }
 
 /* ------------------------------------------------------------------ loops */
@@ -254,12 +276,13 @@ static bool next_conflicts(const Meeting *m, uint32_t first) {
  * touched before it stays touched after it. */
 static void run_loop(Meeting *m, const Group *g) {
     uint32_t buffers = m->root->out->buffers.len;
+    Orderer o = orderer_of(g->inner, m);
+    loop_enter(&o, g->number);
     Seen *before = ARENA_ARRAY(m->root->arena, Seen, buffers);
     memcpy(before, m->seen, buffers * sizeof *before);
     bool met = m->met;
-    order_push(m, ORDER_LOOP_BEGIN, g->number);
     uint32_t first = m->root->out->order.len;
-    groups_run(g->inner, m);
+    groups_run(&o);
     if (next_conflicts(m, first)) order_push(m, ORDER_BARRIER, 0);
     order_push(m, ORDER_LOOP_END, g->number);
     for (uint32_t i = 0; i < buffers; i++) {
@@ -273,5 +296,6 @@ void plan_threads(Sched *s) {
     Meeting m = {.root = s, .met = true};
     m.seen = ARENA_ARRAY(s->arena, Seen, s->out->buffers.len);
     touches_collect(s, m.seen);
-    groups_run(s, &m);
+    Orderer o = orderer_of(s, &m);
+    groups_run(&o);
 }

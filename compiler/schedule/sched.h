@@ -93,6 +93,7 @@ typedef struct Group {
     VEC(Access) access;  /* per buffer position of the kernel */
     Binding *results;    /* of a loop: where each of its results lives */
     struct Sched *inner; /* of a loop: its body's plan */
+    bool hoisted;        /* of a body: the same in every iteration, so it runs before the loop */
     VEC(Touch) touches;  /* plan_threads.c */
 } Group;
 
@@ -185,6 +186,7 @@ void walk_reads(Sched *s, Group *g, uint32_t number); /* fills reads and exact *
 void loops_assign(Sched *s); /* buffers of their results, first values of their carries */
 void lower_loop(Sched *s, Group *g);
 bool group_is_loop(const Sched *s, const Group *g);
+void groups_hoist(Sched *s); /* of a body: marks what is the same in every iteration */
 /* Who lives through a loop: called for each loop, inner ones first, and each buffer touched in it.
  * `through`: touched outside too, or read before it is written. Positions in the order. */
 typedef void (*LoopLife)(void *user, uint32_t buffer, uint32_t begin, uint32_t end, bool through);
