@@ -522,6 +522,9 @@ int32_t slot_find(Sema *s, Sym path);
 /* sema.c */
 void declare_file(Sema *s, const Node *file, Scope *scope); /* its names and those it uses */
 
+/* warnings.c */
+void warn_file(Sema *s);
+
 /* use_files.c */
 void use_main(Sema *s);
 void use_files(Sema *s, const Node *file, Scope *scope); /* reads and imports */

@@ -235,6 +235,8 @@ Program *sema_run(Context *ctx, const Node *file, const SemaOptions *options) {
     bool ends = use_resolve(s);
     if (ends) run_roots(s);
     if (diags_errors(ctx->diags) != before) return NULL;
+    warn_file(s);
+    if (diags_errors(ctx->diags) != before) return NULL; /* -Werror */
     make_init(s);
     finish_graphs(s);
     return diags_errors(ctx->diags) == before ? p : NULL;
