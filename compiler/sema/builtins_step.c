@@ -1,7 +1,7 @@
 /* Builtins about lists and bundles, and those that belong to a step: gradients, random numbers and
  * the clock. */
 #include "compiler/graph/scan.h"
-#include "compiler/sema/elaborate.h"
+#include "compiler/sema/bundles.h"
 
 static Value map_list(Sema *s, const BuiltinCall *c, Value list) {
     Value out = value_list(s, NULL, 0);

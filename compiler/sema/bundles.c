@@ -1,7 +1,7 @@
 /* Bundles: one tensor per parameter of a model or of a part of it, named by its path below that
  * root. A model where a bundle is wanted is its parameters. Two bundles fit when they have the same
  * paths with the same shapes. */
-#include "compiler/sema/elaborate.h"
+#include "compiler/sema/bundles.h"
 
 bool path_within(const char *path, const char *root) {
     return strcmp(path, root) == 0 || path_below(path, root);

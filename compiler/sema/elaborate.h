@@ -221,14 +221,7 @@ typedef struct PtrMap { /* Node* or Sym -> number */
 } PtrMap;
 
 /* What one graph under construction knows. */
-/* `net(x, with = p)`: while it is evaluated, the parameters below `path` are those of the bundle.
- */
-typedef struct Substitution {
-    const char *path;
-    const Bundle *bundle;
-    uint32_t next; /* where the next part probably is */
-    struct Substitution *up;
-} Substitution;
+typedef struct Substitution Substitution; /* bundles.h */
 
 typedef struct Memo {
     Sym path;
@@ -458,20 +451,6 @@ bool ptrmap_get(const PtrMap *m, const void *key, uint32_t *value);
 void ptrmap_put(Sema *s, PtrMap *m, const void *key, uint32_t value);
 bool path_below(const char *path, const char *root); /* root is a prefix, then '.' */
 
-/* bundles.c */
-bool value_as_bundle(Sema *s, Value v, Bundle **out, Span span);
-const BundleItem *bundle_find(const Bundle *b, const char *path, uint32_t likely); /* or NULL */
-Value bundle_member(Sema *s, const Bundle *b, const Node *e);
-int bundle_same(const Bundle *a, const Bundle *b);
-/* False: reported, with the paths that are missing, surplus or of another shape. whose: the root of
- * `want`, or NULL. */
-bool bundles_fit(Sema *s, const Bundle *want, const Bundle *got, const char *whose, Span span);
-bool path_within(const char *path, const char *root); /* at it or below */
-bool is_frozen(Sema *s, const char *path);
-bool substituted(Sema *s, uint32_t slot, NodeId *out); /* the parameter that stands in for a slot */
-bool substitution_check(Sema *s, const Substitution *with, Span span);
-bool substitution_same(const Substitution *a, const Substitution *b, const char *path);
-
 /* optimizers.c */
 Value rule_apply(Sema *s, Instance *rule, const Args *args, const Node *call, Span span);
 Value gradient(Sema *s, Value y, Value x, const Node *call, Span span);
@@ -524,14 +503,6 @@ void declare_file(Sema *s, const Node *file, Scope *scope); /* its names and tho
 
 /* warnings.c */
 void warn_file(Sema *s);
-
-/* use_files.c */
-void use_main(Sema *s);
-void use_files(Sema *s, const Node *file, Scope *scope); /* reads and imports */
-Scope *use_scope(Sema *s, uint32_t file);                /* of a file; the prelude's, too */
-void use_known(Sema *s, const Binding *own);
-bool use_resolve(Sema *s);                               /* as resolve_file, of all files */
-const char *use_source(Sema *s);
 
 /* resolve.c: names, before anything is evaluated */
 /* False: a definition uses itself, elaboration would not end. */

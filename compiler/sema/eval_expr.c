@@ -1,5 +1,6 @@
 /* Expressions: one evaluator per kind of tree node, in a table. */
-#include "compiler/sema/elaborate.h"
+#include "compiler/sema/bundles.h"
+#include "compiler/sema/use_files.h"
 
 enum { DEPTH_MAX = 700, WORK_MAX = 600000, MEMORY_MAX = 160 << 20 };
 

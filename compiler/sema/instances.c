@@ -1,6 +1,6 @@
 /* Layers as instances: their paths, parameters and states, and the rule that applying an instance
  * again to the same values, in the same mode and with no write in between, is one evaluation. */
-#include "compiler/sema/elaborate.h"
+#include "compiler/sema/bundles.h"
 
 bool path_below(const char *path, const char *root) {
     size_t n = strlen(root);

@@ -1,6 +1,6 @@
 /* Gradients and updates: `grad(y, x)` over values and bundles, optimizer rules applied over
  * bundles, and `minimize ... over ... with ...`. */
-#include "compiler/sema/elaborate.h"
+#include "compiler/sema/bundles.h"
 
 /* ------------------------------------------------------------------ gradients */
 

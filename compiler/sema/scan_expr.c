@@ -4,6 +4,7 @@
  * While the block is elaborated its graph has inputs in the order they were met, captured values
  * among them. Afterwards what is used is copied into the body, whose inputs stand in the order that
  * graph/scan.h wants; states that the block writes have become carries by then. */
+#include "compiler/sema/bundles.h"
 #include "compiler/sema/loops.h"
 
 typedef struct ScanRun {

@@ -1,6 +1,7 @@
 /* The whole elaboration: prelude, declarations, names, roots. */
 #include "compiler/prelude/prelude.h"
 #include "compiler/sema/elaborate.h"
+#include "compiler/sema/use_files.h"
 
 /* ------------------------------------------------------------------ declarations */
 

@@ -1,6 +1,7 @@
 /* Settings of `train` blocks that change what a step does: `freeze`, `clip`, `accumulate`, `init`,
  * and those that so far have one value: `devices`, `precision`. */
 #include "compiler/sema/blocks.h"
+#include "compiler/sema/bundles.h"
 
 /* ------------------------------------------------------------------ paths of parts of models */
 

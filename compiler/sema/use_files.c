@@ -1,6 +1,7 @@
 /* `use "file.bm"`: the definitions of another file. A file is read once however often it is named;
  * its names are looked up in its own scope, which sees the prelude and what the file itself uses,
  * not the files that use it. Its `train` and `test` blocks and its exports take no part. */
+#include "compiler/sema/use_files.h"
 #include "compiler/sema/elaborate.h"
 
 enum { USED_MAX = 200 };

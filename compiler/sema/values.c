@@ -1,5 +1,6 @@
 /* Static values: numbers that stay exact, lists, and how values look in messages. */
 #include "compiler/graph/mathfn.h"
+#include "compiler/sema/bundles.h"
 #include "compiler/sema/elaborate.h"
 
 const Value POISON = {.kind = V_POISON};
