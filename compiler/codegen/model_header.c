@@ -52,10 +52,18 @@ static void put_shape(Header *h, const Shape *shape) {
     text_char(h->out, ']');
 }
 
+/* strings: 1 + the vocabulary; 0: numbers. */
 static void put_value(Header *h, const char *name, const char *direction, const Shape *shape,
-                      DType dtype) {
+                      DType dtype, uint32_t strings) {
     text_printf(h->out, " *   %-3s %s ", direction, name);
     put_shape(h, shape);
+    if (strings) {
+        const BmrtVocabulary *v = &h->p->vocabularies.data[strings - 1];
+        const BmrtData *data = &h->p->data.data[v->data];
+        text_printf(h->out, " strings of %s.%s%s", data->name, data->fields[v->field].name,
+                    *direction == 'o' ? ", which the handle owns" : "");
+        return;
+    }
     text_printf(h->out, " %s", dtype_name(dtype));
     if (dtype == DTYPE_BOOL) text_add(h->out, " (a byte, 0 or 1)");
     if (dtype == DTYPE_F16 || dtype == DTYPE_BF16) text_add(h->out, " (its 16 bits)");
@@ -80,14 +88,16 @@ static void entry_names(Header *h, const Graph *g, EntryText *t) {
         t->outputs[i] = parameter_name(h, g->outputs.data[i].name->text);
 }
 
-static void entry_comment(Header *h, const Graph *g, const EntryText *t, bool step) {
+static void entry_comment(Header *h, const Entry *entry, const EntryText *t, bool step) {
+    const Graph *g = entry->graph;
     text_add(h->out, step ? "/* One training step: updates the weights, gives the metrics.\n"
                           : "/* Runs the function.\n");
     bool index = false;
     for (uint32_t i = 0; i < g->inputs.len; i++) {
         const GraphInput *in = &g->inputs.data[i];
-        put_value(h, t->inputs[i], "in", &in->shape, in->dtype);
-        if (in->is_index && in->index_limit > 0) {
+        const uint32_t text = entry->input_strings ? entry->input_strings[i] : 0;
+        put_value(h, t->inputs[i], "in", &in->shape, in->dtype, text);
+        if (!text && in->is_index && in->index_limit > 0) {
             text_printf(h->out, ", each in [0, %lld)", (long long)in->index_limit);
             index = true;
         }
@@ -95,7 +105,8 @@ static void entry_comment(Header *h, const Graph *g, const EntryText *t, bool st
     }
     for (uint32_t i = 0; i < g->outputs.len; i++) {
         Shape shape = graph_shape(g, g->outputs.data[i].node);
-        put_value(h, t->outputs[i], "out", &shape, graph_node(g, g->outputs.data[i].node)->dtype);
+        put_value(h, t->outputs[i], "out", &shape, graph_node(g, g->outputs.data[i].node)->dtype,
+                  entry->output_strings ? entry->output_strings[i] : 0);
         text_char(h->out, '\n');
     }
     text_add(h->out,
@@ -108,20 +119,31 @@ static void entry_comment(Header *h, const Graph *g, const EntryText *t, bool st
     text_add(h->out, ". */\n");
 }
 
+static bool is_text(const uint32_t *strings, uint32_t i) {
+    return strings && strings[i] != 0;
+}
+
 static void put_entry(void *user, const ApiEntry *api) {
     Header *h = user;
-    const Graph *g = h->p->entries.data[api->entry].graph;
+    const Entry *entry = &h->p->entries.data[api->entry];
+    const Graph *g = entry->graph;
     EntryText text = {0}, *t = &text;
     graph_symbols(h->p, g, &t->symbols);
     entry_names(h, g, t);
-    entry_comment(h, g, t, api->step);
+    entry_comment(h, entry, t, api->step);
     text_printf(h->out, "int %s_%s(%s *m", h->p->stem, api->name, h->p->stem);
     for (uint32_t i = 0; i < t->symbols.table.len; i++)
         text_printf(h->out, ", int64_t %s", t->dims[i]);
     for (uint32_t i = 0; i < g->inputs.len; i++)
-        text_printf(h->out, ", const %s *%s", c_types[g->inputs.data[i].dtype], t->inputs[i]);
+        text_printf(h->out, ", const %s *%s",
+                    is_text(entry->input_strings, i) ? "char *const"
+                                                     : c_types[g->inputs.data[i].dtype],
+                    t->inputs[i]);
     for (uint32_t i = 0; i < g->outputs.len; i++)
-        text_printf(h->out, ", %s *%s", c_types[graph_node(g, g->outputs.data[i].node)->dtype],
+        text_printf(h->out, ", %s *%s",
+                    is_text(entry->output_strings, i)
+                        ? "const char *"
+                        : c_types[graph_node(g, g->outputs.data[i].node)->dtype],
                     t->outputs[i]);
     text_add(h->out, ");\n\n");
 }

@@ -1,5 +1,6 @@
 /* Arrays of `bmc run`: sizes, literals, exact conversion, printing. */
 #include "compiler/driver/arrays.h"
+#include "compiler/driver/string_arrays.h"
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
@@ -230,6 +231,10 @@ static void add_f32(Text *out, float value) {
 }
 
 static void print_element(Text *out, const Array *a, int64_t index, ArrayStyle style) {
+    if (a->strings) {
+        string_print(out, ((const char *const *)a->data)[index]);
+        return;
+    }
     if (is_half(a->dtype)) {
         text_printf(out, "%u", ((const uint16_t *)a->data)[index]);
         return;

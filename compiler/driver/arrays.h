@@ -13,6 +13,7 @@ typedef struct Array {
     int64_t dims[ARRAY_RANK_MAX];
     void *data; /* row-major; in the context's arena */
     size_t bytes;
+    bool strings; /* data: const char * per element, whatever dtype says */
 } Array;
 
 /* Elements of dims, or -1 when that overflows. */
@@ -24,6 +25,11 @@ bool array_literal(Context *ctx, const char *text, Array *out);
 /* Values to another dtype; E_RUN_ARGUMENT and false when one does not fit exactly (3.5 to i32, 300
  * to u8). f64 to f32 rounds. `name`: of the input, for messages. */
 bool array_convert(Context *ctx, const char *name, const Array *from, BmrtDtype to, Array *out);
+/* Strings: `[a, "b, c"]`, the lines of a file whose name ends in .txt, or the text itself as one.
+ */
+bool array_strings(Context *ctx, const char *text, Array *out);
+/* As array_alloc, for strings. */
+bool array_alloc_strings(Context *ctx, Array *a);
 typedef enum ArrayStyle {
     ARRAY_SHORT, /* one row a line; a large array is cut to its corners */
     ARRAY_FULL,

@@ -144,6 +144,11 @@ static bool take_input(Call *c, const char *word, bool *given) {
         if (strcmp(v->name, name) != 0) continue;
         Array read;
         given[i] = true;
+        if (v->vocabulary) {
+            if (!array_strings(c->p->ctx, equals + 1, &c->inputs[i])) return false;
+            if (v->rank == 0 && c->inputs[i].dims[0] == 1) c->inputs[i].rank = 0;
+            return true;
+        }
         return read_value(c, equals + 1, &read) &&
                array_convert(c->p->ctx, name, &read, v->dtype, &c->inputs[i]);
     }
@@ -166,7 +171,8 @@ static ExitCode take_inputs(Call *c) {
         if (given[i]) continue;
         for (uint32_t s = 0; s < c->entry->symbol_count; s++) c->symbols[s] = INT64_MIN;
         session_error(c->p->session, E_OPTION, "`%s` wants `%s=...`, %s of %s", c->entry->name,
-                      v->name, array_dtype_name(v->dtype), dims_text(c, v));
+                      v->name, v->vocabulary ? "strings" : array_dtype_name(v->dtype),
+                      dims_text(c, v));
         return EXIT_CODE_USAGE;
     }
     return bind_symbols(c) ? EXIT_CODE_OK : EXIT_CODE_RUN;
@@ -181,7 +187,8 @@ static bool alloc_outputs(Call *c) {
         *a = (Array){.dtype = v->dtype, .rank = v->rank};
         for (uint32_t d = 0; d < v->rank; d++)
             if (!dim_number(c, &v->dims[d], &a->dims[d])) a->dims[d] = -1;
-        if (!array_alloc(c->p->ctx, a)) return false;
+        if (v->vocabulary ? !array_alloc_strings(c->p->ctx, a) : !array_alloc(c->p->ctx, a))
+            return false;
     }
     return true;
 }
@@ -189,6 +196,10 @@ static bool alloc_outputs(Call *c) {
 static ExitCode show_outputs(Call *c) {
     Session *s = c->p->session;
     const char *path = s->options.value[OPTION_output];
+    if (path && c->outputs[0].strings) {
+        session_error(s, E_OPTION, "`%s` gives strings, which npy does not hold", c->entry->name);
+        return EXIT_CODE_USAGE;
+    }
     if (path && strcmp(path, "-") != 0)
         return npy_write(s->ctx, path, &c->outputs[0]) ? EXIT_CODE_OK : EXIT_CODE_RUN;
     for (uint32_t i = 0; i < c->entry->output_count; i++) {
@@ -197,7 +208,8 @@ static ExitCode show_outputs(Call *c) {
             json_open(&t, NULL, '{');
             json_text(&t, "event", "output");
             json_text(&t, "name", c->entry->outputs[i].name);
-            json_text(&t, "dtype", array_dtype_name(c->outputs[i].dtype));
+            json_text(&t, "dtype",
+                      c->outputs[i].strings ? "str" : array_dtype_name(c->outputs[i].dtype));
             json_member(&t, "value");
             array_print(&t, &c->outputs[i], ARRAY_JSON);
             json_close(&t, '}');

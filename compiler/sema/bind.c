@@ -277,6 +277,24 @@ static bool bind_static(Sema *s, const Slotting *b, Value v) {
 
 /* ------------------------------------------------------------------ one parameter */
 
+static bool type_is_str(const Node *type) {
+    return type && type->name && strcmp(type->name->text, "str") == 0;
+}
+
+/* Strings go through functions untouched, up to the `encode` that makes numbers of them. */
+static bool bind_strings(Sema *s, Slotting *b, Value v) {
+    const Node *dims = node_kid(b->par, 0);
+    Shape shape = graph_shape(sema_graph(s), v.as.strings.node), none = shape_scalar();
+    b->value = value_tensor(s, v.as.strings.node);
+    if (dims ? !match_dims(s, b, dims, &shape) : !shape_same(&shape, &none)) {
+        if (!dims) wrong_shape(s, b, E_RANK, " without axes");
+        return false;
+    }
+    v.decl = b->par;
+    scope_set(s, b->into, b->par->name, v, b->par->name_span);
+    return true;
+}
+
 static bool bind_tensor(Sema *s, Slotting *b, Value v, bool *deferred) {
     const Node *dims = node_kid(b->par, 0);
     DType want = type_dtype(node_kid(b->par, 1));
@@ -288,6 +306,7 @@ static bool bind_tensor(Sema *s, Slotting *b, Value v, bool *deferred) {
     }
     if (v.kind == V_LIST) v = to_tensor(s, v, want, b->span);
     if (value_is_poison(v)) return false;
+    if (v.kind == V_STRINGS && type_is_str(node_kid(b->par, 1))) return bind_strings(s, b, v);
     if (v.kind != V_TENSOR) {
         Diag *d = sema_error(s, E_ARGUMENT, b->span, "`%s` of `%s` wants a tensor `%s`, got %s",
                              b->par->name->text, def_name(b->def), par_string(s, b->par),
@@ -463,7 +482,8 @@ static bool bind_one_result(Sema *s, const Node *rtype, Value v, Scope *scope, c
     const Node *dims = node_kid(rtype, 0), *type = node_kid(rtype, 1);
     if (value_is_poison(v) || (!dims && type_dtype(type) == DTYPE_COUNT)) return true;
     if (v.kind == V_NUM || v.kind == V_DIM) return !dims || dims->count == 0;
-    if (v.kind != V_TENSOR) {
+    if (type_is_str(type) && v.kind == V_STRINGS) v = value_tensor(s, v.as.strings.node);
+    if (v.kind != V_TENSOR || (type_is_str(type) && tensor_dtype(s, v) != DTYPE_I32)) {
         sema_error(s, E_KIND, span, "`%s` declares `-> %s` but returns %s", def_name(def),
                    dims ? node_text(s, dims) : type->name->text, value_kind_name(v.kind));
         return false;
