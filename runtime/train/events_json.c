@@ -89,8 +89,8 @@ static void put_counts(BmrtTextOut *t, const BmrtEvent *e) {
 }
 
 size_t bmrt_event_json(const BmrtEvent *e, char *out, size_t size) {
-    static const char *const names[] = {"begin", "tick",    "epoch", "test",
-                                        "saved", "warning", "data",  "end"};
+    static const char *const names[] = {"begin",   "tick", "epoch", "test", "saved",
+                                        "warning", "fold", "folds", "data", "end"};
     BmrtTextOut t = bmrt_textout(out, size);
     if (e->kind == BMRT_EVENT_BEGIN || e->kind == BMRT_EVENT_TICK) return 0;
     bmrt_textout_format(&t, "{\"event\":\"%s\"", names[e->kind]);
@@ -110,6 +110,15 @@ size_t bmrt_event_json(const BmrtEvent *e, char *out, size_t size) {
     case BMRT_EVENT_SAVED: put_key_string(&t, "path", e->path); break;
     case BMRT_EVENT_WARNING: put_key_string(&t, "message", e->message); break;
     case BMRT_EVENT_DATA: put_counts(&t, e); break;
+    case BMRT_EVENT_FOLD:
+    case BMRT_EVENT_FOLDS:
+        if (e->name) put_key_string(&t, "name", e->name);
+        if (e->kind == BMRT_EVENT_FOLD)
+            bmrt_textout_format(&t, ",\"fold\":%lld", (long long)e->epoch);
+        bmrt_textout_format(&t, ",\"folds\":%lld", (long long)e->epochs);
+        put_metrics(&t, e->kind == BMRT_EVENT_FOLD ? "valid" : "mean", e->metrics, e->metric_count);
+        if (e->kind == BMRT_EVENT_FOLDS) put_metrics(&t, "deviation", e->valid, e->valid_count);
+        break;
     default:
         bmrt_textout_format(&t, ",\"steps\":%lld", (long long)e->steps);
         put_seconds(&t, e->seconds);

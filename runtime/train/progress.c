@@ -99,6 +99,19 @@ size_t bmrt_event_line(const BmrtEvent *e, int color, char *out, size_t size) {
         bmrt_textout_put(&t, e->message);
         break;
     case BMRT_EVENT_DATA: put_counts(&t, e); break;
+    case BMRT_EVENT_FOLD:
+        bmrt_textout_format(&t, "fold %lld/%lld  valid:", (long long)e->epoch,
+                            (long long)e->epochs);
+        put_metrics(&t, e->metrics, e->metric_count);
+        break;
+    case BMRT_EVENT_FOLDS:
+        bmrt_textout_format(&t, "%lld folds, mean ± deviation:", (long long)e->epochs);
+        for (uint32_t i = 0; i < e->metric_count; i++) {
+            put_metrics(&t, &e->metrics[i], 1);
+            bmrt_textout_put(&t, " ± ");
+            bmrt_textout_number(&t, e->valid[i].value);
+        }
+        break;
     case BMRT_EVENT_END:
         bmrt_textout_format(&t, "%lld steps in ", (long long)e->steps);
         put_duration(&t, e->seconds);

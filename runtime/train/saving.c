@@ -9,6 +9,11 @@
 
 #define SAVE_SECONDS 30.0
 
+/* The fold whose weights stand for the run: the one asked for, or the first. */
+static uint32_t chosen_fold(const BmrtTrainOptions *options) {
+    return options->fold ? options->fold - 1 : 0;
+}
+
 static const BmrtTrain *chosen_block(const BmrtModel *model, const BmrtTrainOptions *options) {
     for (uint32_t i = 0; i < model->train_count; i++) {
         const char *name = model->train[i].name;
@@ -18,11 +23,12 @@ static const BmrtTrain *chosen_block(const BmrtModel *model, const BmrtTrainOpti
 }
 
 static bool block_path(const BmrtModel *model, const BmrtTrain *train,
-                       const BmrtTrainOptions *options, char *out, size_t size) {
+                       const BmrtTrainOptions *options, uint32_t fold, char *out, size_t size) {
     const char *path = options->save_path ? options->save_path : train ? train->save_path : NULL;
     const int n =
         path ? snprintf(out, size, "%s", path) : snprintf(out, size, "%s.safetensors", model->name);
-    return n > 0 && (size_t)n < size;
+    if (n <= 0 || (size_t)n >= size) return false;
+    return bmrt_fold_count(model, train) == 0 || bmrt_fold_path(out, size, fold);
 }
 
 /* a/net.safetensors -> a/net.resume.safetensors */
@@ -37,13 +43,16 @@ static bool resume_path(const char *path, char *out, size_t size) {
 
 int bmrt_save_path(const BmrtModel *model, const BmrtTrainOptions *options, char *out,
                    size_t size) {
-    return block_path(model, chosen_block(model, options), options, out, size);
+    return block_path(model, chosen_block(model, options), options, chosen_fold(options), out,
+                      size);
 }
 
 int bmrt_resume_path(const BmrtModel *model, const BmrtTrainOptions *options, char *out,
                      size_t size) {
     char path[BMRT_PATH_MAX];
-    if (!block_path(model, chosen_block(model, options), options, path, sizeof path)) return 0;
+    if (!block_path(model, chosen_block(model, options), options, chosen_fold(options), path,
+                    sizeof path))
+        return 0;
     if (resume_path(path, out, size) && access(out, F_OK) == 0) return 1;
     if (access(path, F_OK) != 0) return 0;
     return snprintf(out, size, "%s", path) < (int)size;
@@ -72,7 +81,7 @@ BmrtStatus bmrt_saver_open(BmrtSaver *out, BmrtSession *s, const BmrtTrain *trai
     BmrtMessage message;
     *out = (BmrtSaver){.s = s, .train = train, .saved_at = bmrt_seconds(), .saved_iteration = -1};
     if (s->options->save_nothing) return BMRT_OK;
-    if (!block_path(s->model, train, s->options, out->path, sizeof out->path) ||
+    if (!block_path(s->model, train, s->options, s->fold, out->path, sizeof out->path) ||
         !resume_path(out->path, out->resume, sizeof out->resume))
         return bmrt_report_text(s, BMRT_ARGUMENT, "the path to save to is too long");
     BmrtStatus status = check_path(out);

@@ -5,6 +5,7 @@
 #include "runtime/core/checkpoint.h"
 #include "runtime/core/core.h"
 #include "runtime/data/dataset.h"
+#include "runtime/train/position.h"
 #include "runtime/train/train.h"
 
 typedef struct BmrtSession {
@@ -13,8 +14,9 @@ typedef struct BmrtSession {
     const BmrtHooks *hooks;
     BmrtReport *report;
     BmrtHandle *handle;
-    BmrtDataset *data; /* one a data block; empty until loaded */
-    double started;    /* seconds of the monotonic clock */
+    BmrtDataset *data;    /* one a data block; empty until loaded */
+    double started;       /* seconds of the monotonic clock */
+    uint32_t fold, folds; /* which fold is valid (from 0), of how many; folds 0: no folds */
 } BmrtSession;
 
 double bmrt_seconds(void);
@@ -41,6 +43,16 @@ BmrtStatus bmrt_bind_columns(BmrtSession *s, const BmrtEntry *entry, const BmrtB
 /* After a refused index: says which row of the data it was, and points to the field. */
 BmrtStatus bmrt_report_batch(BmrtSession *s, BmrtStatus status, const BmrtDataset *data,
                              BmrtSplit part, const uint32_t *order, int64_t first);
+
+/* cross_validate.c. How many folds the block's data has; 0: none. */
+uint32_t bmrt_fold_count(const BmrtModel *m, const BmrtTrain *train);
+/* The file of a fold: `{fold}` replaced, or `.foldN` before the last extension. false: too long. */
+bool bmrt_fold_path(char *path, size_t size, uint32_t fold);
+/* Runs `train` for every fold (or the one asked for) and tells what they gave. */
+BmrtStatus bmrt_cross_validate(BmrtSession *s, const BmrtTrain *t,
+                               BmrtStatus (*train)(BmrtSession *));
+/* Closes the handle and frees the data. */
+void bmrt_session_clear(BmrtSession *s);
 
 /* loop.c: one train block, from wherever `position` stands (position.c). */
 struct BmrtPosition;

@@ -73,7 +73,7 @@ static BmrtStatus load_data(BmrtSession *s, bool train) {
     const BmrtTrainOptions *o = s->options;
     const BmrtPaths paths = {o->data_dir, o->model_dir, o->allow_paths};
     BmrtFault fault = {.line = 0};
-    BmrtLoad load = {.paths = &paths, .handle = s->handle};
+    BmrtLoad load = {.paths = &paths, .handle = s->handle, .fold = s->fold};
     s->data = bmrt_new(s->hooks, s->model->data_count, sizeof *s->data);
     if (!s->data) return bmrt_report_text(s, BMRT_MEMORY, "no memory for the data");
     for (uint32_t d = 0; d < s->model->data_count; d++) {
@@ -255,6 +255,32 @@ static BmrtStatus test(BmrtSession *s) {
     return status == BMRT_OK ? run_tests(s, o->block, false) : status;
 }
 
+void bmrt_session_clear(BmrtSession *s) {
+    for (uint32_t d = 0; s->data && d < s->model->data_count; d++) bmrt_dataset_free(&s->data[d]);
+    bmrt_delete(s->hooks, s->data, s->model->data_count, sizeof *s->data);
+    bmrt_close(s->handle);
+    s->data = NULL;
+    s->handle = NULL;
+}
+
+/* Once, or once for each fold of the first block's data. */
+static BmrtStatus train_or_folds(BmrtSession *s) {
+    const BmrtModel *m = s->model;
+    uint32_t first = 0;
+    while (first < m->train_count && !chosen(s->options->block, m->train[first].name)) first++;
+    if (first < m->train_count) s->folds = bmrt_fold_count(m, &m->train[first]);
+    if (s->folds) return bmrt_cross_validate(s, &m->train[first], train);
+    if (!s->options->fold) return train(s);
+    return bmrt_report_text(s, BMRT_ARGUMENT,
+                            "a fold is asked for, but the data has none\n"
+                            "`split: folds(5)` makes five");
+}
+
+static BmrtStatus test_fold(BmrtSession *s) {
+    s->fold = s->options->fold ? s->options->fold - 1 : 0;
+    return test(s);
+}
+
 static BmrtStatus run(const BmrtModel *model, const BmrtTrainOptions *options, BmrtReport *report,
                       BmrtStatus (*what)(BmrtSession *)) {
     BmrtReport ignored;
@@ -265,16 +291,14 @@ static BmrtStatus run(const BmrtModel *model, const BmrtTrainOptions *options, B
     s.hooks = options->hooks ? options->hooks : bmrt_hooks_default();
     s.started = bmrt_seconds();
     s.report->status = what(&s);
-    for (uint32_t d = 0; s.data && d < model->data_count; d++) bmrt_dataset_free(&s.data[d]);
-    bmrt_delete(s.hooks, s.data, model->data_count, sizeof *s.data);
-    bmrt_close(s.handle);
+    bmrt_session_clear(&s);
     return s.report->status;
 }
 
 BmrtStatus bmrt_train(const BmrtModel *model, const BmrtTrainOptions *options, BmrtReport *report) {
-    return run(model, options, report, train);
+    return run(model, options, report, train_or_folds);
 }
 
 BmrtStatus bmrt_test(const BmrtModel *model, const BmrtTrainOptions *options, BmrtReport *report) {
-    return run(model, options, report, test);
+    return run(model, options, report, test_fold);
 }

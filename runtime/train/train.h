@@ -24,9 +24,11 @@ typedef enum BmrtEventKind {
     BMRT_EVENT_TEST,  /* a test block was evaluated: name, metrics in `train` */
     BMRT_EVENT_SAVED, /* path */
     BMRT_EVENT_WARNING, /* message */
-    BMRT_EVENT_DATA, /* a data block was read and cleaned: name, rows, dropped, duplicates, missing
-                      */
-    BMRT_EVENT_END   /* steps, seconds, weights_sha256 */
+    BMRT_EVENT_FOLD,  /* a fold is trained: epoch (its number), epochs (folds), its valid metrics */
+    BMRT_EVENT_FOLDS, /* all folds: epochs, metrics: the means, valid: the standard deviations */
+    BMRT_EVENT_DATA,  /* a data block was read and cleaned: name, rows, dropped, duplicates, missing
+                       */
+    BMRT_EVENT_END    /* steps, seconds, weights_sha256 */
 } BmrtEventKind;
 
 typedef struct BmrtEvent {
@@ -61,6 +63,7 @@ typedef struct BmrtTrainOptions { /* zero it, set size_bytes, then what you need
     int32_t threads;       /* 0: all CPUs this process may use */
     int seed_given;        /* 1: `seed` stands instead of every train block's own */
     uint64_t seed;
+    uint32_t fold;                  /* of k folds, run this one only, from 1; 0: all */
     const char *init_path;          /* weights to start from; test: the weights to test */
     const char *const *init_only;   /* of init_path only what lies at or below these; none: all */
     const char *const *init_rename; /* pairs: a path in that file, its path in the model */
