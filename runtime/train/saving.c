@@ -96,8 +96,10 @@ static BmrtStatus save_to(BmrtSaver *saver, const char *path, const BmrtPosition
                           uint32_t metrics) {
     BmrtPositionText text;
     BmrtSession *s = saver->s;
+    BmrtStatus status = bmrt_run_statistics(s);
+    if (status != BMRT_OK) return status;
     bmrt_position_write(position, metrics, &text);
-    const BmrtStatus status = bmrt_save(s->handle, path, 1, text.pairs);
+    status = bmrt_save(s->handle, path, 1, text.pairs);
     if (status != BMRT_OK) return bmrt_report_handle(s, status);
     /* What an earlier run left to be resumed from is not this run's. */
     if (saver->saved_iteration < 0 && !s->options->resume_path && path == saver->path)

@@ -44,6 +44,9 @@ BmrtStatus bmrt_bind_columns(BmrtSession *s, const BmrtEntry *entry, const BmrtB
 BmrtStatus bmrt_report_batch(BmrtSession *s, BmrtStatus status, const BmrtDataset *data,
                              BmrtSplit part, const uint32_t *order, int64_t first);
 
+/* statistics.c: the statistics of exports, with the weights as they are. */
+BmrtStatus bmrt_run_statistics(BmrtSession *s);
+
 /* cross_validate.c. How many folds the block's data has; 0: none. */
 uint32_t bmrt_fold_count(const BmrtModel *m, const BmrtTrain *train);
 /* The file of a fold: `{fold}` replaced, or `.foldN` before the last extension. false: too long. */

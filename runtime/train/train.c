@@ -31,6 +31,8 @@ static unsigned wanted_splits(const BmrtSession *s, int32_t d, bool train) {
         wanted |= 1u << BMRT_SPLIT_TRAIN;
         if (t->valid.eval_entry >= 0) wanted |= 1u << BMRT_SPLIT_VALID;
     }
+    for (uint32_t i = 0; train && i < m->statistic_count; i++)
+        if (m->statistics[i].data == d) wanted |= 1u << m->statistics[i].split;
     for (uint32_t i = 0; i < m->test_count; i++)
         if (m->test[i].data == d && (train || chosen(s->options->block, m->test[i].name)))
             wanted |= 1u << m->test[i].split;
