@@ -52,10 +52,11 @@ static char *read_text(const char *path) {
     return text;
 }
 
-static const char *const COMPARED[] = {"torch/activations.bm", "torch/convolutions.bm",
-                                       "torch/losses.bm",      "torch/layers.bm",
-                                       "torch/training.bm",    "programs/init.bm",
-                                       "programs/training.bm", "programs/attribution.bm"};
+static const char *const COMPARED[] = {
+    "torch/activations.bm", "torch/convolutions.bm",  "torch/losses.bm",
+    "torch/layers.bm",      "torch/training.bm",      "programs/init.bm",
+    "torch/recurrent.bm",   "programs/sequences.bm",  "programs/data.bm",
+    "programs/training.bm", "programs/attribution.bm"};
 
 START_TEST(same_bits) {
     char path[512];
@@ -203,6 +204,41 @@ START_TEST(orthogonal) {
 }
 END_TEST
 
+/* Writing place by place into a cache is the same function as seeing the whole. */
+START_TEST(cache_agrees_with_the_whole) {
+    char *text = read_text(BMC_SOURCE_DIR "/tests/prelude/programs/sequences.bm");
+    static const char *const names[] = {"wq", "wk", "wv", "wo"};
+    enum { N = 2 * 6 * 8 };
+    BmcModel *model;
+    BmrtHandle *h = open_text(text, &model);
+    float x[N], results[2][N], w[64];
+    for (int i = 0; i < 4; i++) { /* both have the same weights */
+        char path[64];
+        snprintf(path, sizeof path, "reader.cached_multihead1.%s", names[i]);
+        ck_assert_int_eq(bmrt_get(h, path, w, sizeof w), BMRT_OK);
+        snprintf(path, sizeof path, "writer.look.%s", names[i]);
+        ck_assert_int_eq(bmrt_set(h, path, w, sizeof w), BMRT_OK);
+    }
+    for (int i = 0; i < N; i++) x[i] = (float)sin(i * i);
+    for (int k = 0; k < 2; k++) {
+        int32_t entry = bmrt_entry_find(bmc_model(model), k ? "steps" : "whole");
+        const int64_t rows = 2;
+        ck_assert_int_eq(
+            bmrt_call(h, (uint32_t)entry, &rows, (const void *[]){x}, (void *[]){results[k]}),
+            BMRT_OK);
+    }
+    double largest = 0;
+    for (int i = 0; i < N; i++) {
+        ck_assert_float_eq_tol(results[0][i], results[1][i], 2e-6f);
+        largest = fmax(largest, fabs((double)results[0][i]));
+    }
+    ck_assert_double_gt(largest, 0.1);
+    bmrt_close(h);
+    bmc_close(model);
+    free(text);
+}
+END_TEST
+
 /* The factor halves once the loss has stood still for `patience` steps, and not before. */
 START_TEST(plateau_waits) {
     BmcModel *model;
@@ -232,6 +268,7 @@ int main(void) {
     tcase_add_test(tests, every_definition_is_used);
     tcase_add_loop_test(tests, moments, 0, sizeof STARTS / sizeof *STARTS);
     tcase_add_test(tests, orthogonal);
+    tcase_add_test(tests, cache_agrees_with_the_whole);
     tcase_add_test(tests, plateau_waits);
     tcase_set_timeout(tests, 280);
     suite_add_tcase(suite, tests);

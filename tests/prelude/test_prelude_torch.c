@@ -7,7 +7,8 @@ static void show(void *user, const BmcDiagnostic *d) {
     fputs(d->text, stderr);
 }
 
-static const char *const GROUPS[] = {"activations", "convolutions", "losses", "layers", "training"};
+static const char *const GROUPS[] = {"activations", "convolutions", "losses",
+                                     "layers",      "recurrent",    "training"};
 
 START_TEST(group) {
     char path[512], *text = malloc(REPLAY_LINE);

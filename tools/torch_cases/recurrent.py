@@ -64,3 +64,9 @@ GROUP.layer("bilstm_", "x |> bilstm(5)",
 GROUP.layer("bigru_", "x |> bigru(5)",
             lambda p, x: both(nn.GRU(D, N, batch_first=True, bidirectional=True), p, x, "bigru1.gru1.", "bigru1.gru2."),
             {**slots("bigru1.gru1.", 3, extra=("q",)), **slots("bigru1.gru2.", 3, extra=("q",))}, x=(B, T, D))
+
+I = torch.int32
+GROUP.fn("ctc_", "ctc(log_softmax(x), y, times, lengths)",
+         lambda x, y, times, lengths: F.ctc_loss(F.log_softmax(x, -1).transpose(0, 1), y.long(), times.long(), lengths.long()),
+         x=(3, 7, 5), y=torch.tensor([[1, 1, 4], [3, 2, 0], [2, 4, 3]], dtype=I).numpy(),
+         times=torch.tensor([7, 5, 6], dtype=I).numpy(), lengths=torch.tensor([3, 2, 1], dtype=I).numpy())
