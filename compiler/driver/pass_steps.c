@@ -33,6 +33,9 @@ bool pass_simplify(Pipeline *p) {
 bool pass_fold(Pipeline *p) {
     return each_graph(p, opt_fold);
 }
+bool pass_loops(Pipeline *p) {
+    return each_graph(p, opt_loops);
+}
 bool pass_cse(Pipeline *p) {
     return each_graph(p, opt_cse);
 }

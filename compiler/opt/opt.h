@@ -8,6 +8,7 @@
 
 Graph *opt_simplify(const Graph *g); /* exact identities: x*1, double reverse, views of views ... */
 Graph *opt_fold(const Graph *g);     /* constant subgraphs, by the reference evaluator */
+Graph *opt_loops(const Graph *g);    /* what a loop's body need not do is taken out of it */
 Graph *opt_cse(const Graph *g);      /* commutative operands ordered; hash-consing does the rest */
 Graph *opt_dce(const Graph *g);      /* keeps what outputs, writes and guard reach */
 Graph *

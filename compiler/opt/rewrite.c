@@ -12,16 +12,20 @@ NodeId rewrite_copy(Rewrite *r, const GNode *n) {
     return rewrite_add(r->to, n);
 }
 
+void rewrite_roots(const Graph *from, Graph *to, const NodeId *map) {
+    for (uint32_t i = 0; i < from->outputs.len; i++) {
+        const GraphOutput *out = &from->outputs.data[i];
+        graph_output(to, out->name, map[out->node.id]);
+    }
+    for (uint32_t i = 0; i < from->writes.len; i++) {
+        const GraphWrite *write = &from->writes.data[i];
+        graph_write(to, write->slot, map[write->node.id]);
+    }
+    if (!node_is_none(from->guard)) to->guard = map[from->guard.id];
+}
+
 static void carry_roots(Rewrite *r) {
-    for (uint32_t i = 0; i < r->from->outputs.len; i++) {
-        const GraphOutput *out = &r->from->outputs.data[i];
-        graph_output(r->to, out->name, r->map[out->node.id]);
-    }
-    for (uint32_t i = 0; i < r->from->writes.len; i++) {
-        const GraphWrite *write = &r->from->writes.data[i];
-        graph_write(r->to, write->slot, r->map[write->node.id]);
-    }
-    if (!node_is_none(r->from->guard)) r->to->guard = r->map[r->from->guard.id];
+    rewrite_roots(r->from, r->to, r->map);
 }
 
 static uint32_t most_operands(const Graph *g) {

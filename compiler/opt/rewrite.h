@@ -32,4 +32,7 @@ Graph *rewrite_where(const Graph *from, RewriteApplies applies, RewriteVisit vis
 NodeId rewrite_copy(Rewrite *r, const GNode *n);
 NodeId rewrite_add(Graph *g, const GNode *n);
 
+/* Outputs, writes and guard. */
+void rewrite_roots(const Graph *from, Graph *to, const NodeId *map);
+
 #endif

@@ -14,6 +14,7 @@ typedef struct Pass {
 
 static const Pass passes[] = {{"simplify", opt_simplify},
                               {"fold", opt_fold},
+                              {"loops", opt_loops},
                               {"cse", opt_cse},
                               {"dce", opt_dce},
                               {"seal", opt_seal}};
