@@ -42,6 +42,9 @@ bool pass_cse(Pipeline *p) {
 bool pass_dce(Pipeline *p) {
     return each_graph(p, opt_dce);
 }
+bool pass_precision(Pipeline *p) {
+    return each_graph(p, opt_precision);
+}
 bool pass_seal(Pipeline *p) {
     return each_graph(p, opt_seal);
 }

@@ -242,6 +242,22 @@ static ExitCode check_blocks(const Pipeline *p, const char *kind) {
     return EXIT_CODE_USAGE;
 }
 
+/* `devices: 8` is a wish for many machines or cards. One is what there is; the user says so. */
+static bool check_devices(const Pipeline *p) {
+    Session *s = p->session;
+    const char *given = s->options.value[OPTION_devices];
+    for (uint32_t i = 0; i < p->program->train.len && s->options.command == COMMAND_train; i++) {
+        const BmrtTrain *t = &p->program->train.data[i];
+        if (given ? strcmp(given, "1") == 0 : t->devices <= 1) continue;
+        Diag *d = session_error(s, E_UNSUPPORTED, "training on %s devices is not supported yet",
+                                given ? given
+                                      : arena_printf(s->ctx->arena, "%lld", (long long)t->devices));
+        diag_help(d, "`--devices 1` trains here; results do not depend on the number of devices");
+        return false;
+    }
+    return true;
+}
+
 static ExitCode compile_and(Session *s, uint32_t roots, ModelFn work) {
     if (!session_words(s, 1, 2)) return EXIT_CODE_USAGE;
     if (!check_data_folder(s)) return EXIT_CODE_RUN;
@@ -253,6 +269,7 @@ static ExitCode compile_and(Session *s, uint32_t roots, ModelFn work) {
         pipeline_open(&p, s, s->options.words.data[0], roots) && pipeline_run(&p, PASS_elaborate);
     if (fine) {
         code = check_blocks(&p, kind);
+        if (code == EXIT_CODE_OK && !check_devices(&p)) code = EXIT_CODE_INPUT;
         fine = code == EXIT_CODE_OK;
         code = fine ? EXIT_CODE_INPUT : code;
     }

@@ -126,6 +126,7 @@ struct Graph {
     VEC(GraphWrite) writes;
     VEC(Graph *) bodies; /* of its scans: scan.h */
     NodeId guard;        /* rank-0 float: when not finite, the step writes nothing; or NODE_NONE */
+    bool bf16; /* `precision: bf16`: contractions see their operands rounded (opt/precision.c) */
     bool sealed;
     /* private to graph.c */
     VEC(GNode) nodes;

@@ -11,6 +11,7 @@ Graph *opt_fold(const Graph *g);     /* constant subgraphs, by the reference eva
 Graph *opt_loops(const Graph *g);    /* what a loop's body need not do is taken out of it */
 Graph *opt_cse(const Graph *g);      /* commutative operands ordered; hash-consing does the rest */
 Graph *opt_dce(const Graph *g);      /* keeps what outputs, writes and guard reach */
+Graph *opt_precision(const Graph *g); /* rounds the operands of contractions where that was asked */
 Graph *
 opt_seal(const Graph *g); /* removes STOP, verifies, marks sealed: from here bits are fixed */
 

@@ -271,6 +271,7 @@ static void run_block(Sema *s, BlockRun *run) {
     bool training = s->training, no_updates = s->no_updates, collect = s->collect_metrics;
     Scope *saved = s->scope, *scope = scope_new(s, s->user, true);
     build_begin(s, &run->build);
+    run->build.g->bf16 = run->bf16;
     s->frozen.len = 0;
     for (uint32_t i = 0; run->frozen && i < run->frozen->paths.len; i++)
         vec_push(s->arena, &s->frozen, run->frozen->paths.data[i]);
@@ -392,9 +393,10 @@ void make_train(Sema *s, const Node *node) {
         !find_step(node))
         return;
     PartPaths frozen;
+    bool bf16;
     if (!check_train(s, node, d)) return;
     if (!train_settings(s, node, d, &t) || !check_short_settings(s, node) ||
-        !read_machine(s, node) || !read_freeze(s, node, &frozen) ||
+        !read_machine(s, node, &t, &bf16) || !read_freeze(s, node, &frozen) ||
         !setting_int(s, node, "accumulate", 1, &t.accumulate))
         return;
     t.data = d ? d->index : -1;
@@ -405,7 +407,8 @@ void make_train(Sema *s, const Node *node) {
                     .training = true,
                     .update = true,
                     .frozen = &frozen,
-                    .accumulate = t.accumulate};
+                    .accumulate = t.accumulate,
+                    .bf16 = bf16};
     run_block(s, &run);
     if (run.ok && !(check_freeze(s, &frozen) && read_init(s, node, &t))) return;
     bool valid = d && d->has[BMRT_SPLIT_VALID];

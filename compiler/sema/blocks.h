@@ -22,6 +22,7 @@ typedef struct BlockRun {
     const PartPaths *frozen; /* or NULL */
     int64_t accumulate;      /* batches per update; 0 and 1: one */
     bool micro;              /* a batch that only accumulates */
+    bool bf16;               /* `precision: bf16` */
     /* results */
     DimId rows;       /* of the batch */
     uint32_t metrics; /* the first outputs; `return` in a step adds more */
@@ -43,7 +44,7 @@ const Node *find_step(const Node *block);
 bool read_freeze(Sema *s, const Node *block, PartPaths *out);
 bool check_freeze(Sema *s, const PartPaths *frozen); /* after the step: they are known then */
 bool read_init(Sema *s, const Node *block, BmrtTrain *train);
-bool read_machine(Sema *s, const Node *block);
+bool read_machine(Sema *s, const Node *block, BmrtTrain *train, bool *bf16);
 bool check_short_settings(Sema *s, const Node *block);
 Value clip_gradient(Sema *s, const Node *block, Value g);
 /* NONE: the batch only accumulates. */

@@ -1,5 +1,6 @@
 /* Gradients and updates: `grad(y, x)` over values and bundles, optimizer rules applied over
  * bundles, and `minimize ... over ... with ...`. */
+#include "compiler/sema/blocks.h"
 #include "compiler/sema/bundles.h"
 
 /* ------------------------------------------------------------------ gradients */
@@ -255,6 +256,9 @@ void exec_minimize(Sema *s, const Node *stmt) {
             continue;
         }
         Value g = gradient(s, loss, model, stmt, node_kid(target, 0)->span);
+        const Frame *f = s->frame;
+        while (f && !(f->def && f->def->kind == NODE_TRAIN)) f = f->up;
+        if (f && !value_is_poison(g)) g = clip_gradient(s, f->def, g);
         if (value_is_poison(g)) continue;
         Value values[2] = {model, g};
         const Node *nodes[2] = {node_kid(target, 0), what};

@@ -1,5 +1,5 @@
 /* Settings of `train` blocks that change what a step does: `freeze`, `clip`, `accumulate`, `init`,
- * and those that so far have one value: `devices`, `precision`. */
+ * and the machine's: `devices`, `precision`. */
 #include "compiler/sema/blocks.h"
 #include "compiler/sema/bundles.h"
 
@@ -112,50 +112,33 @@ bool read_init(Sema *s, const Node *block, BmrtTrain *train) {
     return check_paths(s, &only);
 }
 
-/* ------------------------------------------------------------------ one value so far */
+/* ------------------------------------------------------------------ the machine */
 
-bool read_machine(Sema *s, const Node *block) {
-    int64_t devices = 1;
-    if (!setting_int(s, block, "devices", 1, &devices)) return false;
-    if (devices != 1) {
-        sema_unsupported(s, block_setting(block, "devices")->span,
-                         arena_printf(s->arena, "training on %lld devices", (long long)devices));
-        return false;
-    }
+bool read_machine(Sema *s, const Node *block, BmrtTrain *train, bool *bf16) {
+    train->devices = 1;
+    *bf16 = false;
+    if (!setting_int(s, block, "devices", 1, &train->devices)) return false;
     const Node *precision = block_setting(block, "precision");
     if (!precision) return true;
     Value v = eval(s, node_kid(precision, 0));
     if (value_is_poison(v)) return false;
-    if (v.kind == V_DTYPE && v.as.dtype == DTYPE_F32) return true;
-    if (v.kind == V_DTYPE && (v.as.dtype == DTYPE_BF16 || v.as.dtype == DTYPE_F16)) {
-        Diag *d = sema_error(s, E_UNSUPPORTED, precision->span,
-                             "`precision: %s` is not supported yet", dtype_name(v.as.dtype));
-        diag_help(d, "`precision: f32`, which is the default");
-        return false;
-    }
+    *bf16 = v.kind == V_DTYPE && v.as.dtype == DTYPE_BF16;
+    if (*bf16 || (v.kind == V_DTYPE && v.as.dtype == DTYPE_F32)) return true;
     Diag *d = sema_error(s, E_BLOCK, precision->span, "`precision` is f32 or bf16, got %s",
                          value_string(s, v));
     diag_help(d, "it says how contractions are stored and computed; types stay as they are");
     return false;
 }
 
-/* `clip` and `accumulate` belong to the short form, which knows the gradient. */
+/* `accumulate` belongs to the short form, which knows what one update is. */
 bool check_short_settings(Sema *s, const Node *block) {
-    static const char *const names[] = {"clip", "accumulate"};
-    static const char *const helps[] = {
-        "clip there: `opt(net, clip_norm(grad(loss, net), 5.0))`",
-        "accumulate with `loss:` and `optimizer:`, or use a larger `batch:`"};
-    bool ok = true;
-    for (int i = 0; i < 2 && find_step(block); i++) {
-        const Node *setting = block_setting(block, names[i]);
-        if (!setting) continue;
-        Diag *d = sema_error(s, E_BLOCK, setting->span,
-                             "`%s` goes with `loss` and `optimizer`, not with a `step` of its own",
-                             names[i]);
-        diag_help(d, "%s", helps[i]);
-        ok = false;
-    }
-    return ok;
+    const Node *setting = find_step(block) ? block_setting(block, "accumulate") : NULL;
+    if (!setting) return true;
+    Diag *d =
+        sema_error(s, E_BLOCK, setting->span,
+                   "`accumulate` goes with `loss` and `optimizer`, not with a `step` of its own");
+    diag_help(d, "accumulate with `loss:` and `optimizer:`, or use a larger `batch:`");
+    return false;
 }
 
 /* ------------------------------------------------------------------ clip */

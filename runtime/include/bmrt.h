@@ -269,6 +269,7 @@ typedef struct BmrtTrain {
     int shuffle;
     uint64_t seed;
     int64_t shards;
+    int64_t devices;          /* that the block asks for; training here runs on one */
     int32_t step_entry;       /* inputs are named as columns; the first outputs are the metrics */
     uint32_t metric_count;    /* ... this many */
     int64_t accumulate;       /* batches per update; 0 and 1: one */

@@ -41,6 +41,28 @@ START_TEST(numbers_of_any_shape) {
 }
 END_TEST
 
+/* 1 + 2^-8 lies between two bf16 and goes to the even one, 1; 1 + 2^-7 is a bf16. */
+START_TEST(narrow_contractions_round_their_operands) {
+    for (int narrow = 0; narrow < 2; narrow++) {
+        Kit k = kit_create(NULL, 0);
+        k.g->bf16 = narrow;
+        NodeId a = table(&k, DTYPE_F32, (double[]){1 + 0x1p-8, 1 + 0x1p-7}, 2);
+        NodeId b = table(&k, DTYPE_F32, (double[]){1, 1 + 0x1p-8}, 2);
+        uint32_t label = 0;
+        kit_output(&k, "r", g_contract(k.g, a, &label, b, &label, NULL, 0, &label, 1, nowhere));
+        kit_output(&k, "s", g_binary(k.g, OP_MUL, a, b, nowhere)); /* stays as it is */
+        Graph *g = opt_dce(opt_fold(opt_precision(opt_dce(k.g))));
+        double value;
+        ck_assert(graph_const_value(g, g->outputs.data[0].node, &value));
+        double exact = 1 + 0x1p-8 + (1 + 0x1p-7) * (1 + 0x1p-8);
+        ck_assert(narrow ? value == 2 + 0x1p-7 : fabs(value - exact) < 0x1p-22);
+        const GNode *s = graph_node(g, g->outputs.data[1].node);
+        ck_assert(s->op == OP_CONST && dtype_word_to_f64(DTYPE_F32, s->attr[0]) == 1 + 0x1p-8);
+        kit_destroy(&k);
+    }
+}
+END_TEST
+
 START_TEST(tables_are_computed) {
     Kit k = kit_create(NULL, 0);
     NodeId t = table(&k, DTYPE_F32, (double[]){1, 2, 3}, 3);
@@ -203,6 +225,7 @@ int main(void) {
     Suite *suite = suite_create("fold");
     TCase *tests = tcase_create("fold");
     tcase_add_test(tests, numbers_of_any_shape);
+    tcase_add_test(tests, narrow_contractions_round_their_operands);
     tcase_add_test(tests, tables_are_computed);
     tcase_add_test(tests, large_tables_stay);
     tcase_add_test(tests, what_sets_a_flag_stays);
