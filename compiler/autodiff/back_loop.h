@@ -80,6 +80,7 @@ void back_extend(LoopAdjoint *l);
 /* True for what is handed over rather than computed again. */
 bool back_is_stored(const LoopAdjoint *l, NodeId node);
 Stored *back_store(LoopAdjoint *l, NodeId node);
+int64_t back_usual_axis(const LoopAdjoint *l, NodeId node);
 /* The value, outside, of a node that is the same in every iteration. */
 NodeId back_outside(LoopAdjoint *l, NodeId node);
 

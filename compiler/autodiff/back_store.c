@@ -59,6 +59,14 @@ void back_plan_store(LoopAdjoint *l) {
 
 /* ---- the extended loop */
 
+/* New values are stacked along the axis of what the loop takes or yields, so that factors of a sum
+ * over the iterations lie alike. */
+int64_t back_usual_axis(const LoopAdjoint *l, NodeId node) {
+    int64_t axis = l->s.sequences ? l->s.sequence_axis[0] : l->s.yields ? l->s.yield_axis[0] : 0;
+    int64_t rank = (int64_t)work_node(l, node)->rank;
+    return axis < rank ? axis : rank;
+}
+
 /* A value that the loop yields already keeps its number; true when some must be added. */
 static bool number_stored(LoopAdjoint *l) {
     uint32_t results = l->s.carries + l->s.yields, next = results;
@@ -70,7 +78,9 @@ static bool number_stored(LoopAdjoint *l) {
             stored->result = k;
             stored->axis = l->s.yield_axis[k - l->s.carries];
         }
-        if (stored->result == UINT32_MAX) stored->result = next++;
+        if (stored->result < UINT32_MAX) continue;
+        stored->result = next++;
+        stored->axis = back_usual_axis(l, stored->node);
     }
     return next > results;
 }
@@ -108,7 +118,6 @@ static Graph *extended_body(LoopAdjoint *l) {
     return to;
 }
 
-/* New yields are stacked along the first axis: an iteration's slab is one piece. */
 void back_extend(LoopAdjoint *l) {
     if (number_stored(l)) {
         Scan s = l->s;
@@ -116,6 +125,9 @@ void back_extend(LoopAdjoint *l) {
         s.yields = s.body->outputs.len - s.carries;
         int64_t *axis = ARENA_ARRAY(l->outer->ctx->arena, int64_t, s.yields);
         memcpy(axis, l->s.yield_axis, l->s.yields * sizeof *axis);
+        for (uint32_t i = 0; i < l->stored.len; i++)
+            if (l->stored.data[i].result >= s.carries)
+                axis[l->stored.data[i].result - s.carries] = l->stored.data[i].axis;
         s.yield_axis = axis;
         uint32_t size = graph_size(l->outer);
         NodeId extended = g_scan(l->outer, &s, l->a->node.args, l->span);

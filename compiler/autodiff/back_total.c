@@ -1,9 +1,10 @@
 /* The adjoint of a captured value is the sum, over the iterations, of what one iteration gives it.
  * Most shares are products of what varies (`hᵀ · dz` for the weights of a cell): their factors are
- * stacked and ONE contraction runs after the loop, over the iterations (outermost, ascending) and
- * then over the labels that the share itself sums. Ops that are linear in what varies move behind
- * the sum. What is left is stacked and summed where that is no larger than what the loop stacks
- * anyway, else added up in a carry, in the order in which the backward loop runs. */
+ * stacked and ONE contraction runs after the loop, over the iterations and the labels that the
+ * share itself sums, in the order in which they lie in memory (one stretch, when both factors
+ * agree). Ops that are linear in what varies move behind the sum. What is left is stacked and
+ * summed where that is no larger than what the loop stacks anyway, else added up in a carry, in the
+ * order in which the backward loop runs. */
 #include "compiler/autodiff/back_loop.h"
 
 enum { DEPTH_MAX = 64, TIME = 40 /* the label of the iterations; others are below */ };
@@ -62,7 +63,7 @@ static void stack(LoopAdjoint *l, NodeId node) {
     if (back_is_stored(l, node))
         back_store(l, node);
     else if (!l->yield_at[node.id])
-        back_yield(l, node, 0);
+        back_yield(l, node, back_usual_axis(l, node));
 }
 
 static NodeId stacked(LoopAdjoint *l, NodeId node, int64_t *axis) {
@@ -256,6 +257,14 @@ void back_total_settle(LoopAdjoint *l, Total *t) {
 
 /* ---- building */
 
+/* Collects the labels that are summed: the iterations and what the share sums itself. */
+static void label_add(uint32_t *reduced, uint32_t *count, uint32_t label, uint32_t rank) {
+    if (label < rank) return;
+    for (uint32_t i = 0; i < *count; i++)
+        if (reduced[i] == label) return;
+    reduced[(*count)++] = label;
+}
+
 static NodeId build_contract(LoopAdjoint *l, const Total *t) {
     NodeId node[2];
     uint32_t label[2][RANK_MAX], out[RANK_MAX], reduced[2 * RANK_MAX], count = 0;
@@ -267,8 +276,10 @@ static NodeId build_contract(LoopAdjoint *l, const Total *t) {
         for (uint32_t i = 0, from = 0; i < t->factor[k].rank + 1; i++)
             label[k][i] = i == (uint32_t)axis ? TIME : t->factor[k].label[from++];
     }
-    reduced[count++] = TIME;
-    for (uint32_t i = 0; i < nreduced; i++) reduced[count++] = rank + i;
+    for (uint32_t k = 0; k < 2; k++)
+        for (uint32_t i = 0; i < t->factor[k].rank + 1; i++)
+            label_add(reduced, &count, label[k][i], rank);
+    INVARIANT(count == nreduced + 1);
     for (uint32_t i = 0; i < rank; i++) out[i] = i;
     return g_contract(l->outer, node[0], label[0], node[1], label[1], out, rank, reduced, count,
                       l->span);

@@ -3,6 +3,43 @@
  * the register tiles for the shapes that matter. */
 #include "compiler/schedule/lower_contract.h"
 
+/* Axes i and i + 1 of a value lie one behind the other in memory: position (0, i * size + j) is
+ * where (i, j) is. */
+static bool axes_adjoin(const Sched *s, NodeId id, uint32_t i, uint32_t j) {
+    for (;;) {
+        const GNode *n = node_of(s, id);
+        const NodePlan *p = plan_of(s, id);
+        if (p->absent) return false;
+        if (p->stored || node_is_given(s, id)) return j == i + 1 && !p->slab;
+        if (n->op != OP_PERMUTE) return false;
+        i = (uint32_t)n->attr[i];
+        j = (uint32_t)n->attr[j];
+        id = n->args[0];
+    }
+}
+
+/* Label r of the reduced ones and the next are neighbours in the operand, or in the copy of it. */
+static bool labels_adjoin(const Sched *s, const Contract *c, uint32_t which, uint32_t r) {
+    NodeId operand = which ? c->b : c->a;
+    const uint32_t *label = which ? c->label_b : c->label_a;
+    uint32_t rank = node_of(s, operand)->rank, order[RANK_MAX], first = NONE, second = NONE;
+    uint32_t packed = s->groups.data[plan_of(s, c->node)->group]->packed[which];
+    for (uint32_t i = 0; i < rank; i++) order[i] = i;
+    if (packed != NONE) pack_axes(s, s->groups.data[packed], order);
+    for (uint32_t i = 0; i < rank; i++) {
+        if (label[order[i]] == r) first = i;
+        if (label[order[i]] == r + 1) second = i;
+    }
+    if (first == NONE || second == NONE) return false;
+    return packed != NONE ? second == first + 1 : axes_adjoin(s, operand, first, second);
+}
+
+static bool k_is_flat(const Sched *s, const Contract *c) {
+    for (uint32_t r = c->outer; r + 1 < c->outer + c->reduced; r++)
+        if (!labels_adjoin(s, c, 0, r) || !labels_adjoin(s, c, 1, r)) return false;
+    return c->reduced > 1 && s->options.fusion;
+}
+
 Contract contract_of(const Sched *s, NodeId id) {
     const GNode *n = node_of(s, id);
     Contract c = {.node = id, .a = n->args[0], .b = n->args[1], .outer = n->rank};
@@ -20,6 +57,7 @@ Contract contract_of(const Sched *s, NodeId id) {
         c.in_b[c.label_b[i]] = true;
     }
     c.k = dims_product(s, c.size + c.outer, c.reduced);
+    c.flat_k = k_is_flat(s, &c);
     return c;
 }
 
@@ -63,10 +101,13 @@ ExprId contract_add_chunk(Lower *l, const Contract *c, ExprId chunk, ExprId acc,
 
 /* The labels of flattened k, or nested loops when k fits one chunk. */
 void contract_enter_k(Lower *l, const Contract *c, ExprId from, ExprId to, ExprId *label) {
-    if (c->reduced <= 1 || contract_chunked(l->s, c)) {
+    if (c->flat_k || c->reduced <= 1 || contract_chunked(l->s, c)) {
         VarId k = l_new_var(l, "k");
         l_enter_for(l, k, from, to, 1);
-        if (c->reduced > 0)
+        for (uint32_t i = 0; i < c->reduced; i++) label[c->outer + i] = l_int(l, 0);
+        if (c->flat_k)
+            label[c->outer + c->reduced - 1] = l_var(l, k);
+        else if (c->reduced > 0)
             split_position(l, l_var(l, k), c->size + c->outer, c->reduced, label + c->outer);
         return;
     }

@@ -9,6 +9,7 @@ typedef struct Contract {
     uint32_t outer, reduced; /* labels 0 .. outer-1 are the result's, then the reduced ones */
     DType dtype;             /* of the accumulator */
     DimId k;                 /* elements of one sum */
+    bool flat_k;             /* the reduced axes are one stretch in both operands */
     DimId size[2 * RANK_MAX];
     uint32_t label_a[RANK_MAX], label_b[RANK_MAX]; /* of each operand axis */
     bool in_a[2 * RANK_MAX], in_b[2 * RANK_MAX];
