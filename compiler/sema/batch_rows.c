@@ -120,6 +120,9 @@ static NodeId copy_led(Batching *b, const GNode *n, NodeId id) {
         return graph_add(b->g, n->op, n->dtype, &shape, NULL, 0, n->attr, n->nattr, n->span);
     case OP_SCATTER_ADD:
     case OP_WINDOW:
+    case OP_SCAN:
+    case OP_TAKE:
+    case OP_RANDOM_AT:
     case OP_GRAD: break;
     default:
         if (n->nargs > 64 || (n->op == OP_PAD && b->batched[n->args[1].id])) break;
@@ -150,7 +153,7 @@ bool batch_rows(Sema *s, const Graph *row, const NodeId *inputs, DimId lead, Nod
         NodeId id = {i};
         const GNode *n = graph_node(row, id);
         if (!live[i]) continue;
-        bool any = n->op == OP_RANDOM || n->op == OP_INPUT;
+        bool any = n->op == OP_RANDOM || n->op == OP_INPUT || n->op == OP_SCAN;
         for (uint32_t k = 0; k < n->nargs; k++) any |= b.batched[n->args[k].id];
         b.batched[i] = any;
         if (n->op == OP_INPUT) {

@@ -123,6 +123,35 @@ static bool is_row_number(const Splitter *sp, NodeId id) {
     return n->op == OP_IOTA && dim_has_symbol(sp->g->dims, n->dims[n->attr[0]], sp->symbol);
 }
 
+static bool classify(Splitter *sp, const bool *live);
+
+/* A loop whose body treats every row alone is such a value itself; not one that goes along the
+ * rows. */
+static bool classify_scan(const Splitter *sp, const GNode *n) {
+    const Graph *body = sp->g->bodies.data[n->attr[0]];
+    uint32_t size = graph_size(body);
+    Arena *arena = sp->s->arena;
+    if (dim_has_symbol(sp->g->dims, (DimId){(uint32_t)n->attr[6]}, sp->symbol)) return false;
+    Splitter inner = {.s = sp->s,
+                      .g = body,
+                      .symbol = sp->symbol,
+                      .part = ARENA_ARRAY(arena, Part, size),
+                      .axis = ARENA_ARRAY(arena, uint32_t, size),
+                      .combine = ARENA_ARRAY(arena, BmrtCombine, size)};
+    bool *live = ARENA_ARRAY(arena, bool, size);
+    graph_live(body, live);
+    if (!classify(&inner, live)) return false;
+    for (uint32_t i = 0; i < size; i++)
+        if (live[i] && inner.part[i] >= PART_CUT) return false;
+    return true;
+}
+
+static bool classify_loop(Splitter *sp, const GNode *n, uint32_t id, int32_t out_axis) {
+    if (n->op == OP_SCAN) return classify_scan(sp, n);
+    if (n->op == OP_TAKE && out_axis < 0) sp->part[id] = PART_FREE; /* no row went into it */
+    return n->op == OP_TAKE;
+}
+
 static bool classify_rows(Splitter *sp, const GNode *n, uint32_t id) {
     int32_t axis;
     if (!batch_axis(sp, n->dims, n->rank, &axis)) return false;
@@ -145,6 +174,7 @@ static bool classify_rows(Splitter *sp, const GNode *n, uint32_t id) {
         return view_keeps_rows(sp, n, axis);
     case CLASS_REDUCE: return classify_reduce(sp, n, id, axis);
     case CLASS_CONTRACT: return classify_contract(sp, n, id, axis);
+    case CLASS_LOOP: return classify_loop(sp, n, id, axis);
     case CLASS_INDEX: return n->op == OP_GATHER && gather_keeps_rows(sp, n, axis);
     default: return false;
     }
@@ -213,6 +243,8 @@ static Graph *finish_graph(Splitter *sp, const bool *needed, const Sym *names) {
     Graph *f = graph_create(sp->s->ctx, sp->g->dims, sp->g->slots, sp->g->slot_count);
     NodeId *copy = ARENA_ARRAY(sp->s->arena, NodeId, graph_size(sp->g));
     f->guard = NODE_NONE;
+    for (uint32_t i = 0; i < sp->g->bodies.len; i++)
+        vec_push(sp->s->arena, &f->bodies, sp->g->bodies.data[i]);
     for (uint32_t id = 0; id < graph_size(sp->g); id++) {
         const GNode *n = graph_node(sp->g, (NodeId){id});
         if (!needed[id]) continue;

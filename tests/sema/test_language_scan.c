@@ -66,6 +66,15 @@ static const Case CASES[] = {
     {"return apply(t -> t * 2, v)|fn apply(f: fn, x[n]) -> [n] = scan t = x along 0 { yield f(t) }",
      3,
      {20, 40, 60}},
+    /* gradients inside: of t^2 with respect to t, and of a captured value */
+    {"y = scan t = v along 0 { yield grad(t * t, t) }; return y", 3, {20, 40, 60}},
+    {"y = scan t = v along 0 { yield sum(grad(sum(x) * t, x)) }; return y", 3, {60, 120, 180}},
+    /* through the loop: d sum(a_3) / dv, a_t = a_{t-1} * 2 + v_t */
+    {"scan t = v along 0 with a = 0 { a = a * 2 + t }; return grad(a, v)", 3, {4, 2, 1}},
+    {"k = sum(v) / 60; y = scan t = v along 0 with a = 1 { a = a * k; yield a }\n"
+     "return grad(sum(y), v)",
+     3,
+     {0.1, 0.1, 0.1}},
     /* repeat */
     {"y = repeat 3 as i { yield v[i] * 2 }; return y", 3, {20, 40, 60}},
     {"y = repeat 2 as i { a = x * (i + 1)\n yield a }; return y",
