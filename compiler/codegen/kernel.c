@@ -36,7 +36,8 @@ static void copies_count(Emit *e) {
         if (s->kind != STMT_FOR || s->loop == LOOP_SERIAL) continue;
         VarState *v = &e->vars[s->var.id];
         v->kind = s->loop;
-        if (s->count > v->copies) v->copies = s->count;
+        uint32_t copies = s->count + (s->loop == LOOP_UNROLL ? (uint32_t)s->step : 0);
+        if (copies > v->copies) v->copies = copies;
     }
     for (uint32_t r = 0; r < k->regs.len; r++) {
         const LoopReg *reg = &k->regs.data[r];
@@ -188,7 +189,7 @@ static void emit_unrolled(Emit *e, const Stmt *s) {
     v->kind = LOOP_UNROLL;
     v->value = NULL;
     for (uint32_t copy = 0; copy < s->count; copy++) {
-        v->copy = copy;
+        v->copy = s->step + copy;
         emit_list(e, s->body.data, s->body.len);
     }
     v->open = false;

@@ -6,7 +6,8 @@
  * 0 only). Its body is a tree of named loops and three kinds of effects: set a register, store,
  * flag.
  *
- * Loop kinds.  SERIAL: a loop.  UNROLL: `count` copies of the body (count const).  VECTOR: one copy
+ * Loop kinds.  SERIAL: a loop.  UNROLL: `count` copies of the body (count const),
+ * numbered from `step`.  VECTOR: one copy
  * whose expressions are vectors of `width` lanes; at most one VECTOR loop is open at a time; with
  * `limit` (i64 expr), lanes l >= limit are inactive: they load nothing, store nothing, flag
  * nothing. One variable may be used by several loops, not nested in each other: that is how an
@@ -83,7 +84,7 @@ typedef struct Stmt {
     LoopKind loop;
     VarId var;
     ExprId from, to; /* SERIAL: i64 */
-    int64_t step;    /* SERIAL: > 0 */
+    int64_t step;    /* SERIAL: > 0.  UNROLL: number of the first copy */
     uint32_t count;  /* UNROLL: copies; VECTOR: lanes (power of two) */
     ExprId limit;    /* VECTOR: active lanes, or EXPR_NONE for all */
     VEC(StmtId) body;

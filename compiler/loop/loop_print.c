@@ -128,6 +128,7 @@ static void print_for(const Print *pr, const Stmt *s) {
         if (s->step != 1) text_printf(pr->out, " step %" PRId64, s->step);
     } else {
         text_printf(pr->out, "%u", s->count);
+        if (s->step != 0) text_printf(pr->out, " from %" PRId64, s->step);
         if (!expr_is_none(s->limit) && s->loop == LOOP_VECTOR) {
             text_add(pr->out, " limit ");
             print_expr(pr, s->limit);

@@ -208,6 +208,8 @@ static void check_for(Check *c, const Stmt *s, uint32_t depth) {
         RULE(s->step > 0, "loop over %s with step %lld", name, (long long)s->step);
     } else {
         RULE(s->count > 0, "loop over %s with no copies", name);
+        RULE(s->step >= 0 && s->step < 1 << 16 && (s->step == 0 || s->loop == LOOP_UNROLL),
+             "loop over %s whose first copy is %lld", name, (long long)s->step);
     }
     bool vector = s->loop == LOOP_VECTOR;
     if (vector) {
@@ -246,7 +248,8 @@ static void check_variables(Check *c) {
             v->mixed = true;
         v->used = true;
         v->kind = s->loop;
-        if (s->count > v->count) v->count = s->count;
+        uint32_t copies = s->count + (s->loop == LOOP_UNROLL ? (uint32_t)s->step : 0);
+        if (copies > v->count) v->count = copies;
     }
     for (uint32_t r = 0; r < c->k->regs.len; r++) {
         const LoopReg *reg = &c->k->regs.data[r];

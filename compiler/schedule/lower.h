@@ -15,6 +15,16 @@ typedef struct Index {
 
 enum { OPEN_MAX = 6 };
 
+/* Taps of window `axis` of a node that the loops around keep inside the source: no test is needed.
+ * `position`: where they are in the source, or EXPR_NONE: as the indices say. */
+typedef struct TapKnown {
+    NodeId window;
+    uint32_t axis;
+    bool known;
+    ExprId position;
+} TapKnown;
+enum { TAPS_KNOWN_MAX = 6 };
+
 typedef struct Memo Memo;
 typedef struct Lower {
     Sched *s;
@@ -31,6 +41,8 @@ typedef struct Lower {
     VarId open[OPEN_MAX]; /* UNROLL and VECTOR variables around here */
     uint32_t open_count;
     ExprId present; /* of the value evaluated last: false where it is absent; or EXPR_NONE */
+    TapKnown taps[TAPS_KNOWN_MAX];
+    uint32_t tap_count;
     Memo *memo;
     VEC(NodeId) scalars; /* rank-0 values computed at the kernel's start: Sched.scalar */
 } Lower;
@@ -81,6 +93,7 @@ void l_return(Lower *l, LowerPlace at);
 /* Opens a loop and stays inside it. */
 void l_enter_for(Lower *l, VarId v, ExprId from, ExprId to, int64_t step);
 void l_enter_unroll(Lower *l, VarId v, uint32_t count);
+void l_enter_copies(Lower *l, VarId v, uint32_t first, uint32_t count); /* from copy `first` */
 void l_enter_vector(Lower *l, VarId v, uint32_t lanes, ExprId limit);
 VarId l_new_var(Lower *l, const char *name);
 /* A register over all open variables, and over `extra` when not NULL. */

@@ -167,6 +167,13 @@ static ExprId tap_position(Lower *l, const WindowAxis *w, DimId size, ExprId win
     return pos;
 }
 
+static const TapKnown *tap_known(const Lower *l, NodeId n, uint32_t axis) {
+    for (uint32_t i = 0; i < l->tap_count; i++)
+        if (l->taps[i].known && l->taps[i].axis == axis && node_same(l->taps[i].window, n))
+            return &l->taps[i];
+    return NULL;
+}
+
 /* Result axes: the operand's, windowed ones counting windows, then the taps. */
 ExprId lower_WINDOW(Lower *l, NodeId n, const Index *at) {
     const GNode *y = node_of(l->s, n), *x = node_of(l->s, y->args[0]);
@@ -176,8 +183,13 @@ ExprId lower_WINDOW(Lower *l, NodeId n, const Index *at) {
     for (uint32_t i = 0; i < x->rank; i++) to.axis[i] = axis[i];
     for (uint32_t k = 0; k < window_count(y); k++) {
         WindowAxis w = window_axis(y, k);
-        to.axis[w.axis] =
-            tap_position(l, &w, x->dims[w.axis], axis[w.axis], axis[x->rank + k], &inside);
+        const TapKnown *known = tap_known(l, n, k);
+        ExprId here = EXPR_NONE, test = EXPR_NONE;
+        if (known) here = known->position;
+        if (expr_is_none(here))
+            here = tap_position(l, &w, x->dims[w.axis], axis[w.axis], axis[x->rank + k], &test);
+        if (!known) inside = l_and(l, inside, test);
+        to.axis[w.axis] = here;
     }
     to.pred = l_and(l, at->pred, inside);
     ExprId value = lower_value(l, y->args[0], &to);

@@ -92,10 +92,13 @@ static void open_variable(Lower *l, VarId v) {
 void l_enter_for(Lower *l, VarId v, ExprId from, ExprId to, int64_t step) {
     enter(l, loop_for(l->p, l->k, here(l), LOOP_SERIAL, v, from, to, step, 0, EXPR_NONE));
 }
-void l_enter_unroll(Lower *l, VarId v, uint32_t count) {
-    enter(l,
-          loop_for(l->p, l->k, here(l), LOOP_UNROLL, v, EXPR_NONE, EXPR_NONE, 0, count, EXPR_NONE));
+void l_enter_copies(Lower *l, VarId v, uint32_t first, uint32_t count) {
+    enter(l, loop_for(l->p, l->k, here(l), LOOP_UNROLL, v, EXPR_NONE, EXPR_NONE, first, count,
+                      EXPR_NONE));
     open_variable(l, v);
+}
+void l_enter_unroll(Lower *l, VarId v, uint32_t count) {
+    l_enter_copies(l, v, 0, count);
 }
 void l_enter_vector(Lower *l, VarId v, uint32_t lanes, ExprId limit) {
     enter(l, loop_for(l->p, l->k, here(l), LOOP_VECTOR, v, EXPR_NONE, EXPR_NONE, 0, lanes, limit));

@@ -13,8 +13,18 @@
  * (docs/schedule.md). */
 #include "compiler/schedule/lower_contract.h"
 
+/* How the taps of the windows that the rows of a tile are (`Tile.slide`) are known to exist. */
+typedef enum RowMode {
+    ROWS_TESTED, /* each is tested */
+    ROWS_INSIDE, /* the tile is away from the margins */
+    ROWS_BY_TAP  /* for each tap in turn, only the rows that have it */
+} RowMode;
+
 typedef struct Tile {
     Contract c;
+    const Slide *slide; /* whose windows are the row label, or NULL */
+    RowMode mode;
+    int64_t phase, first; /* of the tile: rows phase, phase + spacing ...; number of its first */
     uint32_t row_label, vector_label;
     int32_t parallel; /* label 0, or the vector label of a thin result, or -1 */
     uint32_t rows, vectors;
@@ -30,8 +40,12 @@ static bool choose_labels(const Sched *s, Tile *t) {
     if (c->in_a[t->vector_label] == c->in_b[t->vector_label]) return false;
     const bool *in_vector = c->in_a[t->vector_label] ? c->in_a : c->in_b;
     t->row_label = NONE;
+    if (slide_with(c, t->vector_label, false) || slide_with(c, t->vector_label, true)) return false;
     for (uint32_t label = 0; label + 1 < c->outer; label++)
-        if (!in_vector[label] && !dim_equals(s->dims, c->size[label], 1)) t->row_label = label;
+        if (!in_vector[label] && !dim_equals(s->dims, c->size[label], 1) &&
+            (t->row_label == NONE || !slide_with(c, label, true)))
+            t->row_label = label;
+    if (t->row_label != NONE) t->slide = slide_with(c, t->row_label, false);
     return t->row_label != NONE;
 }
 
@@ -62,19 +76,37 @@ static void choose_sizes(const Sched *s, Tile *t, uint32_t lanes) {
 
 /* ------------------------------------------------------------------ one tile */
 
-typedef struct Block { /* of accumulators: rows from i, `vectors` from j, `limit` columns or NONE */
-    uint32_t rows, vectors;
+static bool int_of(const Lower *l, ExprId e, int64_t *v) {
+    const Expr *x = &l->k->exprs.data[e.id];
+    *v = (int64_t)x->imm;
+    return x->kind == EXPR_CONST;
+}
+
+/* Accumulators: rows from i, `vectors` from j, `limit` columns or NONE; of the rows, `some` from
+ * row `skip`. */
+typedef struct Block {
+    uint32_t rows, vectors, skip, some;
     ExprId i, j, limit;
     VarId r, v, lane;
 } Block;
+
+/* The row label's value of row q: with holes in the source, rows are taken one phase at a time. */
+static ExprId row_value(Lower *l, const Tile *t, ExprId q) {
+    if (!t->slide || t->slide->w.spacing == 1 || t->mode == ROWS_TESTED) return q;
+    return l_add(l, l_mul(l, q, l_int(l, t->slide->w.spacing)), l_int(l, t->phase));
+}
+
+static void place_tap(Lower *l, const Tile *t, ExprId q);
 
 /* Opens the loops over the block's registers and sets the labels of the row and the column. */
 static void block_enter(Lower *l, Tile *t, const Block *b) {
     ExprId row = b->i, column = b->j;
     if (b->rows > 1) {
-        l_enter_unroll(l, b->r, b->rows);
+        l_enter_copies(l, b->r, b->skip, b->some);
         row = l_add(l, row, l_var(l, b->r));
     }
+    ExprId q = row;
+    row = row_value(l, t, q);
     if (b->vectors > 1) {
         l_enter_unroll(l, b->v, b->vectors);
         column = l_add(l, column, l_mul(l, l_var(l, b->v), l_int(l, l->lanes)));
@@ -83,6 +115,7 @@ static void block_enter(Lower *l, Tile *t, const Block *b) {
     column = l_add(l, column, l_var(l, b->lane));
     t->label[t->row_label] = row;
     t->label[t->vector_label] = column;
+    if (t->mode == ROWS_BY_TAP) place_tap(l, t, q);
     if (t->parallel == 0 && t->row_label == 0) l->row = row;
 }
 
@@ -104,13 +137,96 @@ static void block_zero(Lower *l, Tile *t, const Block *b, RegId r) {
     l_return(l, place);
 }
 
-static void block_products(Lower *l, Tile *t, const Block *b, RegId acc, ExprId from, ExprId to) {
-    LowerPlace place = l_place(l);
-    block_zero(l, t, b, acc);
-    contract_enter_k(l, &t->c, from, to, t->label);
+static void block_step(Lower *l, Tile *t, const Block *b, RegId acc) {
     block_enter(l, t, b);
     memo_clear(l);
     l_set(l, acc, contract_step(l, &t->c, l_reg(l, acc), t->label));
+}
+
+/* Where tap `tap` of row q stands in the source: q·step + offset. False: in a hole, for every row. */
+static bool tap_offset(const Tile *t, int64_t tap, int64_t *step, int64_t *offset) {
+    const WindowAxis *w = &t->slide->w;
+    int64_t at = t->phase + tap * w->dilation - w->low;
+    *step = w->spacing == 1 ? w->stride : 1;
+    *offset = at >= 0 ? at / w->spacing : -((w->spacing - 1 - at) / w->spacing);
+    return *offset * w->spacing == at;
+}
+
+static int64_t ceil_div(int64_t a, int64_t b) { /* b > 0 */
+    return a >= 0 ? (a + b - 1) / b : -(-a / b);
+}
+
+/* Tells where the tap that label `tap` holds is, in row q. */
+static void place_tap(Lower *l, const Tile *t, ExprId q) {
+    int64_t tap, step, offset;
+    if (!t->slide->known->known || !int_of(l, t->label[t->slide->tap], &tap)) return;
+    if (!tap_offset(t, tap, &step, &offset)) BUG("kernel %s: a tap in a hole", l->k->name);
+    t->slide->known->position = l_add(l, l_mul(l, q, l_int(l, step)), l_int(l, offset));
+}
+
+/* Rows [*from, *to) of a tile of `rows` rows, the first one `first`, have the tap. */
+static bool rows_with_tap(const Sched *s, const Tile *t, int64_t tap, int64_t first, uint32_t rows,
+                          uint32_t *from, uint32_t *to) {
+    int64_t step, offset, size = dim_value(s->dims, t->slide->source);
+    if (!tap_offset(t, tap, &step, &offset)) return false;
+    int64_t low = ceil_div(-offset, step) - first, high = ceil_div(size - offset, step) - first;
+    if (low < 0) low = 0;
+    if (high > rows) high = rows;
+    if (low >= high) return false;
+    *from = (uint32_t)low;
+    *to = (uint32_t)high;
+    return true;
+}
+
+static void products_from(Lower *l, Tile *t, const Block *b, RegId acc, uint32_t reduced);
+
+/* The taps of the rows' windows one after the other, each for the rows that have it. */
+static void products_by_tap(Lower *l, Tile *t, const Block *b, RegId acc, uint32_t reduced) {
+    TapKnown before[TAPS_KNOWN_MAX];
+    memcpy(before, l->taps, sizeof before);
+    for (int64_t tap = 0; tap < t->slide->w.size; tap++) {
+        Block some = *b;
+        uint32_t from, to;
+        if (!rows_with_tap(l->s, t, tap, t->first, b->rows, &from, &to)) continue;
+        some.skip = from;
+        some.some = to - from;
+        t->label[t->slide->tap] = l_int(l, tap);
+        t->slide->known->known = true;
+        products_from(l, t, &some, acc, reduced + 1);
+        memcpy(l->taps, before, sizeof before); /* what inner loops made known */
+    }
+}
+
+static void products_from(Lower *l, Tile *t, const Block *b, RegId acc, uint32_t reduced) {
+    LowerPlace place = l_place(l);
+    for (; reduced < t->c.reduced; reduced++) {
+        uint32_t number = t->c.outer + reduced;
+        if (t->slide->tap == number && t->mode == ROWS_BY_TAP) {
+            products_by_tap(l, t, b, acc, reduced);
+            l_return(l, place);
+            return;
+        }
+        slides_enter_label(l, &t->c, t->row_label, number, t->label);
+    }
+    block_step(l, t, b, acc);
+    l_return(l, place);
+}
+
+static void block_products(Lower *l, Tile *t, const Block *b, RegId acc, ExprId from, ExprId to) {
+    LowerPlace place = l_place(l);
+    block_zero(l, t, b, acc);
+    if (t->slide && t->mode == ROWS_INSIDE) t->slide->known->known = true;
+    if (t->mode == ROWS_BY_TAP) {
+        products_from(l, t, b, acc, 0);
+    } else {
+        if (b->rows == 1) t->label[t->row_label] = b->i;
+        if (t->c.slide_count > 0)
+            slides_enter_k(l, &t->c, b->rows == 1 ? NONE : t->row_label, from, to, t->label);
+        else
+            contract_enter_k(l, &t->c, from, to, t->label);
+        block_step(l, t, b, acc);
+    }
+    slides_forget(l);
     l_return(l, place);
 }
 
@@ -136,7 +252,7 @@ static RegId block_sum(Lower *l, Tile *t, const Block *b) {
 
 static void block(Lower *l, Tile *t, uint32_t rows, uint32_t vectors, ExprId i, ExprId j,
                   ExprId limit) {
-    Block b = {.rows = rows, .vectors = vectors, .i = i, .j = j, .limit = limit};
+    Block b = {.rows = rows, .vectors = vectors, .some = rows, .i = i, .j = j, .limit = limit};
     b.r = l_new_var(l, "r");
     b.v = l_new_var(l, "v");
     b.lane = l_new_var(l, "l");
@@ -163,12 +279,6 @@ static ExprId bound_of(Lower *l, const Tile *t, uint32_t label, bool end) {
 static ExprId whole_steps(Lower *l, ExprId from, ExprId to, uint32_t step) {
     ExprId width = l_int(l, step);
     return l_add(l, from, l_mul(l, l_div(l, l_sub(l, to, from), width), width));
-}
-
-static bool int_of(const Lower *l, ExprId e, int64_t *v) {
-    const Expr *x = &l->k->exprs.data[e.id];
-    *v = (int64_t)x->imm;
-    return x->kind == EXPR_CONST;
 }
 
 /* Blocks of `vectors` vectors over columns [from, to); returns where they end. */
@@ -235,6 +345,59 @@ static void tile_rows(Lower *l, Tile *t) {
     l_return(l, place);
 }
 
+/* ------------------------------------------------------------------ rows that are windows */
+
+/* Are the tile's rows and all their taps known now? */
+static bool rows_are_fixed(const Sched *s, const Tile *t) {
+    const Slide *w = t->slide;
+    return w && dim_is_const(s->dims, w->windows) && dim_is_const(s->dims, w->source) &&
+           w->tap >= t->c.outer && w->w.size <= 16 && !contract_chunked(s, &t->c) &&
+           t->parallel != (int32_t)t->row_label && (w->w.spacing == 1 || w->w.stride == 1);
+}
+
+static bool tile_is_inside(const Sched *s, const Tile *t, int64_t first, uint32_t rows) {
+    for (int64_t tap = 0; tap < t->slide->w.size; tap++) {
+        uint32_t from, to;
+        if (!rows_with_tap(s, t, tap, first, rows, &from, &to) || to - from != rows) return false;
+    }
+    return true;
+}
+
+/* Rows [at, end) in tiles of `rows`: one code for the run of tiles that are inside, one for each
+ * other. */
+static void fixed_rows(Lower *l, Tile *t, int64_t at, int64_t end, uint32_t rows) {
+    while (at < end) {
+        uint32_t now = end - at < rows ? (uint32_t)(end - at) : rows;
+        int64_t stop = at + now;
+        bool inside = t->slide->w.spacing == 1 && tile_is_inside(l->s, t, at, now);
+        while (inside && now == rows && end - stop >= rows && tile_is_inside(l->s, t, stop, rows))
+            stop += rows;
+        t->mode = inside ? ROWS_INSIDE : ROWS_BY_TAP;
+        t->first = at;
+        LowerPlace place = l_place(l);
+        ExprId i = l_int(l, at);
+        if (stop > at + now) {
+            VarId v = l_new_var(l, "i");
+            l_enter_for(l, v, i, l_int(l, stop), rows);
+            i = l_var(l, v);
+        }
+        columns(l, t, now, i, t->vectors);
+        l_return(l, place);
+        at = stop;
+    }
+    t->mode = ROWS_TESTED;
+}
+
+/* Tiles of equal size, nearly; with holes in the source, each phase by itself. */
+static void window_rows(Lower *l, Tile *t) {
+    int64_t windows = dim_value(l->s->dims, t->slide->windows), gap = t->slide->w.spacing;
+    for (t->phase = 0; t->phase < gap && t->phase < windows; t->phase++) {
+        int64_t rows = (windows - t->phase + gap - 1) / gap, tiles = (rows + t->rows - 1) / t->rows;
+        fixed_rows(l, t, 0, rows, (uint32_t)((rows + tiles - 1) / tiles));
+    }
+    t->phase = 0;
+}
+
 static void outer_labels(Lower *l, Tile *t, uint32_t label) {
     LowerPlace place = l_place(l);
     for (; label + 1 < t->c.outer; label++) {
@@ -245,16 +408,55 @@ static void outer_labels(Lower *l, Tile *t, uint32_t label) {
         t->label[label] = l_var(l, o);
         if (t->parallel == 0 && label == 0) l->row = t->label[0];
     }
-    tile_rows(l, t);
+    if (rows_are_fixed(l->s, t))
+        window_rows(l, t);
+    else
+        tile_rows(l, t);
     l_return(l, place);
+}
+
+/* Windows: more rows, as their number is seldom a multiple of 8. */
+static void choose_window_sizes(const Sched *s, Tile *t, uint32_t lanes) {
+    uint32_t registers = s->options.vector_registers, most = registers - 4;
+    DimId columns = t->c.size[t->vector_label], rows = t->c.size[t->row_label];
+    if (dim_is_const(s->dims, columns)) {
+        int64_t whole = (dim_value(s->dims, columns) + lanes - 1) / lanes;
+        t->vectors = whole <= 1 ? 1 : whole % 3 == 0 && whole % 2 != 0 && registers >= 32 ? 3 : 2;
+    }
+    t->rows = t->vectors == 1 ? (registers >= 32 ? 16 : 8) : most / t->vectors;
+    if (t->slide || !dim_is_const(s->dims, rows)) return;
+    int64_t n = dim_value(s->dims, rows), tiles = (n + t->rows - 1) / t->rows;
+    while (n % tiles != 0 && n / tiles >= 6) tiles++;
+    if (n % tiles == 0) t->rows = (uint32_t)(n / tiles);
+    if (slide_with(&t->c, t->row_label, true)) t->rows = 1;
+}
+
+/* Not the rows of windows, whose places are to be known; whole tiles of others. */
+static void window_parallel(const Sched *s, Tile *t, int64_t *grain) {
+    if (t->parallel == (int32_t)t->row_label && !t->slide) *grain = t->rows;
+    if (t->parallel != (int32_t)t->row_label || !t->slide) return;
+    int64_t most = 1;
+    t->parallel = -1;
+    for (uint32_t label = 0; label + 1 < t->c.outer; label++)
+        if (label != t->row_label && dim_bound(s->dims, t->c.size[label]) > most) {
+            most = dim_bound(s->dims, t->c.size[label]);
+            t->parallel = (int32_t)label;
+        }
+    *grain = 1;
 }
 
 bool lower_tiles(Lower *l) {
     Tile t = {.c = contract_of(l->s, l->group->core), .parallel = -1};
     int64_t grain = 1;
-    if (!choose_labels(l->s, &t)) return false;
+    slides_find(l, &t.c);
+    if (!choose_labels(l->s, &t)) {
+        l->tap_count = 0;
+        return false;
+    }
     choose_sizes(l->s, &t, l->lanes);
+    if (t.c.slide_count > 0) choose_window_sizes(l->s, &t, l->lanes);
     threads_choose(l->s, l->group, t.c.size, t.c.outer, &t.parallel, &grain);
+    if (t.c.slide_count > 0 && t.parallel > 0) window_parallel(l->s, &t, &grain);
     l->k->parallel = t.parallel >= 0;
     l->k->grain = grain;
     if (l->k->parallel) l->k->extent = t.c.size[t.parallel];

@@ -212,6 +212,9 @@ static void run_for(Machine *m, const Stmt *s) {
     } else if (s->loop == LOOP_VECTOR && !expr_is_none(s->limit)) {
         int64_t limit = (int64_t)eval_root(m, s->limit);
         if (limit < to) to = limit;
+    } else if (s->loop == LOOP_UNROLL) {
+        from = s->step;
+        to = from + s->count;
     }
     for (int64_t i = from; i < to; i += step) {
         m->vars[s->var.id] = i;
@@ -250,8 +253,9 @@ static void kernel_registers(Machine *m) {
     m->var_copies = ARENA_ARRAY(m->arena, uint32_t, k->vars.len);
     for (uint32_t i = 0; i < k->stmts.len; i++) {
         const Stmt *s = &k->stmts.data[i];
-        if (s->kind == STMT_FOR && s->count > m->var_copies[s->var.id])
-            m->var_copies[s->var.id] = s->count;
+        if (s->kind != STMT_FOR) continue;
+        uint32_t copies = s->count + (s->loop == LOOP_UNROLL ? (uint32_t)s->step : 0);
+        if (copies > m->var_copies[s->var.id]) m->var_copies[s->var.id] = copies;
     }
     m->regs = ARENA_ARRAY(m->arena, uint64_t *, k->regs.len);
     m->reg_set = ARENA_ARRAY(m->arena, bool *, k->regs.len);
