@@ -1,9 +1,9 @@
 /* Contractions over windows: the loops over k, without the taps that do not exist.
  *
  * Tap t of window o stands at o·stride + t·dilation - low; the source has elements at multiples of
- * `spacing`. Where one of o and t is fixed by the loops around, the other one's range is clipped and
- * no tap needs a test. k keeps its order and its chunks (docs/numerics.md): what is absent is left
- * out, nothing else changes. */
+ * `spacing`. Where one of o and t is fixed by the loops around, the other one's range is clipped
+ * and no tap needs a test. k keeps its order and its chunks (docs/numerics.md): what is absent is
+ * left out, nothing else changes. */
 #include "compiler/schedule/lower_contract.h"
 
 /* ------------------------------------------------------------------ finding them */
@@ -119,8 +119,7 @@ const Slide *slide_with(const Contract *c, uint32_t label, bool tap) {
 }
 
 /* Labels below `number` have their values. */
-void slides_enter_label(Lower *l, const Contract *c, uint32_t row, uint32_t number,
-                        ExprId *label) {
+void slides_enter_label(Lower *l, const Contract *c, uint32_t row, uint32_t number, ExprId *label) {
     const Slide *t = slide_with(c, number, true), *o = slide_with(c, number, false);
     ExprId zero = l_int(l, 0);
     Range r = {zero, l_dim(l, c->size[number])};
@@ -166,15 +165,15 @@ static void enter_segments(Lower *l, const Contract *c, uint32_t row, ExprId fro
         const Slide *s = &c->slides[i];
         if (s->pos == row || s->tap == row || s->w.spacing != 1) continue;
         if (s->pos == last || s->tap == last) {
-            Range present = s->pos == last ? windows_at(l, s, label[s->tap])
-                                           : taps_at(l, s, label[s->pos]);
+            Range present =
+                s->pos == last ? windows_at(l, s, label[s->tap]) : taps_at(l, s, label[s->pos]);
             r.from = l_max(l, r.from, present.from);
             r.to = l_min(l, r.to, present.to);
         } else {
-            ExprId at = l_sub(l, l_mul(l, label[s->pos], l_int(l, s->w.stride)), l_int(l, s->w.low));
+            ExprId at =
+                l_sub(l, l_mul(l, label[s->pos], l_int(l, s->w.stride)), l_int(l, s->w.low));
             at = l_add(l, at, l_mul(l, label[s->tap], l_int(l, s->w.dilation)));
-            if (s->w.low > 0)
-                none = l_and(l, none, l_op(l, OP_LESS, DTYPE_BOOL, l_int(l, -1), at));
+            if (s->w.low > 0) none = l_and(l, none, l_op(l, OP_LESS, DTYPE_BOOL, l_int(l, -1), at));
             if (s->w.high > 0)
                 none = l_and(l, none, l_op(l, OP_LESS, DTYPE_BOOL, at, l_dim(l, s->source)));
         }

@@ -20,9 +20,19 @@ typedef enum RowMode {
     ROWS_BY_TAP  /* for each tap in turn, only the rows that have it */
 } RowMode;
 
+/* A sum over many windows (the gradient of a convolution's weights) goes through its operands block
+ * by block of k, all tiles of the result for one block before the next, so that the operands come
+ * from memory once. What a tile has so far waits in memory: the chain of the chunk, and the sum of
+ * the chunks before it. */
+typedef enum Stage { STAGE_WHOLE, STAGE_BLOCK, STAGE_FINISH } Stage;
+
 typedef struct Tile {
     Contract c;
-    const Slide *slide; /* whose windows are the row label, or NULL */
+    Stage stage;
+    ExprId from, to;      /* BLOCK: of k */
+    uint32_t part, total; /* BLOCK, FINISH: the kernel's buffers */
+    bool even;            /* rows in tiles of nearly one size */
+    const Slide *slide;   /* whose windows are the row label, or NULL */
     RowMode mode;
     int64_t phase, first; /* of the tile: rows phase, phase + spacing ...; number of its first */
     uint32_t row_label, vector_label;
@@ -143,7 +153,8 @@ static void block_step(Lower *l, Tile *t, const Block *b, RegId acc) {
     l_set(l, acc, contract_step(l, &t->c, l_reg(l, acc), t->label));
 }
 
-/* Where tap `tap` of row q stands in the source: q·step + offset. False: in a hole, for every row. */
+/* Where tap `tap` of row q stands in the source: q·step + offset. False: in a hole, for every row.
+ */
 static bool tap_offset(const Tile *t, int64_t tap, int64_t *step, int64_t *offset) {
     const WindowAxis *w = &t->slide->w;
     int64_t at = t->phase + tap * w->dilation - w->low;
@@ -212,9 +223,9 @@ static void products_from(Lower *l, Tile *t, const Block *b, RegId acc, uint32_t
     l_return(l, place);
 }
 
+/* Goes on with what the accumulators hold. */
 static void block_products(Lower *l, Tile *t, const Block *b, RegId acc, ExprId from, ExprId to) {
     LowerPlace place = l_place(l);
-    block_zero(l, t, b, acc);
     if (t->slide && t->mode == ROWS_INSIDE) t->slide->known->known = true;
     if (t->mode == ROWS_BY_TAP) {
         products_from(l, t, b, acc, 0);
@@ -234,6 +245,7 @@ static RegId block_sum(Lower *l, Tile *t, const Block *b) {
     RegId acc = block_register(l, t, b, "acc");
     ExprId from = l_int(l, 0), to = l_dim(l, t->c.k);
     if (!contract_chunked(l->s, &t->c)) {
+        block_zero(l, t, b, acc);
         block_products(l, t, b, acc, from, to);
         return acc;
     }
@@ -243,11 +255,71 @@ static RegId block_sum(Lower *l, Tile *t, const Block *b) {
     VarId chunk = l_new_var(l, "c");
     l_enter_for(l, chunk, from, to, K_CHUNK);
     from = l_var(l, chunk);
+    block_zero(l, t, b, acc);
     block_products(l, t, b, acc, from, l_min(l, l_add(l, from, l_int(l, K_CHUNK)), to));
     block_enter(l, t, b);
     l_set(l, total, contract_add_chunk(l, &t->c, from, l_reg(l, total), l_reg(l, acc)));
     l_return(l, place);
     return total;
+}
+
+/* ---- sums that wait in memory */
+
+static ExprId tile_position(Lower *l, const Tile *t) {
+    ExprId pos = l_int(l, 0);
+    DimId stride = dim_const(l->s->dims, 1);
+    for (uint32_t i = t->c.outer; i-- > 0;) {
+        pos = l_add(l, l_mul(l, t->label[i], l_dim(l, stride)), pos);
+        stride = dim_mul(l->s->dims, stride, t->c.size[i]);
+    }
+    return pos;
+}
+
+/* What waits there, or 0 where nothing does yet. */
+static ExprId tile_load(Lower *l, const Tile *t, uint32_t buffer, ExprId where) {
+    Expr e = {.kind = EXPR_LOAD, .dtype = t->c.dtype, .nargs = 3, .buffer = buffer};
+    e.args[0] = tile_position(l, t);
+    e.args[1] = where;
+    e.args[2] = l_bits(l, t->c.dtype, 0);
+    return loop_expr(l->p, l->k, &e);
+}
+
+static void tile_store(Lower *l, const Tile *t, uint32_t buffer, RegId value) {
+    ExprId at = tile_position(l, t);
+    loop_store(l->p, l->k, &l->parent, buffer, at, l_reg(l, value), EXPR_NONE);
+}
+
+static void block_part(Lower *l, Tile *t, const Block *b) {
+    RegId acc = block_register(l, t, b, "acc"), sum = block_register(l, t, b, "sum");
+    ExprId zero = l_int(l, 0), chunk = l_int(l, K_CHUNK);
+    ExprId goes_on = l_op(l, OP_LESS, DTYPE_BOOL, zero, l_mod(l, t->from, chunk));
+    ExprId later = l_op(l, OP_LESS, DTYPE_BOOL, l_int(l, K_CHUNK - 1), t->from);
+    ExprId ends = l_op(l, OP_EQUAL, DTYPE_BOOL, l_mod(l, t->to, chunk), zero);
+    ExprId all = l_op(l, OP_EQUAL, DTYPE_BOOL, t->to, l_dim(l, t->c.k));
+    ends = l_op(l, OP_OR, DTYPE_BOOL, ends, all);
+    LowerPlace place = l_place(l);
+    block_enter(l, t, b);
+    l_set(l, acc, tile_load(l, t, t->part, goes_on));
+    l_return(l, place);
+    block_products(l, t, b, acc, t->from, t->to);
+    block_enter(l, t, b);
+    ExprId before = tile_load(l, t, t->total, later);
+    ExprId more = l_op(l, OP_ADD, t->c.dtype, before, l_reg(l, acc));
+    more = l_select(l, t->c.dtype, later, more, l_reg(l, acc));
+    l_set(l, sum, l_select(l, t->c.dtype, ends, more, before));
+    tile_store(l, t, t->part, acc);
+    tile_store(l, t, t->total, sum);
+    l_return(l, place);
+}
+
+static RegId block_total(Lower *l, Tile *t, const Block *b) {
+    RegId sum = block_register(l, t, b, "sum");
+    ExprId some = l_op(l, OP_LESS, DTYPE_BOOL, l_int(l, 0), l_dim(l, t->c.k));
+    LowerPlace place = l_place(l);
+    block_enter(l, t, b);
+    l_set(l, sum, tile_load(l, t, t->total, some));
+    l_return(l, place);
+    return sum;
 }
 
 static void block(Lower *l, Tile *t, uint32_t rows, uint32_t vectors, ExprId i, ExprId j,
@@ -256,7 +328,11 @@ static void block(Lower *l, Tile *t, uint32_t rows, uint32_t vectors, ExprId i, 
     b.r = l_new_var(l, "r");
     b.v = l_new_var(l, "v");
     b.lane = l_new_var(l, "l");
-    RegId sum = block_sum(l, t, &b);
+    if (t->stage == STAGE_BLOCK) {
+        block_part(l, t, &b);
+        return;
+    }
+    RegId sum = t->stage == STAGE_FINISH ? block_total(l, t, &b) : block_sum(l, t, &b);
     LowerPlace place = l_place(l);
     block_enter(l, t, &b);
     memo_clear(l);
@@ -305,7 +381,11 @@ static void columns(Lower *l, Tile *t, uint32_t rows, ExprId i, uint32_t vectors
     ExprId from = bound_of(l, t, t->vector_label, false);
     ExprId to = bound_of(l, t, t->vector_label, true);
     ExprId at = columns_by(l, t, rows, i, from, to, vectors);
-    int64_t a, b;
+    DimId size = t->c.size[t->vector_label];
+    int64_t a, b, step = vectors * l->lanes;
+    if (t->parallel == (int32_t)t->vector_label && l->k->grain % step == 0 &&
+        dim_is_const(l->s->dims, size) && dim_value(l->s->dims, size) % step == 0)
+        return;
     bool fixed = int_of(l, at, &a) && int_of(l, to, &b);
     uint32_t rest = fixed ? (uint32_t)((b - a) / l->lanes) : 1;
     if (at.id != to.id && rest > 0 && vectors > 1) at = columns_by(l, t, rows, i, at, to, rest);
@@ -398,6 +478,19 @@ static void window_rows(Lower *l, Tile *t) {
     t->phase = 0;
 }
 
+static void even_rows(Lower *l, Tile *t) {
+    int64_t n = dim_value(l->s->dims, t->c.size[t->row_label]);
+    uint32_t rest = (uint32_t)(n % t->rows);
+    LowerPlace place = l_place(l);
+    if (n >= t->rows) {
+        VarId i = l_new_var(l, "i");
+        l_enter_for(l, i, l_int(l, 0), l_int(l, n - rest), t->rows);
+        columns(l, t, t->rows, l_var(l, i), t->vectors);
+        l_return(l, place);
+    }
+    if (rest > 0) columns(l, t, rest, l_int(l, n - rest), t->vectors);
+}
+
 static void outer_labels(Lower *l, Tile *t, uint32_t label) {
     LowerPlace place = l_place(l);
     for (; label + 1 < t->c.outer; label++) {
@@ -410,9 +503,18 @@ static void outer_labels(Lower *l, Tile *t, uint32_t label) {
     }
     if (rows_are_fixed(l->s, t))
         window_rows(l, t);
+    else if (t->even)
+        even_rows(l, t);
     else
         tile_rows(l, t);
     l_return(l, place);
+}
+
+/* Is a reduced label one of windows? */
+static bool sums_windows(const Tile *t) {
+    for (uint32_t i = 0; i < t->c.slide_count; i++)
+        if (t->c.slides[i].pos >= t->c.outer && t->c.slides[i].tap < t->c.outer) return true;
+    return false;
 }
 
 /* Windows: more rows, as their number is seldom a multiple of 8. */
@@ -426,23 +528,77 @@ static void choose_window_sizes(const Sched *s, Tile *t, uint32_t lanes) {
     t->rows = t->vectors == 1 ? (registers >= 32 ? 16 : 8) : most / t->vectors;
     if (t->slide || !dim_is_const(s->dims, rows)) return;
     int64_t n = dim_value(s->dims, rows), tiles = (n + t->rows - 1) / t->rows;
-    while (n % tiles != 0 && n / tiles >= 6) tiles++;
-    if (n % tiles == 0) t->rows = (uint32_t)(n / tiles);
+    t->rows = (uint32_t)((n + tiles - 1) / tiles);
+    t->even = true;
     if (slide_with(&t->c, t->row_label, true)) t->rows = 1;
 }
 
-/* Not the rows of windows, whose places are to be known; whole tiles of others. */
-static void window_parallel(const Sched *s, Tile *t, int64_t *grain) {
-    if (t->parallel == (int32_t)t->row_label && !t->slide) *grain = t->rows;
-    if (t->parallel != (int32_t)t->row_label || !t->slide) return;
-    int64_t most = 1;
-    t->parallel = -1;
-    for (uint32_t label = 0; label + 1 < t->c.outer; label++)
-        if (label != t->row_label && dim_bound(s->dims, t->c.size[label]) > most) {
-            most = dim_bound(s->dims, t->c.size[label]);
-            t->parallel = (int32_t)label;
+/* Whole tiles of columns, or of rows that are no windows; else another label. */
+static void window_parallel(const Sched *s, Tile *t, uint32_t lanes, int64_t *grain) {
+    int64_t most = 0, step = t->vectors * lanes;
+    DimId columns = t->c.size[t->vector_label];
+    if (dim_is_const(s->dims, columns) && dim_value(s->dims, columns) >= 2 * step &&
+        dim_value(s->dims, columns) % step == 0 && t->c.outer - 1 == t->vector_label) {
+        t->parallel = (int32_t)t->vector_label;
+        *grain = step;
+        return;
+    }
+    DimId rows = t->c.size[t->row_label];
+    int64_t tile = t->rows;
+    if (t->even && dim_value(s->dims, rows) > tile) { /* fewer rows, if that makes equal tiles */
+        while (tile > 6 && dim_value(s->dims, rows) % tile != 0) tile--;
+        if (dim_value(s->dims, rows) % tile == 0) {
+            t->rows = (uint32_t)tile;
+            t->parallel = (int32_t)t->row_label;
+            *grain = tile;
+            return;
         }
+    }
+    for (uint32_t label = 0; label + 1 < t->c.outer; label++) {
+        int64_t size = dim_bound(s->dims, t->c.size[label]);
+        if (label == t->row_label || size <= most) continue;
+        most = size;
+        t->parallel = (int32_t)label;
+    }
     *grain = 1;
+    if (most <= 1) t->parallel = -1;
+}
+
+static uint32_t waiting_buffer(Lower *l, const Tile *t, const char *name) {
+    Sched *s = l->s;
+    uint32_t b =
+        buffer_create(s, arena_printf(s->arena, "%s.%u", name, s->out->buffers.len), STORAGE_ARENA,
+                      0, t->c.dtype, dims_product(s, t->c.size, t->c.outer));
+    uint32_t position = loop_use(l->p, l->k, b, true);
+    access_note(l, position, ACCESS_ANY);
+    return position;
+}
+
+/* Elements of k whose operands stay in a second-level cache. */
+static int64_t block_of_k(const Sched *s, const Tile *t) {
+    enum { BYTES = 384 * 1024 };
+    int64_t each = 4 * (dim_bound(s->dims, t->c.size[t->vector_label]) +
+                        dim_bound(s->dims, t->c.size[t->row_label]));
+    int64_t block = K_CHUNK;
+    while (block > 512 && block > BYTES / each) block /= 2;
+    return block;
+}
+
+static void blocks_of_k(Lower *l, Tile *t) {
+    LowerPlace place = l_place(l);
+    ExprId size = l_dim(l, t->c.k);
+    int64_t block = block_of_k(l->s, t);
+    t->part = waiting_buffer(l, t, "part");
+    t->total = waiting_buffer(l, t, "total");
+    VarId k = l_new_var(l, "b");
+    l_enter_for(l, k, l_int(l, 0), size, block);
+    t->stage = STAGE_BLOCK;
+    t->from = l_var(l, k);
+    t->to = l_min(l, l_add(l, t->from, l_int(l, block)), size);
+    outer_labels(l, t, 0);
+    l_return(l, place);
+    t->stage = STAGE_FINISH;
+    outer_labels(l, t, 0);
 }
 
 bool lower_tiles(Lower *l) {
@@ -456,12 +612,17 @@ bool lower_tiles(Lower *l) {
     choose_sizes(l->s, &t, l->lanes);
     if (t.c.slide_count > 0) choose_window_sizes(l->s, &t, l->lanes);
     threads_choose(l->s, l->group, t.c.size, t.c.outer, &t.parallel, &grain);
-    if (t.c.slide_count > 0 && t.parallel > 0) window_parallel(l->s, &t, &grain);
+    bool blocks = sums_windows(&t) && contract_chunked(l->s, &t.c) && t.c.reduced > 1;
+    if (t.c.slide_count > 0 && t.parallel > 0) window_parallel(l->s, &t, l->lanes, &grain);
+    if (t.parallel == (int32_t)t.row_label) t.even = false;
     l->k->parallel = t.parallel >= 0;
     l->k->grain = grain;
     if (l->k->parallel) l->k->extent = t.c.size[t.parallel];
     l->extent = l->k->extent;
     lower_scalars(l);
-    outer_labels(l, &t, 0);
+    if (blocks)
+        blocks_of_k(l, &t);
+    else
+        outer_labels(l, &t, 0);
     return true;
 }
