@@ -89,6 +89,9 @@ static void set_level(Sched *s, NodeId id) {
     const GNode *n = node_of(s, id);
     NodePlan *p = plan_of(s, id);
     p->absent = may_be_absent(s, n);
+    p->taps = n->op == OP_WINDOW;
+    for (uint32_t i = 0; op_is_elementwise(n->op) && i < n->nargs; i++)
+        p->taps |= plan_of(s, n->args[i])->taps;
     p->core = is_core(s, n) && !p->absent;
     if (p->core) {
         p->level = 2 * ++s->core_count;

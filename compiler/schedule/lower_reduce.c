@@ -132,6 +132,12 @@ static void lanes_block(Lower *l, const Reduce *r, RegId lanes, VarId v, ExprId 
 
 /* ------------------------------------------------------------------ lanes in 16 accumulators */
 
+/* Its value, or -1: not a constant. */
+static int64_t constant_of(const Lower *l, ExprId e) {
+    const Expr *x = &l->k->exprs.data[e.id];
+    return x->kind == EXPR_CONST ? (int64_t)x->imm : -1;
+}
+
 static void copies_step(Lower *l, const Reduce *r, RegId lanes, ExprId k, ExprId pred) {
     ExprId value = reduce_operand(l, r, k, pred);
     if (!expr_is_none(pred)) value = l_select(l, r->dtype, pred, value, r->start);
@@ -153,6 +159,13 @@ static void copies_block(Lower *l, const Reduce *r, RegId lanes, VarId u, ExprId
         l_return(l, place);
     }
     if (full.id == to.id) return;
+    int64_t left = constant_of(l, l_sub(l, to, full));
+    if (left > 0) {
+        l_enter_unroll(l, u, (uint32_t)left);
+        copies_step(l, r, lanes, l_add(l, full, l_var(l, u)), EXPR_NONE);
+        l_return(l, place);
+        return;
+    }
     VarId rest = l_new_var(l, "k"); /* none or once */
     l_enter_for(l, rest, full, to, SUM_LANES);
     l_enter_unroll(l, u, SUM_LANES);
@@ -196,7 +209,11 @@ static ExprId reduce_chain(Lower *l, const Reduce *r) {
     LowerPlace place = l_place(l);
     l_set(l, acc, r->start);
     VarId k = l_new_var(l, "k");
-    l_enter_for(l, k, l_int(l, 0), r->size, 1);
+    int64_t size = constant_of(l, r->size);
+    if (size > 0 && size <= SUM_LANES)
+        l_enter_unroll(l, k, (uint32_t)size);
+    else
+        l_enter_for(l, k, l_int(l, 0), r->size, 1);
     ExprId value = reduce_operand(l, r, l_var(l, k), EXPR_NONE);
     l_set(l, acc, l_op(l, r->op, r->dtype, l_reg(l, acc), value));
     l_return(l, place);

@@ -34,6 +34,7 @@ typedef struct NodePlan {
     bool address; /* a reader needs an address, not only a value (contract operands) */
     bool flat;    /* its value at a row-major position needs no division */
     bool absent;  /* some elements may not exist (window taps): never stored, only reduced */
+    bool taps;    /* its last axis is one of taps: neighbours there are no neighbours in memory */
     bool forced;  /* stored so that expressions stay bounded */
     uint32_t level;
     uint32_t reader; /* level or key of the one kernel that evaluates it; 0 none; NONE many */

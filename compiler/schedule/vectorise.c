@@ -53,6 +53,7 @@ static bool core_takes_vector(const Sched *s, const Group *g) {
     if (node_is_none(g->core)) return false;
     const GNode *n = node_of(s, g->core);
     if (op_info(n->op)->cls != CLASS_REDUCE || n->op == OP_ARGMAX) return false;
+    if (plan_of(s, n->args[0])->taps && !plan_of(s, n->args[0])->stored) return false;
     return n->attr[n->nattr - 1] == (int64_t)node_of(s, n->args[0])->rank - 1;
 }
 
