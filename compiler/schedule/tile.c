@@ -11,78 +11,7 @@
  *
  * Source: Goto & van de Geijn 2008; Low et al. 2016 for the register block. Sizes were measured
  * (docs/schedule.md). */
-#include "compiler/schedule/lower_contract.h"
-
-/* How the taps of the windows that the rows of a tile are (`Tile.slide`) are known to exist. */
-typedef enum RowMode {
-    ROWS_TESTED, /* each is tested */
-    ROWS_INSIDE, /* the tile is away from the margins */
-    ROWS_BY_TAP  /* for each tap in turn, only the rows that have it */
-} RowMode;
-
-/* A sum over many windows (the gradient of a convolution's weights) goes through its operands block
- * by block of k, all tiles of the result for one block before the next, so that the operands come
- * from memory once. What a tile has so far waits in memory: the chain of the chunk, and the sum of
- * the chunks before it. */
-typedef enum Stage { STAGE_WHOLE, STAGE_BLOCK, STAGE_FINISH } Stage;
-
-typedef struct Tile {
-    Contract c;
-    Stage stage;
-    ExprId from, to;      /* BLOCK: of k */
-    uint32_t part, total; /* BLOCK, FINISH: the kernel's buffers */
-    bool even;            /* rows in tiles of nearly one size */
-    const Slide *slide;   /* whose windows are the row label, or NULL */
-    RowMode mode;
-    int64_t phase, first; /* of the tile: rows phase, phase + spacing ...; number of its first */
-    uint32_t row_label, vector_label;
-    int32_t parallel; /* label 0, or the vector label of a thin result, or -1 */
-    uint32_t rows, vectors;
-    ExprId label[2 * RANK_MAX];
-} Tile;
-
-/* ------------------------------------------------------------------ choice */
-
-static bool choose_labels(const Sched *s, Tile *t) {
-    const Contract *c = &t->c;
-    if (c->outer < 2) return false;
-    t->vector_label = c->outer - 1;
-    if (c->in_a[t->vector_label] == c->in_b[t->vector_label]) return false;
-    const bool *in_vector = c->in_a[t->vector_label] ? c->in_a : c->in_b;
-    t->row_label = NONE;
-    if (slide_with(c, t->vector_label, false) || slide_with(c, t->vector_label, true)) return false;
-    for (uint32_t label = 0; label + 1 < c->outer; label++)
-        if (!in_vector[label] && !dim_equals(s->dims, c->size[label], 1) &&
-            (t->row_label == NONE || !slide_with(c, label, true)))
-            t->row_label = label;
-    if (t->row_label != NONE) t->slide = slide_with(c, t->row_label, false);
-    return t->row_label != NONE;
-}
-
-/* MR rows by NV vectors: MR * NV accumulators, NV vectors of the operand and one spare fit the
- * registers. Costs count vector instructions of one k over all columns; a remainder of columns is a
- * tile of its own, so it is charged for its code and for its cold start (8x2 without a remainder
- * measured 3 % better than 8x3 with one). */
-static void choose_sizes(const Sched *s, Tile *t, uint32_t lanes) {
-    uint32_t registers = s->options.vector_registers;
-    uint32_t widest = registers >= 32 ? 3 : 2;
-    t->rows = registers >= 32 ? 8 : 4;
-    t->vectors = widest;
-    DimId columns = t->c.size[t->vector_label];
-    if (!dim_is_const(s->dims, columns)) return;
-    uint64_t whole = (uint64_t)dim_value(s->dims, columns) / lanes;
-    double best = 0;
-    for (uint32_t v = 1; v <= widest && (v == 1 || v <= whole); v++) {
-        double tile = (double)(t->rows * v + v) + t->rows / 2.0;
-        double rest = (double)(whole % v);
-        double cost = (double)(whole / v) * tile;
-        if (rest > 0) cost = 1.08 * (cost + t->rows * rest + rest + t->rows / 2.0 + 4);
-        if (v == 1 || cost < best) {
-            best = cost;
-            t->vectors = v;
-        }
-    }
-}
+#include "compiler/schedule/tile.h"
 
 /* ------------------------------------------------------------------ one tile */
 
@@ -510,60 +439,6 @@ static void outer_labels(Lower *l, Tile *t, uint32_t label) {
     l_return(l, place);
 }
 
-/* Is a reduced label one of windows? */
-static bool sums_windows(const Tile *t) {
-    for (uint32_t i = 0; i < t->c.slide_count; i++)
-        if (t->c.slides[i].pos >= t->c.outer && t->c.slides[i].tap < t->c.outer) return true;
-    return false;
-}
-
-/* Windows: more rows, as their number is seldom a multiple of 8. */
-static void choose_window_sizes(const Sched *s, Tile *t, uint32_t lanes) {
-    uint32_t registers = s->options.vector_registers, most = registers - 4;
-    DimId columns = t->c.size[t->vector_label], rows = t->c.size[t->row_label];
-    if (dim_is_const(s->dims, columns)) {
-        int64_t whole = (dim_value(s->dims, columns) + lanes - 1) / lanes;
-        t->vectors = whole <= 1 ? 1 : whole % 3 == 0 && whole % 2 != 0 && registers >= 32 ? 3 : 2;
-    }
-    t->rows = t->vectors == 1 ? (registers >= 32 ? 16 : 8) : most / t->vectors;
-    if (t->slide || !dim_is_const(s->dims, rows)) return;
-    int64_t n = dim_value(s->dims, rows), tiles = (n + t->rows - 1) / t->rows;
-    t->rows = (uint32_t)((n + tiles - 1) / tiles);
-    t->even = true;
-    if (slide_with(&t->c, t->row_label, true)) t->rows = 1;
-}
-
-/* Whole tiles of columns, or of rows that are no windows; else another label. */
-static void window_parallel(const Sched *s, Tile *t, uint32_t lanes, int64_t *grain) {
-    int64_t most = 0, step = t->vectors * lanes;
-    DimId columns = t->c.size[t->vector_label];
-    if (dim_is_const(s->dims, columns) && dim_value(s->dims, columns) >= 2 * step &&
-        dim_value(s->dims, columns) % step == 0 && t->c.outer - 1 == t->vector_label) {
-        t->parallel = (int32_t)t->vector_label;
-        *grain = step;
-        return;
-    }
-    DimId rows = t->c.size[t->row_label];
-    int64_t tile = t->rows;
-    if (t->even && dim_value(s->dims, rows) > tile) { /* fewer rows, if that makes equal tiles */
-        while (tile > 6 && dim_value(s->dims, rows) % tile != 0) tile--;
-        if (dim_value(s->dims, rows) % tile == 0) {
-            t->rows = (uint32_t)tile;
-            t->parallel = (int32_t)t->row_label;
-            *grain = tile;
-            return;
-        }
-    }
-    for (uint32_t label = 0; label + 1 < t->c.outer; label++) {
-        int64_t size = dim_bound(s->dims, t->c.size[label]);
-        if (label == t->row_label || size <= most) continue;
-        most = size;
-        t->parallel = (int32_t)label;
-    }
-    *grain = 1;
-    if (most <= 1) t->parallel = -1;
-}
-
 static uint32_t waiting_buffer(Lower *l, const Tile *t, const char *name) {
     Sched *s = l->s;
     uint32_t b =
@@ -574,20 +449,10 @@ static uint32_t waiting_buffer(Lower *l, const Tile *t, const char *name) {
     return position;
 }
 
-/* Elements of k whose operands stay in a second-level cache. */
-static int64_t block_of_k(const Sched *s, const Tile *t) {
-    enum { BYTES = 384 * 1024 };
-    int64_t each = 4 * (dim_bound(s->dims, t->c.size[t->vector_label]) +
-                        dim_bound(s->dims, t->c.size[t->row_label]));
-    int64_t block = K_CHUNK;
-    while (block > 512 && block > BYTES / each) block /= 2;
-    return block;
-}
-
 static void blocks_of_k(Lower *l, Tile *t) {
     LowerPlace place = l_place(l);
     ExprId size = l_dim(l, t->c.k);
-    int64_t block = block_of_k(l->s, t);
+    int64_t block = tile_block_of_k(l->s, t);
     t->part = waiting_buffer(l, t, "part");
     t->total = waiting_buffer(l, t, "total");
     VarId k = l_new_var(l, "b");
@@ -605,15 +470,14 @@ bool lower_tiles(Lower *l) {
     Tile t = {.c = contract_of(l->s, l->group->core), .parallel = -1};
     int64_t grain = 1;
     slides_find(l, &t.c);
-    if (!choose_labels(l->s, &t)) {
+    if (!tile_choose_labels(l->s, &t)) {
         l->tap_count = 0;
         return false;
     }
-    choose_sizes(l->s, &t, l->lanes);
-    if (t.c.slide_count > 0) choose_window_sizes(l->s, &t, l->lanes);
+    tile_choose_sizes(l->s, &t, l->lanes);
     threads_choose(l->s, l->group, t.c.size, t.c.outer, &t.parallel, &grain);
-    bool blocks = sums_windows(&t) && contract_chunked(l->s, &t.c) && t.c.reduced > 1;
-    if (t.c.slide_count > 0 && t.parallel > 0) window_parallel(l->s, &t, l->lanes, &grain);
+    bool blocks = tile_sums_windows(&t) && contract_chunked(l->s, &t.c) && t.c.reduced > 1;
+    if (t.c.slide_count > 0 && t.parallel > 0) tile_choose_parallel(l->s, &t, l->lanes, &grain);
     if (t.parallel == (int32_t)t.row_label) t.even = false;
     l->k->parallel = t.parallel >= 0;
     l->k->grain = grain;

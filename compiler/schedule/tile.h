@@ -1,0 +1,44 @@
+/* What tile.c and tile_choice.c share: the tiles of one contraction. */
+#ifndef BMC_SCHEDULE_TILE_H
+#define BMC_SCHEDULE_TILE_H
+
+#include "compiler/schedule/lower_contract.h"
+
+/* How the taps of the windows that the rows of a tile are (`Tile.slide`) are known to exist. */
+typedef enum RowMode {
+    ROWS_TESTED, /* each is tested */
+    ROWS_INSIDE, /* the tile is away from the margins */
+    ROWS_BY_TAP  /* for each tap in turn, only the rows that have it */
+} RowMode;
+
+/* A sum over many windows (the gradient of a convolution's weights) goes through its operands block
+ * by block of k, all tiles of the result for one block before the next, so that the operands come
+ * from memory once. What a tile has so far waits in memory: the chain of the chunk, and the sum of
+ * the chunks before it. */
+typedef enum Stage { STAGE_WHOLE, STAGE_BLOCK, STAGE_FINISH } Stage;
+
+typedef struct Tile {
+    Contract c;
+    Stage stage;
+    ExprId from, to;      /* BLOCK: of k */
+    uint32_t part, total; /* BLOCK, FINISH: the kernel's buffers */
+    bool even;            /* rows in tiles of nearly one size */
+    const Slide *slide;   /* whose windows are the row label, or NULL */
+    RowMode mode;
+    int64_t phase, first; /* of the tile: rows phase, phase + spacing ...; number of its first */
+    uint32_t row_label, vector_label;
+    int32_t parallel; /* label 0, or the vector label of a thin result, or -1 */
+    uint32_t rows, vectors;
+    ExprId label[2 * RANK_MAX];
+} Tile;
+
+/* ---- tile_choice.c. False: no shape that tiles take. */
+bool tile_choose_labels(const Sched *s, Tile *t);
+void tile_choose_sizes(const Sched *s, Tile *t, uint32_t lanes);
+/* Which label threads share, where the operand is seen through windows. */
+void tile_choose_parallel(const Sched *s, Tile *t, uint32_t lanes, int64_t *grain);
+/* Is a reduced label one of windows, their taps being the result's? */
+bool tile_sums_windows(const Tile *t);
+int64_t tile_block_of_k(const Sched *s, const Tile *t);
+
+#endif
