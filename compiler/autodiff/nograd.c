@@ -1,7 +1,7 @@
 /* The diagnostics of autodiff. A missing gradient is explained by the nodes that cut the way from x
  * to y: each is shown in the source with what it does (rounding, comparing, stopping). */
 #include "compiler/autodiff/nograd.h"
-#include "compiler/autodiff/sweep.h"
+#include "compiler/graph/scan.h"
 
 enum { NAME_MAX_CHARS = 48, LABELS_MAX = 4, LISTED_MAX = 6 };
 
@@ -102,22 +102,57 @@ static const char *cut_text(const Graph *g, const GNode *n, Cut kind) {
     BUG("no cut");
 }
 
-/* on[i]: node i lies on some way, differentiable or not, from x to y. */
-static bool *ways(const Graph *g, NodeId y, NodeId x) {
-    Arena *arena = g->ctx->arena;
-    bool *below = ARENA_ARRAY(arena, bool, y.id + 1), *above = ARENA_ARRAY(arena, bool, y.id + 1);
-    above[y.id] = true;
-    for (uint32_t i = y.id + 1; i-- > x.id;) {
+/* Adds everything that a flagged node is computed from, and everything computed from one. */
+static void spread_down(const Graph *g, bool *above, uint32_t count) {
+    for (uint32_t i = count; i-- > 0;) {
         const GNode *n = graph_node(g, (NodeId){i});
         for (uint32_t k = 0; above[i] && k < n->nargs; k++) above[n->args[k].id] = true;
     }
-    below[x.id] = true;
-    for (uint32_t i = x.id + 1; i <= y.id; i++) {
+}
+static void spread_up(const Graph *g, bool *below, uint32_t count) {
+    for (uint32_t i = 0; i < count; i++) {
         const GNode *n = graph_node(g, (NodeId){i});
         for (uint32_t k = 0; k < n->nargs; k++)
             if (below[n->args[k].id]) below[i] = true;
     }
+}
+
+static bool *flags(const Graph *g, uint32_t count) {
+    return ARENA_ARRAY(g->ctx->arena, bool, count);
+}
+
+/* on[i]: node i lies on some way, differentiable or not, from x to y. */
+static bool *ways(const Graph *g, NodeId y, NodeId x) {
+    bool *below = flags(g, y.id + 1), *above = flags(g, y.id + 1);
+    above[y.id] = true;
+    spread_down(g, above, y.id + 1);
+    below[x.id] = true;
+    spread_up(g, below, y.id + 1);
     for (uint32_t i = 0; i <= y.id; i++) below[i] = below[i] && above[i];
+    return below;
+}
+
+/* The same in a loop's body, from the operands that `on` flags to all results: carries lead from
+ * one iteration to the next. */
+static bool *ways_in_body(const Graph *g, const Scan *s, const GNode *loop, const bool *on) {
+    uint32_t size = graph_size(s->body), outputs = s->body->outputs.len;
+    bool *below = flags(g, size), *above = flags(g, size), *inputs = flags(g, loop->nargs + 1);
+    for (uint32_t i = 0; i < loop->nargs; i++) inputs[1 + i] = on[loop->args[i].id];
+    for (bool changed = true; changed;) {
+        changed = false;
+        for (uint32_t i = 0; i < size; i++) {
+            const GNode *n = graph_node(s->body, (NodeId){i});
+            below[i] = n->op == OP_INPUT && inputs[n->attr[0]];
+        }
+        spread_up(s->body, below, size);
+        for (uint32_t i = 0; i < s->carries; i++) {
+            if (inputs[1 + i] || !below[s->body->outputs.data[i].node.id]) continue;
+            inputs[1 + i] = changed = true;
+        }
+    }
+    for (uint32_t i = 0; i < outputs; i++) above[s->body->outputs.data[i].node.id] = true;
+    spread_down(s->body, above, size);
+    for (uint32_t i = 0; i < size; i++) below[i] = below[i] && above[i];
     return below;
 }
 
@@ -129,22 +164,38 @@ static bool is_labelled(const Diag *d, Span span) {
     return false;
 }
 
-/* Labels the cutting nodes in the order they are met; returns the kinds met, as bits. */
-static uint32_t label_cuts(Diag *d, const Graph *g, NodeId y, NodeId x) {
-    uint32_t kinds = 0, labels = 0;
-    const bool *on = ways(g, y, x);
-    for (uint32_t i = x.id + 1; i <= y.id; i++) {
+typedef struct Cuts {
+    Diag *diag;
+    uint32_t kinds; /* met, as bits */
+    uint32_t labels;
+} Cuts;
+
+/* Labels the cutting nodes in the order they are met, bodies of loops included. */
+static void label_on(Cuts *c, const Graph *g, const bool *on, uint32_t from, uint32_t to) {
+    for (uint32_t i = from; i < to; i++) {
         const GNode *n = graph_node(g, (NodeId){i});
-        Cut kind = on[i] ? cut_kind(g, n) : CUT_NONE;
+        if (!on[i]) continue;
+        if (n->op == OP_SCAN) { /* as deep as loops are nested */
+            Scan s = scan_of(g, (NodeId){i});
+            label_on(c, s.body, ways_in_body(g, &s, n, on), 0, graph_size(s.body));
+            continue;
+        }
+        Cut kind = cut_kind(g, n);
         if (kind == CUT_NONE) continue;
-        kinds |= 1u << kind;
-        if (n->span.file == 0 || labels == LABELS_MAX || is_labelled(d, n->span)) continue;
-        diag_label(d, n->span, "%s: %s", labels == 0 ? "the path stops here" : "and here",
+        c->kinds |= 1u << kind;
+        if (n->span.file == 0 || c->labels == LABELS_MAX || is_labelled(c->diag, n->span)) continue;
+        diag_label(c->diag, n->span, "%s: %s", c->labels == 0 ? "the path stops here" : "and here",
                    cut_text(g, n, kind));
-        labels++;
+        c->labels++;
     }
-    if (kinds && labels == 0) diag_note(d, "the path is cut inside the prelude or by the compiler");
-    return kinds;
+}
+
+static uint32_t label_cuts(Diag *d, const Graph *g, NodeId y, NodeId x) {
+    Cuts cuts = {.diag = d};
+    label_on(&cuts, g, ways(g, y, x), x.id + 1, y.id + 1);
+    if (cuts.kinds && cuts.labels == 0)
+        diag_note(d, "the path is cut inside the prelude or by the compiler");
+    return cuts.kinds;
 }
 
 static void help_for(Diag *d, uint32_t kinds, bool on_way) {

@@ -1,5 +1,6 @@
 /* Why a gradient does not exist: the messages, as rendered, for each way of cutting a path. */
 #include "compiler/autodiff/autodiff.h"
+#include "compiler/graph/scan.h"
 #include "tests/kit/graph_kit.h"
 
 typedef struct Page { /* a graph over a source text */
@@ -126,6 +127,40 @@ START_TEST(several_parameters) {
 }
 END_TEST
 
+/* The cut stands in a loop's body, behind a carry that another one feeds. */
+START_TEST(inside_a_loop) {
+    Page p = page_open("y = scan xt = x along T with h = h0, n = n0 {\n"
+                       "  n = floor(h)\n"
+                       "  h = tanh(xt)\n"
+                       "  yield n\n"
+                       "}\n"
+                       "g = grad(sum(y), x)\n");
+    Kit k = p.k;
+    Shape none = {.rank = 0};
+    NodeId x = input(&p, "x", DTYPE_F32, SHAPE(3));
+    NodeId zero = g_const(k.g, DTYPE_F32, &none, 0, nowhere);
+    Graph *body = scan_body(k.g);
+    NodeId h = g_input(body, ctx_sym(k.ctx, "h"), DTYPE_F32, &none, nowhere);
+    g_input(body, ctx_sym(k.ctx, "n"), DTYPE_F32, &none, nowhere);
+    NodeId xt = g_input(body, ctx_sym(k.ctx, "xt"), DTYPE_F32, &none, nowhere);
+    NodeId n = g_unary(body, OP_FLOOR, h, at(&p, "floor(h)"));
+    graph_output(body, ctx_sym(k.ctx, "h"), g_unary(body, OP_TANH, xt, at(&p, "tanh(xt)")));
+    graph_output(body, ctx_sym(k.ctx, "n"), n);
+    graph_output(body, ctx_sym(k.ctx, "y"), n);
+    Scan s = {.body = body,
+              .carries = 2,
+              .sequences = 1,
+              .yields = 1,
+              .trip = dim_const(k.dims, 3),
+              .sequence_axis = &(int64_t){0},
+              .yield_axis = &(int64_t){0}};
+    NodeId operands[] = {zero, zero, x};
+    NodeId y = g_take(k.g, g_scan(k.g, &s, operands, nowhere), 2, nowhere);
+    output_grad(&p, "d", sum_all(&p, y, "sum(y)"), x, "grad(sum(y), x)");
+    check(&p, "nograd_loop", 1);
+}
+END_TEST
+
 /* Equal constants are one node, so the answer would count both zeros: refused, not guessed. */
 START_TEST(constant_target) {
     Page p = page_open("z = zeros([3])\ny = sum(relu(z))\ng = grad(y, z)\n");
@@ -163,6 +198,7 @@ int main(void) {
     tcase_add_test(tests, casts_and_floors);
     tcase_add_test(tests, not_computed_from_it);
     tcase_add_test(tests, several_parameters);
+    tcase_add_test(tests, inside_a_loop);
     tcase_add_test(tests, constant_target);
     tcase_add_test(tests, node_limit);
     suite_add_tcase(suite, tests);
