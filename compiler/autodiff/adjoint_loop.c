@@ -31,7 +31,7 @@ static void copy_inputs(LoopAdjoint *l) {
         const GraphInput *in = &s->body->inputs.data[i];
         LoopSource source = {.kind = SOURCE_ITERATION};
         if (i > 0) source.outer = operands[i - 1];
-        if (i > 0) source.kind = SOURCE_CARRY;
+        if (i > 0) source.kind = s->once ? SOURCE_CAPTURE : SOURCE_CARRY;
         if (i > s->carries) source.kind = SOURCE_SEQUENCE;
         if (i > s->carries + s->sequences) source.kind = SOURCE_CAPTURE;
         if (source.kind == SOURCE_SEQUENCE) source.axis = s->sequence_axis[i - 1 - s->carries];

@@ -41,6 +41,11 @@ static DimId rest_of_axis(DimTable *t, DimId size, DimId first, DimId extent, in
     return dim_sub(t, dim_sub(t, rest, reach), one);
 }
 
+/* The gradient does not care how often its value is computed. */
+void adjoint_AGAIN(Adjoint *a) {
+    adjoint_give(a, 0, a->grad);
+}
+
 /* Back to its place among zeros: a step leaves step - 1 zeros between two elements. */
 void adjoint_SLICE(Adjoint *a) {
     DimTable *t = a->graph->dims;

@@ -12,6 +12,7 @@
  * Derivatives, 2008, chapter 3 (adjoints); Pearlmutter and Siskind 2008 (closure). */
 #include "compiler/autodiff/autodiff.h"
 #include "compiler/autodiff/flow.h"
+#include "compiler/autodiff/inline_once.h"
 #include "compiler/autodiff/nograd.h"
 #include "compiler/autodiff/sweep.h"
 
@@ -137,9 +138,11 @@ static void differentiate(Autodiff *ad, uint32_t first) {
     }
 }
 
+static Graph *differentiated(const Graph *g);
+
 /* The attributes of a loop whose body may hold gradients of its own: those come first. */
 static const int64_t *plain_body(Autodiff *ad, const GNode *n) {
-    Graph *body = ad->from->bodies.data[n->attr[0]], *plain = autodiff_run(body);
+    Graph *body = ad->from->bodies.data[n->attr[0]], *plain = differentiated(body);
     int64_t *attr = ARENA_ARRAY(ad->to->ctx->arena, int64_t, n->nattr);
     memcpy(attr, n->attr, n->nattr * sizeof *attr);
     if (plain != body) attr[0] = graph_body(ad->to, plain);
@@ -170,7 +173,7 @@ static void copy_roots(Autodiff *ad) {
     if (!node_is_none(from->guard)) ad->to->guard = ad->map[from->guard.id];
 }
 
-Graph *autodiff_run(const Graph *g) {
+static Graph *differentiated(const Graph *g) {
     if (!has_grad(g)) return (Graph *)g;
     Arena *arena = g->ctx->arena;
     uint32_t size = graph_size(g);
@@ -195,4 +198,8 @@ Graph *autodiff_run(const Graph *g) {
     copy_roots(&ad);
     NodeId *places = ARENA_ARRAY(arena, NodeId, graph_size(ad.to));
     return families_replace(sweep_families(ad.sweep), ad.to, places);
+}
+
+Graph *autodiff_run(const Graph *g) {
+    return inline_once(differentiated(g));
 }

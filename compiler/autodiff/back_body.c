@@ -143,7 +143,8 @@ void back_build(LoopAdjoint *l) {
     add_outputs(&b);
     if (b.body->outputs.len == 0) return;
     b.s.body = b.body;
-    b.s.reverse = !l->s.reverse;
+    b.s.reverse = !l->s.reverse && !l->s.once;
+    b.s.once = b.s.again = l->s.once;
     b.s.trip = l->s.trip;
     l->backward = g_scan(l->outer, &b.s, b.operands.data, l->span);
 }

@@ -12,7 +12,8 @@
 /* What an input of the working graph stands for. */
 typedef enum SourceKind {
     SOURCE_ITERATION,
-    SOURCE_CARRY,    /* of the forward loop, as the iteration found it */
+    SOURCE_CARRY,    /* of the forward loop, as the iteration found it; of one that runs once it is
+                        a SOURCE_CAPTURE */
     SOURCE_SEQUENCE, /* of the forward loop, or the adjoint of a yield */
     SOURCE_CAPTURE,  /* of the forward loop, or an adjoint that is the same in every iteration */
     SOURCE_ADJOINT   /* of a carry: a carry of the backward loop */

@@ -17,6 +17,7 @@ static bool is_costly(const GNode *n) {
 bool back_is_stored(const LoopAdjoint *l, NodeId node) {
     const GNode *n = work_node(l, node);
     if (n->op == OP_INPUT) return work_source(l, node)->kind == SOURCE_CARRY;
+    if (l->s.once) return false; /* that is what `checkpoint` asks for */
     return l->primal[node.id] && l->variation[node.id] == VARIES_BY_ITERATION &&
            !l->absent[node.id] && n->rank < RANK_MAX && is_costly(n);
 }
@@ -33,8 +34,8 @@ Stored *back_store(LoopAdjoint *l, NodeId node) {
 /* Leaves and views of what comes in cost nothing inside. */
 static bool is_hoisted(const LoopAdjoint *l, NodeId node) {
     const GNode *n = work_node(l, node);
-    return l->variation[node.id] == VARIES_BY_LOOP && n->op != OP_INPUT && n->op != OP_SCAN &&
-           op_info(n->op)->cls != CLASS_VIEW && !l->absent[node.id];
+    return !l->s.once && l->variation[node.id] == VARIES_BY_LOOP && n->op != OP_INPUT &&
+           n->op != OP_SCAN && op_info(n->op)->cls != CLASS_VIEW && !l->absent[node.id];
 }
 
 void back_plan_store(LoopAdjoint *l) {

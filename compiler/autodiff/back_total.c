@@ -16,6 +16,7 @@ typedef enum TotalKind {
     TOTAL_SCATTER,  /* of stacked updates and indices */
     TOTAL_SUM,      /* not settled yet: the node, or (a SUM) its operand, stacked or carried */
     TOTAL_STACKED,  /* the sum of a stacked value */
+    TOTAL_ONLY,     /* the share of the only iteration */
     TOTAL_CARRIED   /* a carry of the backward loop */
 } TotalKind;
 
@@ -205,6 +206,10 @@ static void stack_factors(LoopAdjoint *l, const Total *t) {
 }
 
 Total *back_total_plan(LoopAdjoint *l, NodeId share) {
+    if (l->s.once && work_node(l, share)->rank < RANK_MAX) {
+        back_yield(l, share, 0);
+        return total_new(l, TOTAL_ONLY, share);
+    }
     Total *t = plan(l, share, 0);
     stack_factors(l, t);
     return t;
@@ -327,6 +332,10 @@ NodeId back_total_build(LoopAdjoint *l, const Total *t) {
     case TOTAL_CONTRACT: return build_contract(l, t);
     case TOTAL_SCATTER: return build_scatter(l, t);
     case TOTAL_STACKED: return build_stacked(l, t);
+    case TOTAL_ONLY: {
+        Shape shape = graph_shape(l->work, t->node);
+        return g_reshape(l->outer, back_take_yield(l, back_yield(l, t->node, 0)), &shape, l->span);
+    }
     case TOTAL_CARRIED: return back_take_sum(l, t->sum);
     case TOTAL_SUM: break;
     }

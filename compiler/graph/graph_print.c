@@ -12,6 +12,7 @@
  *     guard %9
  *   } */
 #include "compiler/graph/graph.h"
+#include "compiler/graph/scan.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -132,7 +133,8 @@ static void print_scan(Text *out, const Graph *g, const GNode *n) {
     print_list(out, n->attr + 7, (uint32_t)n->attr[2]);
     text_add(out, ", yields ");
     print_list(out, n->attr + 7 + n->attr[2], (uint32_t)n->attr[4]);
-    if (n->attr[5]) text_add(out, ", reverse");
+    if (n->attr[5] & SCAN_REVERSE) text_add(out, ", reverse");
+    if (n->attr[5] & SCAN_ONCE) text_add(out, n->attr[5] & SCAN_AGAIN ? ", again" : ", once");
 }
 
 static void print_attr(Text *out, const Graph *g, const GNode *n) {

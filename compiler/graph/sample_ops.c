@@ -233,6 +233,11 @@ NodeId sample_REVERSE(Sample *s, DType dtype) {
     return g_reverse(s->graph, x, &axis, 1, nowhere);
 }
 
+NodeId sample_AGAIN(Sample *s, DType dtype) {
+    NodeId x = sample_any_operand(s, dtype, 0, any);
+    return g_again(s->graph, x, sample_below(&s->rng, 3), nowhere);
+}
+
 NodeId sample_CONCAT(Sample *s, DType dtype) {
     NodeId parts[3] = {sample_any_operand(s, dtype, 1, any)};
     Shape shape = graph_shape(s->graph, parts[0]);

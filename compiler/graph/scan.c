@@ -1,6 +1,6 @@
 /* Loops as nodes: reading a SCAN's attributes, building one, interning bodies.
  *
- * Attributes: body, carries, sequences, captures, yields, reverse, trip (a dim), then the scanned
+ * Attributes: body, carries, sequences, captures, yields, kind, trip (a dim), then the scanned
  * axis of each sequence, then the new axis of each yield. */
 #include "compiler/graph/scan.h"
 
@@ -14,7 +14,9 @@ Scan scan_of(const Graph *g, NodeId scan) {
               .sequences = (uint32_t)n->attr[2],
               .captures = (uint32_t)n->attr[3],
               .yields = (uint32_t)n->attr[4],
-              .reverse = n->attr[5] != 0,
+              .reverse = (n->attr[5] & SCAN_REVERSE) != 0,
+              .once = (n->attr[5] & SCAN_ONCE) != 0,
+              .again = (n->attr[5] & SCAN_AGAIN) != 0,
               .trip = {(uint32_t)n->attr[6]},
               .sequence_axis = n->attr + HEAD};
     s.yield_axis = s.sequence_axis + s.sequences;
@@ -54,7 +56,8 @@ NodeId g_scan(Graph *g, const Scan *s, const NodeId *operands, Span span) {
                                 s->sequences,
                                 s->captures,
                                 s->yields,
-                                s->reverse,
+                                (s->reverse ? SCAN_REVERSE : 0) | (s->once ? SCAN_ONCE : 0) |
+                                    (s->again ? SCAN_AGAIN : 0),
                                 s->trip.id};
     memcpy(attr, head, sizeof head);
     for (uint32_t i = 0; i < s->sequences; i++) attr[HEAD + i] = s->sequence_axis[i];

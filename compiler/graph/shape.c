@@ -334,6 +334,11 @@ static void shape_REVERSE(Candidate *c) {
     like_operand(c, 0);
 }
 
+static void shape_AGAIN(Candidate *c) {
+    REQUIRE(c->nattr == 1, "C1: a site");
+    like_operand(c, 0);
+}
+
 static void shape_CONCAT(Candidate *c) {
     const GNode *x = operand(c, 0);
     REQUIRE(c->nattr == 1 && axes_ascending(c, 0, 1, x->rank), "C1: one axis");

@@ -89,6 +89,10 @@ static void origin_REVERSE(const Eval *e, const int64_t *at, Origin *from) {
     }
 }
 
+static void origin_AGAIN(const Eval *e, const int64_t *at, Origin *from) {
+    for (uint32_t i = 0; i < e->n->rank; i++) from->index[i] = at[i];
+}
+
 static void origin_CONCAT(const Eval *e, const int64_t *at, Origin *from) {
     int64_t axis = e->n->attr[0], rest = at[axis];
     for (uint32_t i = 0; i < e->n->rank; i++) from->index[i] = at[i];
@@ -129,6 +133,9 @@ bool eval_PAD(Eval *e) {
 }
 bool eval_REVERSE(Eval *e) {
     return view(e, origin_REVERSE, UINT32_MAX);
+}
+bool eval_AGAIN(Eval *e) {
+    return view(e, origin_AGAIN, UINT32_MAX);
 }
 bool eval_CONCAT(Eval *e) {
     return view(e, origin_CONCAT, UINT32_MAX);

@@ -67,7 +67,8 @@ static uint32_t op_cost(const GNode *n) {
     case OP_PERMUTE:
     case OP_BROADCAST:
     case OP_SLICE:
-    case OP_REVERSE: return 0;
+    case OP_REVERSE:
+    case OP_AGAIN: return 0;
     default: return 1;
     }
 }
@@ -115,7 +116,8 @@ static void set_cost(Sched *s, NodeId id) {
     uint64_t cost = op_cost(n);
     bool inlines = !p->core && n->op != OP_TAKE && !node_is_given(s, id);
     p->flat = !inlines || op_is_elementwise(n->op) || n->op == OP_CONST || node_draws(n) ||
-              n->op == OP_RESHAPE || (n->op == OP_BROADCAST && node_of(s, n->args[0])->rank == 0);
+              n->op == OP_RESHAPE || n->op == OP_AGAIN ||
+              (n->op == OP_BROADCAST && node_of(s, n->args[0])->rank == 0);
     if (p->slab && !slab_is_prefix(p->slab)) p->flat = false;
     for (uint32_t i = 0; inlines && i < n->nargs; i++) {
         const NodePlan *a = plan_of(s, n->args[i]);
@@ -185,7 +187,7 @@ static bool wants_address(const GNode *user, uint32_t position) {
 
 static bool is_addressable_view(const GNode *n) {
     return n->op == OP_PERMUTE || n->op == OP_BROADCAST || n->op == OP_SLICE ||
-           n->op == OP_REVERSE || n->op == OP_RESHAPE || n->op == OP_WINDOW;
+           n->op == OP_REVERSE || n->op == OP_RESHAPE || n->op == OP_WINDOW || n->op == OP_AGAIN;
 }
 
 static void demand_of_view(const Sched *s, NodeId id, NodeId user, Demand *d) {

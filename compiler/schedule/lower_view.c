@@ -69,6 +69,10 @@ ExprId lower_SLICE(Lower *l, NodeId n, const Index *at) {
     return lower_value(l, y->args[0], &to);
 }
 
+ExprId lower_AGAIN(Lower *l, NodeId n, const Index *at) {
+    return lower_value(l, node_of(l->s, n)->args[0], at);
+}
+
 ExprId lower_REVERSE(Lower *l, NodeId n, const Index *at) {
     const GNode *y = node_of(l->s, n);
     Index to = index_like(at);

@@ -29,11 +29,12 @@ static void flat_visit(void *user, NodeId n, bool exact, bool leaf) {
     const Slab *slab = plan_of(f->s, n)->slab;
     if (leaf && slab && !slab_is_prefix(slab)) f->flat = false;
     bool reads_axes = !leaf && !op_is_elementwise(x->op) && x->op != OP_CONST && !node_draws(x) &&
-                      x->op != OP_RESHAPE &&
+                      x->op != OP_RESHAPE && x->op != OP_AGAIN &&
                       !(x->op == OP_BROADCAST && node_of(f->s, x->args[0])->rank == 0);
     if (reads_axes) f->flat = false;
     /* Behind a reshape positions are flat too: its operand must be as easy. */
-    if (!leaf && x->op == OP_RESHAPE && !plan_of(f->s, x->args[0])->flat) f->flat = false;
+    bool same_place = x->op == OP_RESHAPE || x->op == OP_AGAIN;
+    if (!leaf && same_place && !plan_of(f->s, x->args[0])->flat) f->flat = false;
 }
 
 static bool group_flat(Sched *s, const Group *g, uint32_t number) {

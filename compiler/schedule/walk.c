@@ -28,7 +28,7 @@ static void walk_node(Walk *w, NodeId id, bool exact, WalkVisit visit, void *use
     bool leaf = is_leaf(w->s, id, w->number);
     visit(user, id, exact, leaf);
     if (leaf) return;
-    bool same = op_is_elementwise(n->op);
+    bool same = op_is_elementwise(n->op) || n->op == OP_AGAIN;
     for (uint32_t i = 0; i < n->nargs; i++) {
         bool packed = node_same(id, w->g->core) && i < 2 && w->g->packed[i] != NONE;
         if (!packed) walk_push(w, n->args[i], exact && same);

@@ -1,6 +1,6 @@
 /* Calls and pipes: functions run their body in a new activation, layers become instances, instances
  * are applied. */
-#include "compiler/sema/elaborate.h"
+#include "compiler/sema/checkpoint.h"
 
 enum { CALL_DEPTH_MAX = 200 };
 
@@ -232,7 +232,7 @@ typedef struct Form {
 } Form;
 static const Form FORMS[] = {{"infer", infer_form},
                              {"fit", fit_form},
-                             {"checkpoint", unsupported_form},
+                             {"checkpoint", checkpoint_form},
                              {"show", unsupported_form}};
 
 Value eval_call(Sema *s, const Node *e) {

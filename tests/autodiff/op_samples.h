@@ -296,6 +296,10 @@ static inline NodeId sample_REVERSE(Sample *s) {
     return g_reverse(s->g, any(s, random_shape(s, 3)), axes, count, nowhere);
 }
 
+static inline NodeId sample_AGAIN(Sample *s) {
+    return g_again(s->g, any(s, some_shape(s)), 1, nowhere);
+}
+
 static inline NodeId sample_CONCAT(Sample *s) {
     NodeId parts[3];
     Shape shape = random_shape(s, 3);

@@ -1,0 +1,10 @@
+/* `checkpoint(e)`. */
+#ifndef BMC_SEMA_CHECKPOINT_H
+#define BMC_SEMA_CHECKPOINT_H
+
+#include "compiler/sema/elaborate.h"
+
+/* The call with its unevaluated argument. */
+Value checkpoint_form(Sema *s, const Node *call);
+
+#endif
