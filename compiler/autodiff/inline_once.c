@@ -25,12 +25,22 @@ static bool has_once(const Graph *g) {
     return false;
 }
 
+/* The adjoint that the backward part starts from: of all it reads it is computed last. */
+static NodeId latest_operand(const Inline *in, const GNode *loop) {
+    NodeId latest = in->map[loop->args[0].id];
+    for (uint32_t i = 1; i < loop->nargs; i++)
+        if (in->map[loop->args[i].id].id > latest.id) latest = in->map[loop->args[i].id];
+    return latest;
+}
+
 /* An operand as the body sees it. */
-static NodeId body_operand(Inline *in, const Scan *s, uint32_t operand, NodeId whole, Span span) {
+static NodeId body_operand(Inline *in, const Scan *s, const GNode *loop, uint32_t operand) {
     const GraphInput *input = &s->body->inputs.data[1 + operand];
+    NodeId whole = in->map[loop->args[operand].id], token = latest_operand(in, loop);
     Op op = graph_node(in->to, whole)->op;
-    bool fixed = op == OP_READ || op == OP_CONST || op == OP_SIZE;
-    NodeId value = s->again && !fixed ? g_again(in->to, whole, in->sites, span) : whole;
+    Span span = loop->span;
+    bool fixed = op == OP_READ || op == OP_CONST || op == OP_SIZE || node_same(whole, token);
+    NodeId value = s->again && !fixed ? g_again(in->to, whole, token, in->sites, span) : whole;
     return operand >= s->carries ? g_reshape(in->to, value, &input->shape, span) : value;
 }
 
@@ -58,9 +68,7 @@ static void inline_loop(Inline *in, NodeId id) {
         if (n->op == OP_INPUT && n->attr[0] == 0) {
             map[i] = g_const_int(in->to, DTYPE_I64, &none, 0, n->span);
         } else if (n->op == OP_INPUT) {
-            uint32_t operand = (uint32_t)n->attr[0] - 1;
-            NodeId whole = in->map[loop->args[operand].id];
-            map[i] = body_operand(in, &s, operand, whole, loop->span);
+            map[i] = body_operand(in, &s, loop, (uint32_t)n->attr[0] - 1);
         } else {
             NodeId *args = ARENA_ARRAY(arena, NodeId, n->nargs ? n->nargs : 1);
             for (uint32_t k = 0; k < n->nargs; k++) args[k] = map[n->args[k].id];

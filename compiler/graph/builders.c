@@ -141,9 +141,10 @@ NodeId g_window(Graph *g, NodeId x, const WindowAxis *axes, uint32_t count, Span
     return graph_add(g, OP_WINDOW, DTYPE_COUNT, NULL, &x, 1, attr, WINDOW_WORDS * count, span);
 }
 
-NodeId g_again(Graph *g, NodeId x, uint32_t site, Span span) {
+NodeId g_again(Graph *g, NodeId x, NodeId token, uint32_t site, Span span) {
     int64_t attr = site;
-    return graph_add(g, OP_AGAIN, DTYPE_COUNT, NULL, &x, 1, &attr, 1, span);
+    NodeId args[2] = {x, token};
+    return graph_add(g, OP_AGAIN, DTYPE_COUNT, NULL, args, 2, &attr, 1, span);
 }
 
 NodeId g_concat(Graph *g, const NodeId *parts, uint32_t count, uint32_t axis, Span span) {

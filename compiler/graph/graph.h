@@ -178,8 +178,9 @@ NodeId g_pad(Graph *g, NodeId a, NodeId value, const DimId *low, const DimId *hi
 NodeId g_reverse(Graph *g, NodeId a, const uint32_t *axes, uint32_t count, Span span);
 /* Axes ascending. Result: x's axes, the windowed ones counting windows, then one of taps each. */
 NodeId g_window(Graph *g, NodeId x, const WindowAxis *axes, uint32_t count, Span span);
-/* x for a second computation: not merged with x, nor with another site's. */
-NodeId g_again(Graph *g, NodeId x, uint32_t site, Span span);
+/* x for a second computation, which starts when `token` (any value) is there: not merged with x,
+ * nor with another site's. */
+NodeId g_again(Graph *g, NodeId x, NodeId token, uint32_t site, Span span);
 NodeId g_concat(Graph *g, const NodeId *parts, uint32_t count, uint32_t axis, Span span);
 NodeId g_reduce(Graph *g, Op op, NodeId a, const uint32_t *axes, uint32_t count, Span span);
 /* Labels: small ints; `out` lists the result's labels in order, `reduced` the order k runs. */

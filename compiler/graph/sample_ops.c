@@ -235,7 +235,8 @@ NodeId sample_REVERSE(Sample *s, DType dtype) {
 
 NodeId sample_AGAIN(Sample *s, DType dtype) {
     NodeId x = sample_any_operand(s, dtype, 0, any);
-    return g_again(s->graph, x, sample_below(&s->rng, 3), nowhere);
+    NodeId token = sample_any_operand(s, dtype, 0, any);
+    return g_again(s->graph, x, token, sample_below(&s->rng, 3), nowhere);
 }
 
 NodeId sample_CONCAT(Sample *s, DType dtype) {

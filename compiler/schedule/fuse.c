@@ -207,6 +207,10 @@ static void demand_of_view(const Sched *s, NodeId id, NodeId user, Demand *d) {
 static void demand_of_user(const Sched *s, NodeId id, NodeId user, Demand *d) {
     const GNode *u = node_of(s, user);
     const NodePlan *p = plan_of(s, id), *up = plan_of(s, user);
+    if (u->op == OP_AGAIN && node_same(u->args[1], id) && !node_same(u->args[0], id)) {
+        d->need = d->outside = true; /* the token has a buffer: that is what orders kernels */
+        return;
+    }
     demand_reader(d, reader_key(s, user));
     if (up->core) {
         d->outside = true;

@@ -69,8 +69,13 @@ ExprId lower_SLICE(Lower *l, NodeId n, const Index *at) {
     return lower_value(l, y->args[0], &to);
 }
 
+/* The kernel counts as a reader of the token, so it runs after what writes that. */
 ExprId lower_AGAIN(Lower *l, NodeId n, const Index *at) {
-    return lower_value(l, node_of(l->s, n)->args[0], at);
+    const GNode *y = node_of(l->s, n);
+    const NodePlan *token = plan_of(l->s, y->args[1]);
+    if (token->stored && token->buffer != NONE && token->group != l->number)
+        access_note(l, loop_use(l->p, l->k, token->buffer, false), ACCESS_NONE);
+    return lower_value(l, y->args[0], at);
 }
 
 ExprId lower_REVERSE(Lower *l, NodeId n, const Index *at) {

@@ -297,7 +297,8 @@ static inline NodeId sample_REVERSE(Sample *s) {
 }
 
 static inline NodeId sample_AGAIN(Sample *s) {
-    return g_again(s->g, any(s, some_shape(s)), 1, nowhere);
+    NodeId x = any(s, some_shape(s));
+    return g_again(s->g, x, any(s, some_shape(s)), 1, nowhere);
 }
 
 static inline NodeId sample_CONCAT(Sample *s) {
