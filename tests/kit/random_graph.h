@@ -277,6 +277,10 @@ static inline NodeId grow_REVERSE(Grow *w) {
         if (below(w, 2)) axes[count++] = i;
     return g_reverse(w->g, x, axes, count, nowhere);
 }
+static inline NodeId grow_AGAIN(Grow *w) {
+    NodeId x = pick(w);
+    return g_again(w->g, x, pick(w), below(w, 3), nowhere);
+}
 static inline NodeId grow_CONCAT(Grow *w) {
     NodeId x = pick(w), parts[3] = {x};
     uint32_t rank = graph_shape(w->g, x).rank, count = 1 + below(w, 3);
