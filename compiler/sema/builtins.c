@@ -2,23 +2,29 @@
  * arguments meet a row, and how an axis argument is read. */
 #include "compiler/sema/elaborate.h"
 
-static const Builtin *const TABLES[] = {BUILTINS_MATH, BUILTINS_SHAPE, BUILTINS_STATIC,
-                                        BUILTINS_STEP, BUILTINS_ORDER, BUILTINS_WINDOW,
-                                        BUILTINS_DATA};
+static const Builtin *const TABLES[] = {BUILTINS_MATH,   BUILTINS_SHAPE, BUILTINS_STATIC,
+                                        BUILTINS_STEP,   BUILTINS_ORDER, BUILTINS_RUNNING,
+                                        BUILTINS_WINDOW, BUILTINS_DATA};
 
 /* Part of the language, not of this version. */
 static Value not_yet(Sema *s, const BuiltinCall *c) {
     return sema_unsupported(s, c->span, arena_printf(s->arena, "`%s`", c->builtin->name));
 }
-static const Builtin NOT_YET[] = {
-    {"rearrange", NULL, not_yet, 0},   {"einsum", NULL, not_yet, 0},
-    {"cumsum", NULL, not_yet, 0},      {"sort", NULL, not_yet, 0},
-    {"round", NULL, not_yet, 0},       {"put", NULL, not_yet, 0},
-    {"quantile", NULL, not_yet, 0},    {"median", NULL, not_yet, 0},
-    {"tokens", NULL, not_yet, 0},      {"load", NULL, not_yet, 0},
-    {"fit", NULL, not_yet, 0},         {"checkpoint", NULL, not_yet, 0},
-    {"show", NULL, not_yet, 0},        {"infer", NULL, not_yet, 0},
-    {"random_crop", NULL, not_yet, 0}, {NULL, NULL, NULL, 0}};
+static const Builtin NOT_YET[] = {{"rearrange", NULL, not_yet, 0},
+                                  {"einsum", NULL, not_yet, 0},
+                                  {"sort", NULL, not_yet, 0},
+                                  {"round", NULL, not_yet, 0},
+                                  {"put", NULL, not_yet, 0},
+                                  {"quantile", NULL, not_yet, 0},
+                                  {"median", NULL, not_yet, 0},
+                                  {"tokens", NULL, not_yet, 0},
+                                  {"load", NULL, not_yet, 0},
+                                  {"fit", NULL, not_yet, 0},
+                                  {"checkpoint", NULL, not_yet, 0},
+                                  {"show", NULL, not_yet, 0},
+                                  {"infer", NULL, not_yet, 0},
+                                  {"random_crop", NULL, not_yet, 0},
+                                  {NULL, NULL, NULL, 0}};
 
 static const Builtin *find_in(const Builtin *table, const char *name) {
     for (; table->name; table++)

@@ -485,7 +485,7 @@ Value builtin_call(Sema *s, const Builtin *b, const Args *args, const Node *call
 /* Axes of an axis argument, ascending. */
 bool axes_of(Sema *s, Value axis, const Shape *shape, Span span, uint32_t *axes, uint32_t *count);
 extern const Builtin BUILTINS_MATH[], BUILTINS_SHAPE[], BUILTINS_STATIC[], BUILTINS_STEP[],
-    BUILTINS_ORDER[], BUILTINS_WINDOW[], BUILTINS_DATA[];
+    BUILTINS_ORDER[], BUILTINS_RUNNING[], BUILTINS_WINDOW[], BUILTINS_DATA[];
 void mark_index(Sema *s, NodeId node, DimId size);
 Value tensor_reshape(Sema *s, Value v, const Shape *to, Span span);
 

@@ -75,6 +75,13 @@ static const Case CASES[] = {
      "return grad(sum(y), v)",
      3,
      {0.1, 0.1, 0.1}},
+    /* running totals */
+    {"return cumsum(v)", 3, {10, 30, 60}},
+    {"return cumsum(x, axis = 0)", 6, {1, 2, 3, 5, 7, 9}},
+    {"return cumprod(x, -1)", 6, {1, 2, 6, 4, 20, 120}},
+    {"return f32(cumsum(i32(x), 1))", 6, {1, 3, 6, 4, 9, 15}},
+    {"return grad(sum(cumsum(v) * v), v)", 3, {70, 80, 90}},
+    {"return grad(sum(cumprod(v)), v)", 3, {621, 310, 200}},
     /* repeat */
     {"y = repeat 3 as i { yield v[i] * 2 }; return y", 3, {20, 40, 60}},
     {"y = repeat 2 as i { a = x * (i + 1)\n yield a }; return y",
