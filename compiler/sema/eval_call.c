@@ -1,6 +1,6 @@
 /* Calls and pipes: functions run their body in a new activation, layers become instances, instances
  * are applied. */
-#include "compiler/sema/checkpoint.h"
+#include "compiler/sema/recompute.h"
 
 enum { CALL_DEPTH_MAX = 200 };
 

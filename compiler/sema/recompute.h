@@ -1,6 +1,6 @@
 /* `checkpoint(e)`. */
-#ifndef BMC_SEMA_CHECKPOINT_H
-#define BMC_SEMA_CHECKPOINT_H
+#ifndef BMC_SEMA_RECOMPUTE_H
+#define BMC_SEMA_RECOMPUTE_H
 
 #include "compiler/sema/elaborate.h"
 

@@ -1,7 +1,7 @@
 /* `checkpoint(e)`: the value of e, computed again for the gradient instead of kept. What e adds to
  * the graph becomes the body of a loop that runs once (graph/scan.h), whose adjoint keeps nothing
  * of it; autodiff dissolves such loops when it is through (docs/autodiff.md). */
-#include "compiler/sema/checkpoint.h"
+#include "compiler/sema/recompute.h"
 #include "compiler/graph/scan.h"
 
 typedef struct Region {
