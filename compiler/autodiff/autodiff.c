@@ -11,6 +11,7 @@
  * graph plus, per y, what lies between it and its xs. Source: Griewank and Walther, Evaluating
  * Derivatives, 2008, chapter 3 (adjoints); Pearlmutter and Siskind 2008 (closure). */
 #include "compiler/autodiff/autodiff.h"
+#include "compiler/autodiff/body_grads.h"
 #include "compiler/autodiff/flow.h"
 #include "compiler/autodiff/inline_once.h"
 #include "compiler/autodiff/nograd.h"
@@ -141,11 +142,15 @@ static void differentiate(Autodiff *ad, uint32_t first) {
 static Graph *differentiated(const Graph *g);
 
 /* The attributes of a loop whose body may hold gradients of its own: those come first. */
-static const int64_t *plain_body(Autodiff *ad, const GNode *n) {
+static const int64_t *plain_body(Autodiff *ad, NodeId loop) {
+    const GNode *n = graph_node(ad->from, loop);
     Graph *body = ad->from->bodies.data[n->attr[0]], *plain = differentiated(body);
     int64_t *attr = ARENA_ARRAY(ad->to->ctx->arena, int64_t, n->nattr);
     memcpy(attr, n->attr, n->nattr * sizeof *attr);
-    if (plain != body) attr[0] = graph_body(ad->to, plain);
+    if (plain != body) {
+        body_grads_check(ad->from, loop);
+        attr[0] = graph_body(ad->to, plain);
+    }
     return attr;
 }
 
@@ -158,7 +163,7 @@ static void copy_node(Autodiff *ad, uint32_t id) {
         if (ad->poisoned[n->args[i].id]) ad->poisoned[id] = true;
     }
     uint32_t errors = diags_errors(ad->to->ctx->diags);
-    const int64_t *attr = n->op == OP_SCAN ? plain_body(ad, n) : n->attr;
+    const int64_t *attr = n->op == OP_SCAN ? plain_body(ad, (NodeId){id}) : n->attr;
     ad->map[id] =
         graph_add(ad->to, n->op, n->dtype, &shape, args, n->nargs, attr, n->nattr, n->span);
     if (diags_errors(ad->to->ctx->diags) != errors) ad->stopped = true;

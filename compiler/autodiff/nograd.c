@@ -235,3 +235,16 @@ void nograd_constant(const Graph *g, NodeId x, Span span) {
     diag_note(d, "equal constants are one value, so other uses of the same number would count too");
     diag_help(d, "make it depend on an input or a parameter");
 }
+
+void nograd_outside(const Graph *g, NodeId x, NodeId other, Span span) {
+    Span place = span;
+    grad_argument(g, span, 1, &place);
+    const char *name = target_name(g, x, span);
+    Diag *d = ctx_error(g->ctx, E_UNSUPPORTED, place,
+                        "not supported yet: a gradient inside `scan` with respect to `%s`, on "
+                        "which the loop also depends by way of a value computed outside",
+                        name);
+    Span from = graph_node(g, other)->span;
+    if (from.file != 0) diag_label(d, from, "computed from `%s` outside the block", name);
+    diag_help(d, "compute that value inside the block, or put `stop` around it");
+}

@@ -191,10 +191,18 @@ static bool may_flag(const Kernel *k) {
 }
 
 /* A temporary of the body: no carry, no yield. */
+/* Neither a result of this loop nor a carry that a loop inside begins with and then changes. */
 static bool is_temporary(const Sched *s, uint32_t buffer) {
     const Body *b = s->body;
     for (uint32_t i = 0; i < b->scan.carries + b->scan.yields; i++)
         if (b->results[i].buffer == buffer) return false;
+    for (uint32_t i = 0; i < s->groups.len; i++) {
+        const Group *g = s->groups.data[i];
+        if (!group_is_loop(s, g)) continue;
+        Scan scan = scan_of(s->graph, g->core);
+        for (uint32_t c = 0; c < scan.carries; c++)
+            if (g->results[c].buffer == buffer) return false;
+    }
     return true;
 }
 

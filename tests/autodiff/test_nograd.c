@@ -161,6 +161,35 @@ START_TEST(inside_a_loop) {
 }
 END_TEST
 
+/* The block reads c, which is computed from w outside: by w alone the gradient would be wrong. */
+START_TEST(a_way_outside_the_loop) {
+    Page p = page_open("c = exp(w)\n"
+                       "y = scan xt = x along T {\n"
+                       "  yield grad(w * c * xt, w)\n"
+                       "}\n");
+    Kit k = p.k;
+    Shape none = {.rank = 0};
+    NodeId x = input(&p, "x", DTYPE_F32, SHAPE(3)), w = input(&p, "w", DTYPE_F32, none);
+    NodeId c = g_unary(k.g, OP_EXP, w, at(&p, "exp(w)"));
+    Graph *body = scan_body(k.g);
+    NodeId xt = g_input(body, ctx_sym(k.ctx, "xt"), DTYPE_F32, &none, nowhere);
+    NodeId bw = g_input(body, ctx_sym(k.ctx, "w"), DTYPE_F32, &none, nowhere);
+    NodeId bc = g_input(body, ctx_sym(k.ctx, "c"), DTYPE_F32, &none, nowhere);
+    NodeId y = g_binary(body, OP_MUL, g_binary(body, OP_MUL, bw, bc, nowhere), xt, nowhere);
+    graph_output(body, ctx_sym(k.ctx, "y"), g_grad(body, y, bw, at(&p, "grad(w * c * xt, w)")));
+    Scan s = {.body = body,
+              .sequences = 1,
+              .captures = 2,
+              .yields = 1,
+              .trip = dim_const(k.dims, 3),
+              .sequence_axis = &(int64_t){0},
+              .yield_axis = &(int64_t){0}};
+    NodeId operands[] = {x, w, c};
+    kit_output(&p.k, "y", g_take(k.g, g_scan(k.g, &s, operands, nowhere), 0, nowhere));
+    check(&p, "nograd_outside", 1);
+}
+END_TEST
+
 /* Equal constants are one node, so the answer would count both zeros: refused, not guessed. */
 START_TEST(constant_target) {
     Page p = page_open("z = zeros([3])\ny = sum(relu(z))\ng = grad(y, z)\n");
@@ -199,6 +228,7 @@ int main(void) {
     tcase_add_test(tests, not_computed_from_it);
     tcase_add_test(tests, several_parameters);
     tcase_add_test(tests, inside_a_loop);
+    tcase_add_test(tests, a_way_outside_the_loop);
     tcase_add_test(tests, constant_target);
     tcase_add_test(tests, node_limit);
     suite_add_tcase(suite, tests);
