@@ -89,6 +89,7 @@ typedef struct ValueRow {
     int64_t index_limit;
     uint32_t vocabulary;
     Span span;
+    const int64_t *fallback;
 } ValueRow;
 
 static LLVMValueRef values_image(CodeModule *m, const EntrySymbols *symbols, const ValueRow *rows,
@@ -106,6 +107,9 @@ static LLVMValueRef values_image(CodeModule *m, const EntrySymbols *symbols, con
         image_pointer(image, at + offsetof(BmrtValue, name), text_constant(m, rows[i].name));
         image_pointer(image, at + offsetof(BmrtValue, dims),
                       dims_image(m, symbols, rows[i].shape.dims, rows[i].shape.rank, rows[i].span));
+        if (rows[i].fallback)
+            image_pointer(image, at + offsetof(BmrtValue, fallback),
+                          bytes_constant(m, rows[i].fallback, sizeof *rows[i].fallback));
     }
     return image_finish(image, "values");
 }
@@ -120,7 +124,8 @@ static LLVMValueRef inputs_image(CodeModule *m, const EntrySymbols *symbols, con
                              in->shape,
                              in->is_index ? in->index_limit : 0,
                              entry->input_strings ? entry->input_strings[i] : 0,
-                             in->span};
+                             in->span,
+                             in->fallback};
     }
     return values_image(m, symbols, rows, g->inputs.len);
 }
@@ -135,7 +140,8 @@ static LLVMValueRef outputs_image(CodeModule *m, const EntrySymbols *symbols, co
                              graph_shape(g, g->outputs.data[i].node),
                              0,
                              entry->output_strings ? entry->output_strings[i] : 0,
-                             node->span};
+                             node->span,
+                             NULL};
     }
     return values_image(m, symbols, rows, g->outputs.len);
 }

@@ -169,6 +169,13 @@ static ExitCode take_inputs(Call *c) {
     for (uint32_t i = 0; i < c->entry->input_count; i++) {
         const BmrtValue *v = &c->entry->inputs[i];
         if (given[i]) continue;
+        if (v->fallback) {
+            size_t bytes = bmrt_dtype_bytes(v->dtype);
+            c->inputs[i] = (Array){.dtype = v->dtype, .bytes = bytes};
+            c->inputs[i].data = arena_alloc(c->p->ctx->arena, bytes);
+            memcpy(c->inputs[i].data, v->fallback, bytes);
+            continue;
+        }
         for (uint32_t s = 0; s < c->entry->symbol_count; s++) c->symbols[s] = INT64_MIN;
         session_error(c->p->session, E_OPTION, "`%s` wants `%s=...`, %s of %s", c->entry->name,
                       v->name, v->vocabulary ? "strings" : array_dtype_name(v->dtype),

@@ -104,7 +104,8 @@ typedef struct GraphInput {
     Shape shape;
     bool is_index; /* elements are positions (labels, ids): checked before the first write */
     Span span;
-    int64_t index_limit; /* with is_index: they must lie in [0, index_limit) */
+    int64_t index_limit;     /* with is_index: they must lie in [0, index_limit) */
+    const int64_t *fallback; /* rank 0: the word of its value when the caller gives none; or NULL */
 } GraphInput;
 typedef struct GraphOutput {
     Sym name;

@@ -77,6 +77,12 @@ static Value random_draw(Sema *s, const BuiltinCall *c) {
     return value_tensor(s, g_random(sema_graph(s), &shape, key, 0, c->span));
 }
 
+static const Node *train_block(const Sema *s) {
+    for (const Frame *f = s->frame; f; f = f->up)
+        if (f->def && f->def->kind == NODE_TRAIN) return f->def;
+    return NULL;
+}
+
 static Value clock_value(Sema *s, const BuiltinCall *c) {
     if (!s->build) {
         Diag *d = sema_error(s, E_STATIC, c->span, "`%s()` is known only in a training step",
@@ -89,6 +95,13 @@ static Value clock_value(Sema *s, const BuiltinCall *c) {
         if (block_setting(f->def, "epochs") || block_setting(f->def, "steps")) continue;
         Diag *d = sema_error(s, E_BLOCK, c->span, "`progress()` of a training without an end");
         diag_help(d, "give the train block `epochs:` or `steps:`");
+        return POISON;
+    }
+    const Node *block = c->builtin->op == 0 ? train_block(s) : NULL;
+    if (block && !block_setting(block, "epochs") && !block_setting(block, "steps")) {
+        Diag *d =
+            sema_error(s, E_BLOCK, c->span, "`progress()` needs to know how long training is");
+        diag_help(d, "`epochs: 10` or `steps: 1000` in the train block");
         return POISON;
     }
     Shape scalar = shape_scalar();

@@ -43,7 +43,10 @@ bool value_as_bundle(Sema *s, Value v, Bundle **out, Span span) {
                                             .node = t.as.tensor.node};
     }
     *out = b;
-    return true;
+    if (b->count) return true;
+    Diag *d = sema_error(s, E_KIND, span, "`%s` has no parameters here", inst->path);
+    diag_help(d, "apply it first: parameters are made where a model is applied");
+    return false;
 }
 
 const BundleItem *bundle_find(const Bundle *b, const char *path, uint32_t likely) {

@@ -28,6 +28,40 @@ static bool reserved(Sema *s, const Node *def) {
     return false;
 }
 
+/* `scale: f32 = 1`: what an export takes when its caller gives nothing. */
+static bool input_default(Sema *s, const Node *par, bool strings, DType dtype, const Shape *shape,
+                          const int64_t **out) {
+    const Node *e = node_kid(par, 2);
+    Value v = eval(s, e);
+    if (value_is_poison(v)) return false;
+    if (strings || shape->rank) {
+        Diag *d = sema_error(s, E_ARGUMENT, e->span,
+                             "only a single number of an export can have a default");
+        diag_help(d, "`%s: %s = %s`", par->name->text, strings ? "f32" : dtype_name(dtype),
+                  v.kind == V_NUM ? value_string(s, v) : "1");
+        return false;
+    }
+    if (v.kind != V_NUM && v.kind != V_BOOL) {
+        sema_error(s, E_STATIC, e->span,
+                   "the default of an export must be a number known at compile time, got %s",
+                   value_kind_name(v.kind));
+        return false;
+    }
+    int64_t whole = v.kind == V_BOOL ? v.as.truth : 0;
+    int64_t *word = ARENA_NEW(s->arena, int64_t);
+    bool exact = v.kind == V_BOOL || value_is_int(v, &whole);
+    if (!exact && !dtype_is_float(dtype)) {
+        sema_error(s, E_DTYPE, e->span, "`%s` is %s, but its default is %s", par->name->text,
+                   dtype_name(dtype), value_string(s, v));
+        return false;
+    }
+    *word = dtype_is_float(dtype)
+                ? dtype_word_from_f64(dtype, exact ? (double)whole : value_number(v))
+                : dtype_word_from_int(dtype, whole);
+    *out = word;
+    return true;
+}
+
 /* The input of one parameter: names in its brackets become run-time dims. */
 static Value export_input(Sema *s, Graph *g, const Node *par, Scope *probe) {
     const Node *dims = node_kid(par, 0), *type = node_kid(par, 1);
@@ -61,8 +95,13 @@ static Value export_input(Sema *s, Graph *g, const Node *par, Scope *probe) {
     bool ok = eval_shape(s, dims, &shape);
     s->scope = saved;
     if (!ok) return POISON;
+    const int64_t *fallback = NULL;
+    if (node_kid(par, 2) && !input_default(s, par, strings, dtype, &shape, &fallback))
+        return POISON;
     if (strings) return strings_input(s, g, par, &shape);
-    return value_tensor(s, g_input(g, par->name, dtype, &shape, par->span));
+    NodeId in = g_input(g, par->name, dtype, &shape, par->span);
+    g->inputs.data[g->inputs.len - 1].fallback = fallback;
+    return value_tensor(s, in);
 }
 
 /* strings[i]: the vocabulary of output i, or 0. */
@@ -159,6 +198,11 @@ void make_export(Sema *s, const Node *def, Scope *scope) {
     /* Training fits the statistics of exports, although it makes none. */
     bool statistics = (s->options->roots & SEMA_TRAIN) && node_mentions_call(def, "fit");
     if ((!wanted && !statistics) || !node_kid(def, 0) || reserved(s, def)) return;
+    if (node_kid(def, 0)->count > BMRT_FALLBACK_INPUTS_MAX) {
+        sema_error(s, E_LIMIT, def->name_span, "an export with more than %d arguments",
+                   BMRT_FALLBACK_INPUTS_MAX);
+        return;
+    }
     if (node_kid(def, 1)) {
         Diag *d =
             sema_error(s, E_EXPORT_NAME, def->name_span, "an export has one list of arguments");

@@ -78,6 +78,7 @@ static BmrtStatus check_value(BmrtHandle *h, const BmrtEntry *entry, const BmrtV
     if (!bmrt_dims_elements(v->rank, v->dims, symbols, &count) ||
         __builtin_mul_overflow(count, (int64_t)bmrt_dtype_bytes(v->dtype), &bytes))
         return too_large(h, entry, symbols);
+    if (!data && v->fallback) return BMRT_OK;
     if (!data && count > 0)
         return bmrt_fail(&h->message, BMRT_ARGUMENT, "`%s`: %s `%s` is a null pointer", entry->name,
                          input ? "input" : "output", v->name);
@@ -145,6 +146,18 @@ static BmrtStatus judge_flags(BmrtHandle *h, const BmrtEntry *entry, bool *wrote
     return bmrt_fail(&h->message, BMRT_NUMERIC, "an integer division by zero in `%s`", entry->name);
 }
 
+/* The inputs with what stands in for those the caller left out; `filled` when there are any. */
+static const void *const *with_fallbacks(const BmrtEntry *entry, const void *const *inputs,
+                                         const void **filled) {
+    bool any = false;
+    for (uint32_t i = 0; i < entry->input_count && i < BMRT_FALLBACK_INPUTS_MAX; i++) {
+        const bool absent = !inputs[i] && entry->inputs[i].fallback;
+        filled[i] = absent ? entry->inputs[i].fallback : inputs[i];
+        any |= absent;
+    }
+    return any ? filled : inputs;
+}
+
 BmrtStatus bmrt_entry_run(BmrtHandle *h, uint32_t number, const int64_t *symbols,
                           const void *const *inputs, void *const *outputs, uint64_t step,
                           bool *wrote) {
@@ -161,6 +174,8 @@ BmrtStatus bmrt_entry_run(BmrtHandle *h, uint32_t number, const int64_t *symbols
     status = grow_arena(h, entry, planned ? entry->arena_bytes : plan->larger_bytes);
     if (status != BMRT_OK) return status;
     h->flags = 0;
+    const void *filled[BMRT_FALLBACK_INPUTS_MAX];
+    inputs = with_fallbacks(entry, inputs, filled);
     BmrtFrame frame = {.arena = h->arena.data,
                        .offsets = planned ? plan->offsets : plan->larger,
                        .slots = h->slots.data,

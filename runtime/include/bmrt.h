@@ -99,7 +99,10 @@ typedef struct BmrtValue { /* an input or output of an entry */
      * const char * (input: read during the call; output: pointers the handle owns); the entry
      * itself has i32. */
     uint32_t vocabulary;
+    const void *fallback; /* of a rank-0 input: its value when the caller passes NULL; or NULL */
 } BmrtValue;
+
+enum { BMRT_FALLBACK_INPUTS_MAX = 64 }; /* an entry with a fallback has at most this many inputs */
 
 typedef struct BmrtBuffer { /* one planned arena buffer */
     uint32_t element_bytes;
