@@ -32,10 +32,15 @@ static Value missing(Sema *s, const BuiltinCall *c) {
         s, g_binary(g, OP_EQUAL, a, g_const_int(g, DTYPE_I32, &shape, 0, c->span), c->span));
 }
 
-/* card(films.user): how many numbers a category field can have, 0 (unknown) included. */
+/* card(films.user), or card(user) within the block: how many numbers a category field can have, 0
+ * (unknown) included. */
 static Value card(Sema *s, const BuiltinCall *c) {
     Value v = c->args[0];
     const char *name = v.kind == V_COLUMN && v.as.data.column ? v.as.data.column->text : "";
+    const BmrtField *own = v.kind == V_TENSOR ? category_field(s, v) : NULL;
+    if (own)
+        return value_int(own->kind == BMRT_FIELD_CATEGORY ? own->category_max + 1
+                                                          : own->name_count);
     if (v.kind == V_COLUMN) {
         const BmrtData *data = &s->program->data.data[v.as.data.block->index];
         int32_t f = data_field_find(data, name);

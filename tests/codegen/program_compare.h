@@ -43,6 +43,8 @@ static inline void compare_program(const char *path, const char *text, int64_t r
         one.entries.len = one.entries.cap = 1;
         one.init_entry = entry.kind == BMRT_ENTRY_INIT ? 0 : -1;
         one.data.len = one.train.len = one.test.len = 0;
+        one.statistics.len = one.vocabularies.len = 0;
+        entry.input_strings = entry.output_strings = NULL; /* the numbers behind them */
         entry.graph = (Graph *)(uintptr_t)sealed(entry.graph);
         Compare c = {.ctx = ctx,
                      .program = &one,

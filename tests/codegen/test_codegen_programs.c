@@ -20,7 +20,9 @@ static const char *const PROGRAMS[] = {BMC_SOURCE_DIR "/tests/sema/programs/tiny
                                        BMC_SOURCE_DIR "/tests/sema/programs/settings.bm",
                                        BMC_SOURCE_DIR "/tests/sema/programs/bundles_in_loops.bm",
                                        BMC_SOURCE_DIR "/tests/sema/programs/conv.bm",
+                                       BMC_SOURCE_DIR "/tests/sema/programs/data_block.bm",
                                        BMC_SOURCE_DIR "/examples/linear_regression/linreg.bm",
+                                       BMC_SOURCE_DIR "/examples/tabular/churn.bm",
                                        BMC_SOURCE_DIR "/examples/q_learning/model.bm"};
 
 START_TEST(programs) {
