@@ -15,8 +15,8 @@ static int write_npy(const char *folder, const char *name, int32_t (*x)[LENGTH],
     snprintf(path, sizeof path, "%s/%s", folder, name);
     FILE *f = fopen(path, "wb");
     if (!f) return 0;
-    snprintf(header, sizeof header,
-             "{'descr': '<i4', 'fortran_order': False, 'shape': (%d, %d), }", rows, LENGTH);
+    snprintf(header, sizeof header, "{'descr': '<i4', 'fortran_order': False, 'shape': (%d, %d), }",
+             rows, LENGTH);
     fwrite("\x93NUMPY\x01\x00\x76\x00", 1, 10, f);
     fprintf(f, "%-117s\n", header);
     int ok = fwrite(x, sizeof *x, (size_t)rows, f) == (size_t)rows;

@@ -129,5 +129,6 @@ class Group:
         results = "(%s)" % results if grads else results
         places = moving + ["m_%s.%s" % (name, k) for k in learned]
         wanted = "".join(", grad(l_, %s)" % p for p in places)
-        self.program.append("\n%sexport fn %s(%s) -> %s {\n  y_ = %s\n  l_ = sum(y_ * weight_)\n  return y_%s\n}\n" %
-                            (model, name, ", ".join(pars), results, expression, wanted))
+        total = "  l_ = sum(y_ * weight_)\n" if wanted else ""
+        self.program.append("\n%sexport fn %s(%s) -> %s {\n  y_ = %s\n%s  return y_%s\n}\n" %
+                            (model, name, ", ".join(pars), results, expression, total, wanted))
