@@ -164,7 +164,15 @@ static bool axis_of_dim(Sema *s, Value v, const Shape *shape, Span span, uint32_
     Diag *d = sema_error(s, E_AXIS, span, "%s of %s is `%s`",
                          found ? "more than one axis" : "no axis", shape_string(s, shape, NULL),
                          v.dim_name ? v.dim_name->text : value_string(s, v));
-    diag_help(d, "give the axis by its number, e.g. `axis = -1`");
+    if (found < 2) {
+        diag_help(d, "give the axis by its number, e.g. `-1` for the last");
+        return false;
+    }
+    Text t = {.arena = s->arena};
+    for (uint32_t i = 0, k = 0; i < shape->rank; i++)
+        if (dim_same(shape->dims[i], want))
+            text_printf(&t, "%s`%u`", k == 0 ? "" : k + 1 == found ? " or " : ", ", i), k++;
+    diag_help(d, "give the axis by its number: %s", text_str(&t));
     return false;
 }
 
