@@ -252,7 +252,7 @@ typedef struct Build {
     struct Build *outer;
     Loop *loop; /* the graph is the body of a scan in outer->g; or NULL */
 } Build;
-enum { STRINGS_NOT = 0, STRINGS_OPEN = UINT32_MAX };
+enum { STRINGS_NOT = 0, STRINGS_OPEN = INT32_MAX };
 
 typedef VEC(Sym) Syms;
 enum { FIT_COLUMNS_MAX = 64 };
