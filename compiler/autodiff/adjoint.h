@@ -87,7 +87,7 @@ NodeId contract_share(const Adjoint *a, const Labelled *left, const Labelled *ri
 /* Each gives a share to the source of the window that it sees through, or is false: no window, or
  * not of that form. */
 bool window_contract_rule(Adjoint *a, const Labelled *g, const Labelled *other,
-                          const Labelled *seen);
+                          const Labelled *operand);
 bool window_sum_rule(Adjoint *a);
 bool window_extremum_rule(Adjoint *a, NodeId share);
 

@@ -146,25 +146,66 @@ static void side_build(const Adjoint *a, Side *s) {
     for (uint32_t i = 0; i < s->windows; i++) s->x.label[s->x.rank++] = s->taps[i];
 }
 
+/* An operand seen through windows and permutations: index notation makes one window an axis. */
+typedef struct Seen {
+    Labelled x; /* the source; its windowed axes have the labels of the windows */
+    WindowAxis window[RANK_MAX];
+    uint32_t windows[RANK_MAX], taps[RANK_MAX]; /* labels */
+    uint32_t count;
+} Seen;
+
+static bool seen_window(const Adjoint *a, Seen *s, const GNode *n) {
+    uint32_t rank = graph_shape(a->graph, n->args[0]).rank;
+    for (uint32_t k = 0; k < window_count(n); k++) {
+        if (s->count == RANK_MAX) return false;
+        WindowAxis w = window_axis(n, k);
+        for (uint32_t i = 0; i < s->count; i++) /* a window of windows */
+            if (s->windows[i] == s->x.label[w.axis] || s->taps[i] == s->x.label[w.axis])
+                return false;
+        s->window[s->count] = w;
+        s->windows[s->count] = s->x.label[w.axis];
+        s->taps[s->count++] = s->x.label[rank + k];
+    }
+    s->x.node = n->args[0];
+    s->x.rank = rank;
+    return true;
+}
+
+/* False: no window is on top, or one that has to be taken back by itself. */
+static bool see_through(const Adjoint *a, const Labelled *operand, Seen *s) {
+    s->x = *operand;
+    s->count = 0;
+    for (;;) {
+        GNode n = *graph_node(a->graph, s->x.node);
+        if ((n.op != OP_PERMUTE && n.op != OP_WINDOW) || adjoint_is_asked(a, s->x.node)) break;
+        if (n.op == OP_WINDOW) {
+            if (!seen_window(a, s, &n)) return false;
+            continue;
+        }
+        Labelled old = s->x;
+        s->x.node = n.args[0];
+        for (uint32_t i = 0; i < old.rank; i++) s->x.label[n.attr[i]] = old.label[i];
+    }
+    return s->count > 0;
+}
+
 bool window_contract_rule(Adjoint *a, const Labelled *g, const Labelled *other,
-                          const Labelled *seen) {
-    GNode n = *graph_node(a->graph, seen->node);
-    if (n.op != OP_WINDOW || adjoint_is_asked(a, seen->node)) return false;
-    NodeId source = n.args[0];
-    Shape shape = graph_shape(a->graph, source);
+                          const Labelled *operand) {
+    Seen seen;
+    if (!see_through(a, operand, &seen)) return false;
+    Shape shape = graph_shape(a->graph, seen.x.node);
     Side side[2] = {{.x = *g}, {.x = *other}};
-    Labelled x = {.node = source, .rank = shape.rank};
-    uint32_t reduced[RANK_MAX], count = window_count(&n);
-    for (uint32_t i = 0; i < shape.rank; i++) x.label[i] = seen->label[i];
-    for (uint32_t k = 0; k < count; k++) {
-        WindowAxis w = window_axis(&n, k);
-        reduced[k] = seen->label[shape.rank + k];
-        if (!side_takes(a, side, &w, shape.dims[w.axis], seen->label[w.axis], reduced[k]))
-            return false;
+    for (uint32_t k = 0; k < seen.count; k++) {
+        WindowAxis *w = &seen.window[k];
+        uint32_t axis = 0;
+        if (!finds_label(&seen.x, seen.windows[k], &axis)) return false;
+        w->axis = axis;
+        if (!side_takes(a, side, w, shape.dims[axis], seen.windows[k], seen.taps[k])) return false;
     }
     for (uint32_t i = 0; i < 2; i++) side_build(a, &side[i]);
-    adjoint_give_node(a, source,
-                      contract_share(a, &side[0].x, &side[1].x, &x, &shape, reduced, count));
+    adjoint_give_node(
+        a, seen.x.node,
+        contract_share(a, &side[0].x, &side[1].x, &seen.x, &shape, seen.taps, seen.count));
     return true;
 }
 

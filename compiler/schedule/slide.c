@@ -10,11 +10,13 @@
 
 static void slide_add(Lower *l, Contract *c, NodeId window, uint32_t k, const uint32_t *label) {
     const GNode *n = node_of(l->s, window), *x = node_of(l->s, n->args[0]);
-    if (l->tap_count == TAPS_KNOWN_MAX) return;
+    WindowAxis w = window_axis(n, k);
+    if (l->tap_count == TAPS_KNOWN_MAX || label[w.axis] == NONE || label[x->rank + k] == NONE)
+        return;
     TapKnown *known = &l->taps[l->tap_count++];
     *known = (TapKnown){.window = window, .axis = k, .position = EXPR_NONE};
     Slide *s = &c->slides[c->slide_count++];
-    s->w = window_axis(n, k);
+    s->w = w;
     s->source = x->dims[s->w.axis];
     s->windows = n->dims[s->w.axis];
     s->pos = label[s->w.axis];
@@ -28,14 +30,20 @@ void slides_find(Lower *l, Contract *c) {
         NodeId id = which ? c->b : c->a;
         const uint32_t *own = which ? c->label_b : c->label_a;
         const GNode *n = node_of(l->s, id);
-        uint32_t label[RANK_MAX];
-        if (l->group->packed[which] != NONE || !lower_is_inline(l, id)) continue;
-        for (uint32_t i = 0; i < n->rank; i++)
-            label[n->op == OP_PERMUTE ? (uint32_t)n->attr[i] : i] = own[i];
-        if (n->op == OP_PERMUTE) id = n->args[0];
-        n = node_of(l->s, id);
-        if (n->op != OP_WINDOW || !lower_is_inline(l, id)) continue;
-        for (uint32_t k = 0; k < window_count(n); k++) slide_add(l, c, id, k, label);
+        uint32_t label[RANK_MAX], moved[RANK_MAX];
+        if (l->group->packed[which] != NONE) continue;
+        memcpy(label, own, n->rank * sizeof *label);
+        while ((n->op == OP_PERMUTE || n->op == OP_WINDOW) && lower_is_inline(l, id)) {
+            for (uint32_t k = 0; n->op == OP_WINDOW && k < window_count(n); k++)
+                slide_add(l, c, id, k, label);
+            for (uint32_t k = 0; n->op == OP_WINDOW && k < window_count(n); k++)
+                label[window_axis(n, k).axis] = NONE; /* no label runs along it further inside */
+            memcpy(moved, label, sizeof moved);
+            for (uint32_t i = 0; n->op == OP_PERMUTE && i < n->rank; i++)
+                label[n->attr[i]] = moved[i];
+            id = n->args[0];
+            n = node_of(l->s, id);
+        }
     }
 }
 

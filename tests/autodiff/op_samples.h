@@ -400,6 +400,13 @@ static inline NodeId sample_convolution(Sample *s) {
     NodeId seen = g_window(s->g, any(s, x), window, 2, nowhere);
     Shape taps = graph_shape(s->g, seen);
     uint32_t lx[] = {B, H, W, C, I, J};
+    if (random_below(&s->random, 2)) { /* as index notation has it */
+        uint32_t perm[6], old[6];
+        random_permutation(s, perm, 6);
+        memcpy(old, lx, sizeof old);
+        seen = g_permute(s->g, seen, perm, nowhere);
+        for (uint32_t i = 0; i < 6; i++) lx[i] = old[perm[i]];
+    }
     k.dims[2] = x.dims[3];
     if (form == 0)
         return g_contract(s->g, seen, lx, any(s, k), (uint32_t[]){I, J, C, O},
