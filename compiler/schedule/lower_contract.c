@@ -119,10 +119,20 @@ void contract_enter_k(Lower *l, const Contract *c, ExprId from, ExprId to, ExprI
     }
 }
 
+/* The label of the result that differs from lane to lane, or NONE: loops cannot depend on it. */
+static uint32_t varying_label(const Lower *l, const Contract *c, const ExprId *label) {
+    for (uint32_t i = 0; i < c->outer; i++)
+        for (uint32_t v = 0; v < l->open_count; v++)
+            if (loop_depends(l->k, label[i], l->open[v])) return i;
+    return NONE;
+}
+
 ExprId lower_CONTRACT(Lower *l, NodeId n, const Index *at) {
     Contract c = contract_of(l->s, n);
     ExprId label[2 * RANK_MAX], zero = l_bits(l, c.dtype, 0);
     index_axes(l, n, at, label);
+    bool core = node_same(l->group->core, n);
+    if (core) slides_find(l, &c);
     RegId part = l_new_reg(l, "acc", c.dtype, NULL), acc = part;
     LowerPlace place = l_place(l);
     ExprId from = l_int(l, 0), to = l_dim(l, c.k);
@@ -137,8 +147,12 @@ ExprId lower_CONTRACT(Lower *l, NodeId n, const Index *at) {
     }
     LowerPlace inside = l_place(l);
     l_set(l, part, zero);
-    contract_enter_k(l, &c, from, to, label);
+    if (c.slide_count > 0)
+        slides_enter_k(l, &c, varying_label(l, &c, label), from, to, label);
+    else
+        contract_enter_k(l, &c, from, to, label);
     l_set(l, part, contract_step(l, &c, l_reg(l, part), label));
+    if (core) l->tap_count = 0;
     l_return(l, inside);
     if (chunked) l_set(l, acc, contract_add_chunk(l, &c, from, l_reg(l, acc), l_reg(l, part)));
     l_return(l, place);
