@@ -10,6 +10,13 @@ static const Builtin *const TABLES[] = {BUILTINS_MATH,   BUILTINS_SHAPE, BUILTIN
 static Value not_yet(Sema *s, const BuiltinCall *c) {
     return sema_unsupported(s, c->span, arena_printf(s->arena, "`%s`", c->builtin->name));
 }
+/* A special form, met where it cannot be one: in a pipe, or as a value. */
+static Value around_only(Sema *s, const BuiltinCall *c) {
+    Diag *d = sema_error(s, E_ARGUMENT, c->span, "`%s` stands around a whole expression",
+                         c->builtin->name);
+    diag_help(d, "`%s(x |> net)`", c->builtin->name);
+    return POISON;
+}
 static const Builtin NOT_YET[] = {{"rearrange", NULL, not_yet, 0},
                                   {"einsum", NULL, not_yet, 0},
                                   {"sort", NULL, not_yet, 0},
@@ -20,7 +27,7 @@ static const Builtin NOT_YET[] = {{"rearrange", NULL, not_yet, 0},
                                   {"tokens", NULL, not_yet, 0},
                                   {"load", NULL, not_yet, 0},
                                   {"fit", NULL, not_yet, 0},
-                                  {"checkpoint", NULL, not_yet, 0},
+                                  {"checkpoint", NULL, around_only, 0},
                                   {"show", NULL, not_yet, 0},
                                   {"infer", NULL, not_yet, 0},
                                   {"random_crop", NULL, not_yet, 0},
