@@ -51,6 +51,11 @@ typedef struct CodePart {
     uint64_t weight;            /* of the kernels in it */
 } CodePart;
 
+typedef struct CodeTable { /* constants of the graph as data of part 0 */
+    const int64_t *words;
+    LLVMValueRef global;
+} CodeTable;
+
 struct CodeModule {
     Context *ctx;
     const Program *program;
@@ -64,6 +69,7 @@ struct CodeModule {
     LLVMContextRef llvm; /* of part 0 */
     LLVMModuleRef module;
     VEC(SharedKernel) kernels;
+    VEC(CodeTable) tables;
     uint32_t kernel_names;
     EntrySymbols *symbols; /* per entry */
     LLVMValueRef *entry_functions;

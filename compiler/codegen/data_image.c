@@ -67,3 +67,16 @@ LLVMValueRef text_constant(CodeModule *m, const char *text) {
 LLVMValueRef bytes_constant(CodeModule *m, const void *bytes, size_t size) {
     return image_finish(image_new(m, bytes, size), "table");
 }
+
+LLVMValueRef words_constant(CodeModule *m, const LoopBuffer *b) {
+    for (uint32_t i = 0; i < m->tables.len; i++)
+        if (m->tables.data[i].words == b->words) return m->tables.data[i].global;
+    uint32_t size = dtype_bytes(b->dtype);
+    size_t count = (size_t)dim_value(m->program->dims, b->count);
+    char *bytes = ARENA_ARRAY(m->ctx->arena, char, count *size);
+    for (size_t i = 0; i < count; i++) memcpy(bytes + i * size, &b->words[i], size);
+    CodeTable table = {b->words, bytes_constant(m, bytes, count * size)};
+    LLVMSetAlignment(table.global, 64);
+    vec_push(m->ctx->arena, &m->tables, table);
+    return table.global;
+}

@@ -23,5 +23,7 @@ LLVMValueRef image_finish(Image *image, const char *name);
 /* NUL-terminated text; NULL for NULL. */
 LLVMValueRef text_constant(CodeModule *m, const char *text);
 LLVMValueRef bytes_constant(CodeModule *m, const void *bytes, size_t size);
+/* The data of a CONST buffer, 64-byte aligned; made once. */
+LLVMValueRef words_constant(CodeModule *m, const LoopBuffer *b);
 
 #endif

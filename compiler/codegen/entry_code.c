@@ -1,7 +1,7 @@
 /* One entry: void STEM_entry(BmrtFrame *frame, i32 thread, i32 threads). All threads of the team
  * run it; each calls the kernels in order on its share of the rows, goes round loops at its own
  * pace, and meets the others at barriers. */
-#include "compiler/codegen/codegen_internal.h"
+#include "compiler/codegen/data_image.h"
 
 typedef struct RowRange { /* of a parallel axis, for this thread */
     DimId extent;
@@ -62,6 +62,7 @@ static LLVMValueRef base_code(EntryCode *c, uint32_t buffer) {
                                     [STORAGE_INPUT] = offsetof(BmrtFrame, inputs),
                                     [STORAGE_OUTPUT] = offsetof(BmrtFrame, outputs)};
     const LoopBuffer *b = &c->p->buffers.data[buffer];
+    if (b->storage == STORAGE_CONST) return words_constant(c->m, b);
     LLVMValueRef start = field(c, fields[b->storage], c->pointer), offset;
     if (b->storage == STORAGE_INPUT || b->storage == STORAGE_OUTPUT)
         return element(c, start, c->pointer, b->number);

@@ -105,7 +105,13 @@ typedef struct LoopReg {
     VarId vars[6]; /* UNROLL and VECTOR variables it is expanded over */
 } LoopReg;
 
-typedef enum Storage { STORAGE_ARENA, STORAGE_SLOT, STORAGE_INPUT, STORAGE_OUTPUT } Storage;
+typedef enum Storage {
+    STORAGE_ARENA,
+    STORAGE_SLOT,
+    STORAGE_INPUT,
+    STORAGE_OUTPUT,
+    STORAGE_CONST /* read-only data of the program */
+} Storage;
 typedef struct LoopBuffer { /* of the program */
     const char *name;
     Storage storage;
@@ -113,6 +119,7 @@ typedef struct LoopBuffer { /* of the program */
     DType dtype;          /* BOOL is one byte, 0 or 1 */
     DimId count;          /* elements */
     uint32_t first, last; /* ARENA: positions in `order` between which it is live, both included */
+    const int64_t *words; /* CONST: an element's bits each; the graph's */
     int64_t offset;       /* ARENA: planned with symbols at their bounds; 64-byte aligned */
 } LoopBuffer;
 

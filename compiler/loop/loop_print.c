@@ -15,7 +15,7 @@ typedef struct Print {
 } Print;
 
 static const char *const loop_words[] = {"for", "unroll", "vector"};
-static const char *const storage_words[] = {"arena", "slot", "input", "output"};
+static const char *const storage_words[] = {"arena", "slot", "input", "output", "const"};
 static const char *const clock_words[] = {"progress", "epoch", "iteration"};
 
 static const char *buffer_name(const Print *pr, uint32_t position) {

@@ -181,7 +181,7 @@ static void check_effect(Check *c, const Stmt *s) {
         RULE(s->buffer < c->k->buffers.len, "store to unknown buffer %u", s->buffer);
         const LoopBuffer *b = &c->p->buffers.data[c->k->buffers.data[s->buffer]];
         RULE(c->k->writes.data[s->buffer], "store to %s, which is not marked written", b->name);
-        RULE(b->storage != STORAGE_INPUT, "store to input %s", b->name);
+        RULE(b->storage != STORAGE_INPUT && b->storage != STORAGE_CONST, "store to %s", b->name);
         RULE(type_of(c, s->value) == b->dtype, "a %s is stored to %s, which is %s",
              dtype_name(type_of(c, s->value)), b->name, dtype_name(b->dtype));
         check_index(c, s->index, "the index of a store");

@@ -17,7 +17,7 @@ enum { DEPTH_LIMIT = 40 };
 #define PURE_KEY(id) (0x80000000u | (id))
 
 static bool has_words(const GNode *n) {
-    return n->op == OP_CONST && n->nattr > 1;
+    return n->op == OP_CONST && n->nattr > 1 && !node_is_data(n);
 }
 
 /* An integer division must be evaluated once for each element, so that it flags division by zero
@@ -314,7 +314,7 @@ void fuse_nodes(Sched *s) {
         const GNode *n = node_of(s, (NodeId){i});
         s->plan[i] = (NodePlan){.live = live[i], .group = NONE, .buffer = NONE};
         if (!live[i]) continue;
-        if (s->body && node_is_given(s, (NodeId){i})) {
+        if (s->body && n->op == OP_INPUT && node_is_given(s, (NodeId){i})) {
             s->plan[i].buffer = s->body->inputs[n->attr[0]].buffer;
             s->plan[i].slab = s->body->inputs[n->attr[0]].slab;
         }

@@ -3,10 +3,14 @@
  * The vector runs over the result's last label. Where the operand that carries it has another
  * stride than 1 along it (x @ w.T, the backward pass of a dense layer), the operand is copied once
  * with that axis last, by a kernel of its own. The copy costs a pass over the operand, the
- * contraction reads it once a row tile. Copies of one operand are shared. */
+ * contraction reads it once a row tile. Copies of one operand are shared.
+ *
+ * Long rows are copied in panels, the columns of one register tile side by side for all k: at rows
+ * of 2 KB and more every k is another page and the lines of a column fall into few sets of the
+ * cache, so that a tile would wait for each of them (Goto & van de Geijn 2008). */
 #include "compiler/schedule/sched.h"
 
-enum { PACK_MIN_ROWS = 16 };
+enum { PACK_MIN_ROWS = 16, PANEL_MIN_ROWS = 64, PANEL_MIN_K = 128, PANEL_MIN_COLUMNS = 512 };
 
 static bool slab_unit_stride(const Sched *s, const Slab *slab, uint32_t axis) {
     for (uint32_t i = slab->rank; i-- > 0;) {
@@ -64,23 +68,55 @@ static int64_t rows_of(const Sched *s, NodeId contract, NodeId operand, uint32_t
     return rows;
 }
 
-static uint32_t pack_find(const Sched *s, NodeId operand, uint32_t axis) {
+static bool operand_reduces(const Sched *s, NodeId contract, NodeId operand, uint32_t axis) {
+    const GNode *n = node_of(s, contract), *a = node_of(s, n->args[0]);
+    uint32_t first = node_same(n->args[0], operand) ? 1 : 1 + a->rank;
+    return n->attr[first + axis] >= (int64_t)n->rank;
+}
+
+static uint32_t pack_find(const Sched *s, NodeId operand, uint32_t axis, uint32_t panel) {
     for (uint32_t i = 0; i < s->groups.len; i++) {
         const Group *g = s->groups.data[i];
-        if (node_same(g->transposed, operand) && g->last_axis == axis) return i;
+        if (node_same(g->transposed, operand) && g->last_axis == axis && g->panel == panel)
+            return i;
     }
     return NONE;
 }
 
-static uint32_t pack_create(Sched *s, NodeId operand, uint32_t axis) {
-    uint32_t known = pack_find(s, operand, axis);
+static uint32_t pack_create(Sched *s, NodeId operand, uint32_t axis, uint32_t panel) {
+    uint32_t known = pack_find(s, operand, axis, panel);
     if (known != NONE) return known;
     uint32_t level = plan_of(s, operand)->level;
     uint32_t number = group_create(s, NODE_NONE, operand, level == 0 ? 0 : level | 1);
     Group *g = s->groups.data[number];
     g->transposed = operand;
     g->last_axis = axis;
+    g->panel = panel;
     return number;
+}
+
+static bool sees_window(const Sched *s, NodeId id) {
+    for (; !plan_of(s, id)->stored && node_of(s, id)->nargs > 0; id = node_of(s, id)->args[0])
+        if (node_of(s, id)->op == OP_WINDOW) return true;
+    return false;
+}
+
+/* The copy is paid for by the rows of one contraction, or by all iterations of a loop. */
+static uint32_t panel_width(const Sched *s, NodeId contract, NodeId operand, uint32_t axis,
+                            int64_t rows) {
+    const GNode *x = node_of(s, operand);
+    bool captured =
+        s->body && x->op == OP_INPUT && x->attr[0] >= scan_capture_input(&s->body->scan, 0);
+    if (x->rank < 2 || dtype_bytes(x->dtype) != 4) return 0;
+    if (sees_window(s, node_of(s, contract)->args[0]) ||
+        sees_window(s, node_of(s, contract)->args[1]))
+        return 0;
+    for (uint32_t i = 0; i + 1 < x->rank; i++) /* every other axis is one of k */
+        if (!operand_reduces(s, contract, operand, i == axis ? x->rank - 1 : i)) return 0;
+    int64_t columns = dim_bound(s->dims, x->dims[axis]), k = node_bound(s, operand) / columns;
+    if (columns < PANEL_MIN_COLUMNS || k < PANEL_MIN_K) return 0;
+    if (rows < PANEL_MIN_ROWS && !(captured && rows >= PACK_MIN_ROWS)) return 0;
+    return tile_columns(s, contract);
 }
 
 void layout_contract(Sched *s, NodeId id, uint32_t packed[2]) {
@@ -99,7 +135,8 @@ void layout_contract(Sched *s, NodeId id, uint32_t packed[2]) {
             }
     }
     if (held != 1 || plan_of(s, n->args[which])->absent) return;
-    if (unit_stride(s, n->args[which], axis)) return;
-    if (rows_of(s, id, n->args[which], label_at) < PACK_MIN_ROWS) return;
-    packed[which] = pack_create(s, n->args[which], axis);
+    int64_t rows = rows_of(s, id, n->args[which], label_at);
+    uint32_t panel = panel_width(s, id, n->args[which], axis, rows);
+    if (panel == 0 && (unit_stride(s, n->args[which], axis) || rows < PACK_MIN_ROWS)) return;
+    packed[which] = pack_create(s, n->args[which], axis, panel);
 }

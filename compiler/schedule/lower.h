@@ -43,6 +43,7 @@ typedef struct Lower {
     ExprId present; /* of the value evaluated last: false where it is absent; or EXPR_NONE */
     TapKnown taps[TAPS_KNOWN_MAX];
     uint32_t tap_count;
+    ExprId panel, in_panel; /* tile.c: the column is their sum; panel is the first of a tile */
     Memo *memo;
     VEC(NodeId) scalars; /* rank-0 values computed at the kernel's start: Sched.scalar */
 } Lower;
@@ -158,6 +159,7 @@ uint32_t pack_axes(const Sched *s, const Group *pack, uint32_t *order); /* node 
 ExprId pack_load(Lower *l, const Group *pack, const Index *at);
 void pack_store(Lower *l, const Group *pack, const Index *at);
 bool pack_matrix(Lower *l); /* the whole kernel; false: the operand is no matrix */
+void pack_panels(Lower *l); /* the whole kernel */
 
 /* ---- whole kernels */
 void lower_loops(Lower *l);     /* vectorise.c: a loop nest over the domain */

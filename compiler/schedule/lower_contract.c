@@ -41,6 +41,12 @@ static bool k_is_flat(const Sched *s, const Contract *c) {
 }
 
 Contract contract_of(const Sched *s, NodeId id) {
+    Contract c = contract_labels(s, id);
+    c.flat_k = k_is_flat(s, &c);
+    return c;
+}
+
+Contract contract_labels(const Sched *s, NodeId id) {
     const GNode *n = node_of(s, id);
     Contract c = {.node = id, .a = n->args[0], .b = n->args[1], .outer = n->rank};
     c.reduced = (uint32_t)n->attr[0];
@@ -57,7 +63,6 @@ Contract contract_of(const Sched *s, NodeId id) {
         c.in_b[c.label_b[i]] = true;
     }
     c.k = dims_product(s, c.size + c.outer, c.reduced);
-    c.flat_k = k_is_flat(s, &c);
     return c;
 }
 

@@ -27,6 +27,7 @@ typedef struct Contract {
 } Contract;
 
 Contract contract_of(const Sched *s, NodeId n);
+Contract contract_labels(const Sched *s, NodeId n); /* before groups: but for flat_k */
 ExprId contract_step(Lower *l, const Contract *c, ExprId acc, const ExprId *label);
 bool contract_chunked(const Sched *s, const Contract *c); /* k may exceed one chunk */
 ExprId contract_add_chunk(Lower *l, const Contract *c, ExprId chunk, ExprId acc, ExprId part);

@@ -1,8 +1,6 @@
 /* Values without operands. */
 #include "compiler/schedule/lower.h"
 
-enum { CONST_STORES_MAX = 4096 };
-
 ExprId lower_CONST(Lower *l, NodeId n, const Index *at) {
     const GNode *x = node_of(l->s, n);
     (void)at;
@@ -61,7 +59,7 @@ ExprId lower_CLOCK(Lower *l, NodeId n, const Index *at) {
     return l_cast(l, x->dtype, loop_expr(l->p, l->k, &e));
 }
 
-/* A constant of many words: a store each, by thread 0. schedule.c refuses large ones. */
+/* A small table of constants: a store each, by thread 0. Large ones are data. */
 void lower_constants(Lower *l) {
     NodeId n = l->group->core;
     const GNode *x = node_of(l->s, n);

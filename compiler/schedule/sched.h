@@ -82,6 +82,7 @@ typedef struct Group {
     NodeId
         transposed; /* layout.c: the group stores this node with `last_axis` last; or NODE_NONE */
     uint32_t last_axis;
+    uint32_t panel; /* columns that stand together in the copy, or 0: one row behind another */
     uint32_t pack_buffer; /* where it stores that */
     uint32_t packed[2];   /* layout.c: groups that store this contract's operands so, or NONE */
     uint32_t level, seq;
@@ -144,10 +145,15 @@ static inline bool node_counts(const Sched *s, NodeId n) {
 static inline bool node_draws(const GNode *n) {
     return n->op == OP_RANDOM || n->op == OP_RANDOM_AT;
 }
+/* A table of constants too large to be stored by code: data of the program. */
+enum { CONST_STORES_MAX = 64 };
+static inline bool node_is_data(const GNode *n) {
+    return n->op == OP_CONST && n->nattr > CONST_STORES_MAX;
+}
 /* Comes from outside: never computed here. */
 static inline bool node_is_given(const Sched *s, NodeId n) {
     Op op = node_of(s, n)->op;
-    return op == OP_READ || (op == OP_INPUT && !node_counts(s, n));
+    return op == OP_READ || node_is_data(node_of(s, n)) || (op == OP_INPUT && !node_counts(s, n));
 }
 static inline bool plan_in_region(const NodePlan *p) {
     return p->level != 0 && (p->level & 1) == 0;
@@ -166,6 +172,8 @@ void fuse_nodes(Sched *s);
 /* ---- group.c: which stores share a kernel */
 void group_nodes(Sched *s);
 uint32_t group_create(Sched *s, NodeId core, NodeId like, uint32_t level);
+/* ---- tile_choice.c: columns of a register tile of this contract; 0: none fits its columns evenly */
+uint32_t tile_columns(const Sched *s, NodeId contract);
 /* ---- layout.c: which operands of a contract are read from a copy; makes the copying groups */
 void layout_contract(Sched *s, NodeId id, uint32_t packed[2]);
 /* ---- slots.c: outputs, writes in place, carries, the order of groups */

@@ -2,7 +2,7 @@
  * described in its own file. */
 #include "compiler/schedule/sched.h"
 
-enum { CONST_WORDS_MAX = 4096 };
+enum { CONST_WORDS_MAX = 1 << 22 };
 
 void schedule_options_default(ScheduleOptions *o) {
     *o = (ScheduleOptions){
@@ -19,7 +19,8 @@ static bool supported(const Sched *s, const Graph *g) {
         if (!live[i]) continue;
         const char *what = NULL;
         if (n->op == OP_GRAD) BUG("entry %s: a gradient reached the schedule", s->entry->name);
-        if (n->op == OP_CONST && n->nattr > CONST_WORDS_MAX) what = "a constant of this size";
+        if (n->op == OP_CONST && n->nattr > CONST_WORDS_MAX)
+            what = "a constant of more than 4,194,304 elements";
         if (!what) continue;
         ctx_error(s->ctx, E_UNSUPPORTED, n->span, "%s is not supported yet", what);
         fine = false;

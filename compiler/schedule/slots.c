@@ -74,7 +74,12 @@ static void leaves_assign(Slots *w) {
     Sched *s = w->s;
     for (uint32_t i = 0; i < s->size; i++) {
         const GNode *n = node_of(s, (NodeId){i});
-        if (!s->plan[i].live || s->body) continue;
+        if (!s->plan[i].live) continue;
+        if (node_is_data(n)) {
+            s->plan[i].buffer = node_buffer(s, (NodeId){i}, "table", STORAGE_CONST, 0);
+            s->out->buffers.data[s->plan[i].buffer].words = n->attr;
+        }
+        if (s->body) continue;
         if (n->op == OP_INPUT) {
             uint32_t number = (uint32_t)n->attr[0];
             s->plan[i].buffer = node_buffer(

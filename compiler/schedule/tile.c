@@ -52,6 +52,8 @@ static void block_enter(Lower *l, Tile *t, const Block *b) {
     }
     l_enter_vector(l, b->lane, l->lanes, b->limit);
     column = l_add(l, column, l_var(l, b->lane));
+    l->panel = b->j;
+    l->in_panel = l_sub(l, column, b->j);
     t->label[t->row_label] = row;
     t->label[t->vector_label] = column;
     if (t->mode == ROWS_BY_TAP) place_tap(l, t, q);
@@ -329,6 +331,25 @@ static void columns(Lower *l, Tile *t, uint32_t rows, ExprId i, uint32_t vectors
     l_return(l, place);
 }
 
+/* Operands in panels: a panel stays in the cache while the rows go by. */
+static void tile_panels(Lower *l, Tile *t) {
+    ExprId from = bound_of(l, t, t->row_label, false), to = bound_of(l, t, t->row_label, true);
+    ExprId end = whole_steps(l, from, to, t->rows);
+    LowerPlace place = l_place(l);
+    VarId j = l_new_var(l, "j");
+    ExprId first = l_int(l, 0), last = l_dim(l, t->c.size[t->vector_label]);
+    l_enter_for(l, j, first, last, t->vectors * l->lanes);
+    LowerPlace inside = l_place(l);
+    VarId i = l_new_var(l, "i");
+    l_enter_for(l, i, from, end, t->rows);
+    block(l, t, t->rows, t->vectors, l_var(l, i), l_var(l, j), EXPR_NONE);
+    l_return(l, inside);
+    VarId rest = l_new_var(l, "i");
+    l_enter_for(l, rest, end, to, 1);
+    block(l, t, 1, t->vectors, l_var(l, rest), l_var(l, j), EXPR_NONE);
+    l_return(l, place);
+}
+
 /* Whole row tiles, then single rows with as many vectors as registers allow. */
 static void tile_rows(Lower *l, Tile *t) {
     ExprId from = bound_of(l, t, t->row_label, false), to = bound_of(l, t, t->row_label, true);
@@ -430,10 +451,13 @@ static void outer_labels(Lower *l, Tile *t, uint32_t label) {
         t->label[label] = l_var(l, o);
         if (t->parallel == 0 && label == 0) l->row = t->label[0];
     }
+    uint32_t packed = l->group->packed[t->c.in_a[t->vector_label] ? 0 : 1];
     if (rows_are_fixed(l->s, t))
         window_rows(l, t);
     else if (t->even)
         even_rows(l, t);
+    else if (packed != NONE && l->s->groups.data[packed]->panel > 0)
+        tile_panels(l, t);
     else
         tile_rows(l, t);
     l_return(l, place);

@@ -110,3 +110,17 @@ void tile_choose_sizes(const Sched *s, Tile *t, uint32_t lanes) {
     choose_dense_sizes(s, t, lanes);
     if (t->c.slide_count > 0) choose_window_sizes(s, t, lanes);
 }
+
+/* Columns of a whole tile, where they divide the result's. A thin result is split by columns, which
+ * need not be whole tiles. */
+uint32_t tile_columns(const Sched *s, NodeId contract) {
+    uint32_t lanes = s->options.vector_bytes / 4;
+    Tile t = {.c = contract_labels(s, contract), .parallel = -1};
+    if (t.c.dtype != DTYPE_F32 || !tile_choose_labels(s, &t)) return 0;
+    tile_choose_sizes(s, &t, lanes);
+    DimId columns = t.c.size[t.vector_label];
+    if (dim_bound(s->dims, t.c.size[0]) < 16) return 0;
+    uint32_t width = t.vectors * lanes;
+    bool even = dim_is_const(s->dims, columns) && dim_value(s->dims, columns) % width == 0;
+    return even ? width : 0;
+}

@@ -109,12 +109,56 @@ START_TEST(recurrent_layers) {
 }
 END_TEST
 
+/* Captured weights whose rows are long are copied in panels before the loop. */
+START_TEST(wide_recurrent_layers) {
+    Context *ctx = context_create();
+    Sample *s = sample_create(ctx, 1);
+    dim_set_bound(s->graph->dims, 0, 40);
+    s->batch_value = 17;
+    s->steps_value = _i;
+    recurrent(s, 512, 1, _i % 2 == 0);
+    check(s, 2000 + 3 * (uint64_t)_i + 1);
+    context_destroy(ctx);
+}
+END_TEST
+
+/* dW = x.T dy over batch and time: k is one stretch of both, dy is copied in panels; with a table
+ * of constants that is data. */
+START_TEST(weight_gradients) {
+    Context *ctx = context_create();
+    Sample *s = sample_create(ctx, 1);
+    Graph *g = s->graph;
+    dim_set_bound(g->dims, 0, 40);
+    s->batch_value = 21;
+    DimId time = dim_const(g->dims, 8), rows = dim_const(g->dims, 70);
+    DimId columns = dim_const(g->dims, _i ? 512 : 528);
+    Shape left = {.rank = 3, .dims = {s->batch, time, rows}}, right = left;
+    right.dims[2] = columns;
+    NodeId x = g_input(g, ctx_sym(ctx, "x"), DTYPE_F32, &left, nowhere);
+    NodeId dy = g_input(g, ctx_sym(ctx, "dy"), DTYPE_F32, &right, nowhere);
+    const uint32_t la[] = {2, 3, 0}, lb[] = {2, 3, 1}, out[] = {0, 1}, reduced[] = {2, 3};
+    NodeId dw = g_contract(g, x, la, dy, lb, out, 2, reduced, 2, nowhere);
+    int64_t words[70];
+    for (int i = 0; i < 70; i++) words[i] = dtype_word_from_f64(DTYPE_F32, 0.25 * i);
+    Shape table = {.rank = 1, .dims = {rows}}, square = {.rank = 2, .dims = {rows, columns}};
+    NodeId scale = graph_add(g, OP_CONST, DTYPE_F32, &table, NULL, 0, words, 70, nowhere);
+    const int32_t from[] = {0, -1};
+    NodeId spread = g_broadcast(g, scale, &square, from, nowhere);
+    graph_output(g, ctx_sym(ctx, "dw"), g_binary(g, OP_MUL, dw, spread, nowhere));
+    graph_output(g, ctx_sym(ctx, "table"), scale);
+    check(s, 3001);
+    context_destroy(ctx);
+}
+END_TEST
+
 int main(void) {
     Suite *suite = suite_create("codegen_scan");
     TCase *t = tcase_create("loops");
     tcase_set_timeout(t, 60);
     tcase_add_loop_test(t, random_loops, 0, number_from("BMC_RANDOM_COUNT", 24));
     tcase_add_loop_test(t, recurrent_layers, 0, 10);
+    tcase_add_loop_test(t, wide_recurrent_layers, 0, 3);
+    tcase_add_loop_test(t, weight_gradients, 0, 2);
     suite_add_tcase(suite, t);
     SRunner *r = srunner_create(suite);
     srunner_run_all(r, CK_NORMAL);

@@ -384,7 +384,13 @@ static void buffers_open(Machine *m) {
             x->touch = touch + b->offset;
             continue;
         }
-        x->data = b->storage == STORAGE_SLOT     ? m->run->slots[b->number]
+        if (b->storage == STORAGE_CONST) {
+            uint32_t size = dtype_bytes(b->dtype);
+            x->data = ARENA_ARRAY(m->arena, char, (size_t)x->count *size);
+            for (int64_t j = 0; j < x->count; j++) memcpy(x->data + j * size, &b->words[j], size);
+        }
+        x->data = b->storage == STORAGE_CONST    ? x->data
+                  : b->storage == STORAGE_SLOT   ? m->run->slots[b->number]
                   : b->storage == STORAGE_OUTPUT ? m->run->outputs[b->number]
                                                  : (char *)(uintptr_t)m->run->inputs[b->number];
         size_t bytes = (size_t)x->count * dtype_bytes(b->dtype);
