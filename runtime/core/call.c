@@ -188,7 +188,7 @@ BmrtStatus bmrt_entry_run(BmrtHandle *h, uint32_t number, const int64_t *symbols
                        .flags = &h->flags};
     if (h->steps > 0) frame.progress = (double)h->iteration / (double)h->steps;
     if (h->steps_per_epoch > 0) frame.epoch = (double)(h->iteration / h->steps_per_epoch);
-    bmrt_team_run(h->team, entry->run, &frame);
+    bmrt_team_run_entry(h->team, entry->run, &frame);
     return judge_flags(h, entry, wrote);
 }
 

@@ -6,7 +6,13 @@
  * steps, or when there are more threads than CPUs, spinning only steals the CPU from whoever is
  * awaited. A waker makes a system call only when somebody sleeps: it changes the word, then reads
  * the sleeper count; a sleeper raises the count, then reads the word again; both sequentially
- * consistent, so one of the two always sees the other (Dekker). */
+ * consistent, so one of the two always sees the other (Dekker).
+ *
+ * Other processes may want the CPUs. A worker that lost its CPU comes back after milliseconds, and
+ * sooner if the waiting thread gives up its own: waits that turn out that long halve the time that
+ * is spun, shorter ones double it again. And where the caller waits longer than all workers'
+ * work would take it (the bits do not depend on how many threads there are), it does the next runs
+ * alone, the longer the more often that happens. */
 #define _GNU_SOURCE /* sched_getaffinity, syscall */
 #include "runtime/core/team.h"
 
@@ -30,7 +36,10 @@ enum {
     SPIN_FIRST = 64,          /* pauses before the clock is asked */
     YIELDS = 16,              /* when oversubscribed: let the awaited thread run */
     BARRIER_SPIN_NS = 500000, /* a step's imbalance; no system call inside a step below this */
-    JOB_SPIN_NS = 200000      /* between steps the caller gathers rows and makes metrics */
+    LEAST_SPIN_NS = 4000,
+    JOB_SPIN_NS = 200000, /* between steps the caller gathers rows and makes metrics */
+    ALONE_FIRST = 4,      /* runs without the workers after a stall */
+    ALONE_MOST = 256
 };
 
 typedef struct Worker {
@@ -52,9 +61,12 @@ struct BmrtTeam {
     bool quit;
     BmrtEntryFn run; /* of the current job; published by job.word */
     BmrtFrame *frame;
-    Watched job;   /* number of the current job */
-    Watched done;  /* workers that have left it */
-    Watched phase; /* barriers passed */
+    Watched job;                 /* number of the current job */
+    Watched done;                /* workers that have left it */
+    Watched phase;               /* barriers passed */
+    _Atomic int64_t patience_ns; /* spun at barriers; between LEAST_SPIN_NS and BARRIER_SPIN_NS */
+    int64_t waited_ns;           /* the caller's: by the clock, in this run */
+    int32_t alone, alone_next;   /* runs left to do alone; to do after the next stall */
     _Alignas(64) _Atomic uint32_t arrived;
 };
 
@@ -120,6 +132,28 @@ static void wait_while(const BmrtTeam *team, Watched *w, uint32_t old, int64_t s
     atomic_fetch_sub(&w->sleepers, 1);
 }
 
+/* Learns from a wait of `ns` inside a run. */
+static void patience_adapt(BmrtTeam *team, int64_t ns) {
+    int64_t spin = atomic_load_explicit(&team->patience_ns, memory_order_relaxed);
+    spin = ns >= BARRIER_SPIN_NS ? spin / 2 : 2 * spin;
+    if (spin < LEAST_SPIN_NS) spin = LEAST_SPIN_NS;
+    if (spin > BARRIER_SPIN_NS) spin = BARRIER_SPIN_NS;
+    atomic_store_explicit(&team->patience_ns, spin, memory_order_relaxed);
+}
+
+/* Waits inside a run: short ones without asking the clock. */
+static void wait_inside(BmrtTeam *team, Watched *w, uint32_t old, int32_t thread) {
+    for (int i = 0; i < SPIN_FIRST; i++) {
+        if (atomic_load_explicit(&w->word, memory_order_acquire) != old) return;
+        pause_briefly();
+    }
+    const int64_t start = now_ns();
+    wait_while(team, w, old, atomic_load_explicit(&team->patience_ns, memory_order_relaxed));
+    const int64_t waited = now_ns() - start;
+    patience_adapt(team, waited);
+    if (thread == 0) team->waited_ns += waited;
+}
+
 /* Adds one to the word and wakes who sleeps on it. */
 static uint32_t advance(Watched *w, bool wake) {
     const uint32_t value = atomic_fetch_add(&w->word, 1) + 1;
@@ -131,13 +165,12 @@ static void team_barrier(BmrtFrame *frame, int32_t thread) {
     BmrtTeam *team = frame->team;
     /* The phase cannot move before this thread has arrived, so it may be read first. */
     const uint32_t phase = atomic_load_explicit(&team->phase.word, memory_order_relaxed);
-    (void)thread;
     if (atomic_fetch_add_explicit(&team->arrived, 1, memory_order_acq_rel) + 1 ==
         (uint32_t)team->threads) {
         atomic_store_explicit(&team->arrived, 0, memory_order_relaxed);
         advance(&team->phase, true);
     } else {
-        wait_while(team, &team->phase, phase, BARRIER_SPIN_NS);
+        wait_inside(team, &team->phase, phase, thread);
     }
 }
 
@@ -163,14 +196,20 @@ static void *worker_main(void *argument) {
 
 static void wait_for_workers(BmrtTeam *team) {
     const uint32_t all = (uint32_t)team->threads - 1;
-    for (;;) {
-        uint32_t seen = atomic_load_explicit(&team->done.word, memory_order_acquire);
-        if (seen == all) return;
-        if (spin_while(team, &team->done.word, seen, BARRIER_SPIN_NS)) continue;
+    uint32_t seen = atomic_load_explicit(&team->done.word, memory_order_acquire);
+    if (seen == all) return;
+    const int64_t start = now_ns();
+    while ((seen = atomic_load_explicit(&team->done.word, memory_order_acquire)) != all) {
+        if (spin_while(team, &team->done.word, seen,
+                       atomic_load_explicit(&team->patience_ns, memory_order_relaxed)))
+            continue;
         atomic_fetch_add(&team->done.sleepers, 1);
         while ((seen = atomic_load(&team->done.word)) != all) park(&team->done.word, seen);
         atomic_fetch_sub(&team->done.sleepers, 1);
     }
+    const int64_t waited = now_ns() - start;
+    patience_adapt(team, waited);
+    team->waited_ns += waited;
 }
 
 void bmrt_team_run(BmrtTeam *team, BmrtEntryFn run, BmrtFrame *frame) {
@@ -188,6 +227,32 @@ void bmrt_team_run(BmrtTeam *team, BmrtEntryFn run, BmrtFrame *frame) {
         wait_for_workers(team);
     }
     bmrt_environment_leave(caller);
+}
+
+/* Together, a run takes what one thread works and what the caller waits; alone it would take every
+ * thread's work. A stall must also be longer than any imbalance. */
+static void learn_from_run(BmrtTeam *team, int64_t ns) {
+    const int64_t work = ns - team->waited_ns;
+    const bool stalled =
+        team->waited_ns > BARRIER_SPIN_NS && team->waited_ns / (team->threads - 1) > work;
+    if (!stalled) {
+        if (team->alone_next > ALONE_FIRST) team->alone_next /= 2;
+        return;
+    }
+    team->alone = team->alone_next;
+    if (team->alone_next < ALONE_MOST) team->alone_next *= 2;
+}
+
+void bmrt_team_run_entry(BmrtTeam *team, BmrtEntryFn run, BmrtFrame *frame) {
+    if (!team || team->alone > 0) {
+        if (team) team->alone--;
+        bmrt_team_run(NULL, run, frame);
+        return;
+    }
+    team->waited_ns = 0;
+    const int64_t start = now_ns();
+    bmrt_team_run(team, run, frame);
+    if (team->waited_ns > 0) learn_from_run(team, now_ns() - start);
 }
 
 /* Workers take no signals: a host's handlers run on the host's threads. */
@@ -220,6 +285,8 @@ BmrtTeam *bmrt_team_create(const BmrtHooks *hooks, int32_t threads, int *error) 
     *error = ENOMEM;
     if (!team) return NULL;
     *team = (BmrtTeam){.hooks = hooks, .threads = threads};
+    atomic_init(&team->patience_ns, BARRIER_SPIN_NS);
+    team->alone_next = ALONE_FIRST;
     team->oversubscribed = threads > bmrt_cpu_count();
     team->workers = bmrt_new(hooks, threads - 1, sizeof *team->workers);
     if (!team->workers) {

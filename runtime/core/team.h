@@ -17,6 +17,9 @@ void bmrt_team_destroy(BmrtTeam *team);
  * team NULL: runs inline as the only thread. The floating-point environment inside is the default
  * one (round to nearest, denormals kept); the caller's is restored. */
 void bmrt_team_run(BmrtTeam *team, BmrtEntryFn run, BmrtFrame *frame);
+/* The same for code whose results do not depend on the number of threads (compiled entries): while
+ * other processes keep the workers from their CPUs, the caller runs it alone. */
+void bmrt_team_run_entry(BmrtTeam *team, BmrtEntryFn run, BmrtFrame *frame);
 
 int32_t bmrt_cpu_count(void); /* CPUs this process may use, >= 1 */
 

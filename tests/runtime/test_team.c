@@ -80,6 +80,29 @@ START_TEST(many_short_runs) {
 }
 END_TEST
 
+static void nap(BmrtFrame *f, int32_t thread, int32_t threads) {
+    if (thread == 0) *(int32_t *)f->slots = threads;
+    if (thread != 0) usleep(20000);
+    f->barrier(f, thread);
+}
+
+/* A run that was mostly waiting for the workers is followed by runs without them, then tried again:
+ * the longer it stays so, the rarer. */
+START_TEST(stalled_workers_are_left_out) {
+    static const int32_t want[] = {2, 1, 1, 1, 1, 2, 1, 1, 1, 1, 1, 1, 1, 1, 2};
+    int error;
+    int32_t threads = 0;
+    BmrtFrame frame = {.slots = (char *)&threads};
+    BmrtTeam *team = bmrt_team_create(bmrt_hooks_default(), 2, &error);
+    ck_assert_ptr_nonnull(team);
+    for (size_t i = 0; i < sizeof want / sizeof want[0]; i++) {
+        bmrt_team_run_entry(team, nap, &frame);
+        ck_assert_int_eq(threads, want[i]);
+    }
+    bmrt_team_destroy(team);
+}
+END_TEST
+
 START_TEST(teams_come_and_go) {
     for (int i = 0; i < 100; i++) play_many(2 + i % (THREADS_MAX - 1), 1, 1, 0);
 }
@@ -175,6 +198,7 @@ int main(void) {
     tcase_add_loop_test(t, barriers_hold, 1, THREADS_MAX + 1);
     tcase_add_loop_test(t, sleepers_are_woken, 2, 6);
     tcase_add_test(t, many_short_runs);
+    tcase_add_test(t, stalled_workers_are_left_out);
     tcase_add_test(t, teams_come_and_go);
     tcase_add_test(t, the_environment_is_the_contract_s);
     tcase_add_test(t, handles_and_threads);
