@@ -43,7 +43,7 @@ typedef struct Lower {
     ExprId present; /* of the value evaluated last: false where it is absent; or EXPR_NONE */
     TapKnown taps[TAPS_KNOWN_MAX];
     uint32_t tap_count;
-    ExprId panel, in_panel; /* tile.c: the column is their sum; panel is the first of a tile */
+    ExprId panel; /* tile.c: the first column of the tile */
     Memo *memo;
     VEC(NodeId) scalars; /* rank-0 values computed at the kernel's start: Sched.scalar */
 } Lower;

@@ -126,7 +126,8 @@ ExprId pack_load(Lower *l, const Group *pack, const Index *at) {
         return loop_load(l->p, l->k, position, pack_position(l, pack, at));
     }
     access_note(l, position, ACCESS_ANY);
-    ExprId index = panel_position(l, pack, at, l->panel, l->in_panel);
+    ExprId offset = l_sub(l, at->axis[pack->last_axis], l->panel);
+    ExprId index = panel_position(l, pack, at, l->panel, offset);
     return loop_load(l->p, l->k, position, index);
 }
 

@@ -172,7 +172,8 @@ void fuse_nodes(Sched *s);
 /* ---- group.c: which stores share a kernel */
 void group_nodes(Sched *s);
 uint32_t group_create(Sched *s, NodeId core, NodeId like, uint32_t level);
-/* ---- tile_choice.c: columns of a register tile of this contract; 0: none fits its columns evenly */
+/* ---- tile_choice.c: columns of a register tile of this contract; 0: none fits its columns evenly
+ */
 uint32_t tile_columns(const Sched *s, NodeId contract);
 /* ---- layout.c: which operands of a contract are read from a copy; makes the copying groups */
 void layout_contract(Sched *s, NodeId id, uint32_t packed[2]);

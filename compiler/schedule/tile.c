@@ -53,7 +53,6 @@ static void block_enter(Lower *l, Tile *t, const Block *b) {
     l_enter_vector(l, b->lane, l->lanes, b->limit);
     column = l_add(l, column, l_var(l, b->lane));
     l->panel = b->j;
-    l->in_panel = l_sub(l, column, b->j);
     t->label[t->row_label] = row;
     t->label[t->vector_label] = column;
     if (t->mode == ROWS_BY_TAP) place_tap(l, t, q);
