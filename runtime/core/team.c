@@ -8,11 +8,11 @@
  * the sleeper count; a sleeper raises the count, then reads the word again; both sequentially
  * consistent, so one of the two always sees the other (Dekker).
  *
- * Other processes may want the CPUs. A worker that lost its CPU comes back after milliseconds, and
- * sooner if the waiting thread gives up its own: waits that turn out that long halve the time that
- * is spun, shorter ones double it again. And where the caller waits longer than all workers'
- * work would take it (the bits do not depend on how many threads there are), it does the next runs
- * alone, the longer the more often that happens. */
+ * Other processes may want the CPUs. A thread that lost its CPU comes back after milliseconds, and
+ * sooner if the waiting one gives up its own: waits that turn out that long halve the time that is
+ * spun, shorter ones double it again. And an entry that takes much longer than it can is run by the
+ * caller alone for a while (its bits do not depend on how many threads there are), the longer the
+ * more often that happens, unless alone turns out to be slower still. */
 #define _GNU_SOURCE /* sched_getaffinity, syscall */
 #include "runtime/core/team.h"
 
@@ -38,8 +38,10 @@ enum {
     BARRIER_SPIN_NS = 500000, /* a step's imbalance; no system call inside a step below this */
     LEAST_SPIN_NS = 4000,
     JOB_SPIN_NS = 200000, /* between steps the caller gathers rows and makes metrics */
+    STALL_NS = 100000,    /* beyond the noise of a run */
     ALONE_FIRST = 4,      /* runs without the workers after a stall */
-    ALONE_MOST = 256
+    ALONE_MOST = 256,
+    TRIALS = 8
 };
 
 typedef struct Worker {
@@ -53,6 +55,13 @@ typedef struct Watched { /* a word that threads wait on; alone on its cache line
     _Atomic uint32_t sleepers;
 } Watched;
 
+/* How long an entry takes with the workers and without. */
+typedef struct Trial {
+    BmrtEntryFn run;
+    int64_t best_ns, together_ns; /* the least, creeping up; of the last run with the workers */
+    int32_t alone, alone_next;    /* runs left to do alone; to do after the next stall */
+} Trial;
+
 struct BmrtTeam {
     const BmrtHooks *hooks;
     Worker *workers; /* threads - 1 */
@@ -64,9 +73,8 @@ struct BmrtTeam {
     Watched job;                 /* number of the current job */
     Watched done;                /* workers that have left it */
     Watched phase;               /* barriers passed */
-    _Atomic int64_t patience_ns; /* spun at barriers; between LEAST_SPIN_NS and BARRIER_SPIN_NS */
-    int64_t waited_ns;           /* the caller's: by the clock, in this run */
-    int32_t alone, alone_next;   /* runs left to do alone; to do after the next stall */
+    _Atomic int64_t patience_ns; /* spun at barriers; LEAST_SPIN_NS to BARRIER_SPIN_NS */
+    Trial trials[TRIALS];        /* the caller's */
     _Alignas(64) _Atomic uint32_t arrived;
 };
 
@@ -142,7 +150,7 @@ static void patience_adapt(BmrtTeam *team, int64_t ns) {
 }
 
 /* Waits inside a run: short ones without asking the clock. */
-static void wait_inside(BmrtTeam *team, Watched *w, uint32_t old, int32_t thread) {
+static void wait_inside(BmrtTeam *team, Watched *w, uint32_t old) {
     for (int i = 0; i < SPIN_FIRST; i++) {
         if (atomic_load_explicit(&w->word, memory_order_acquire) != old) return;
         pause_briefly();
@@ -151,7 +159,6 @@ static void wait_inside(BmrtTeam *team, Watched *w, uint32_t old, int32_t thread
     wait_while(team, w, old, atomic_load_explicit(&team->patience_ns, memory_order_relaxed));
     const int64_t waited = now_ns() - start;
     patience_adapt(team, waited);
-    if (thread == 0) team->waited_ns += waited;
 }
 
 /* Adds one to the word and wakes who sleeps on it. */
@@ -165,12 +172,13 @@ static void team_barrier(BmrtFrame *frame, int32_t thread) {
     BmrtTeam *team = frame->team;
     /* The phase cannot move before this thread has arrived, so it may be read first. */
     const uint32_t phase = atomic_load_explicit(&team->phase.word, memory_order_relaxed);
+    (void)thread;
     if (atomic_fetch_add_explicit(&team->arrived, 1, memory_order_acq_rel) + 1 ==
         (uint32_t)team->threads) {
         atomic_store_explicit(&team->arrived, 0, memory_order_relaxed);
         advance(&team->phase, true);
     } else {
-        wait_inside(team, &team->phase, phase, thread);
+        wait_inside(team, &team->phase, phase);
     }
 }
 
@@ -209,7 +217,6 @@ static void wait_for_workers(BmrtTeam *team) {
     }
     const int64_t waited = now_ns() - start;
     patience_adapt(team, waited);
-    team->waited_ns += waited;
 }
 
 void bmrt_team_run(BmrtTeam *team, BmrtEntryFn run, BmrtFrame *frame) {
@@ -229,30 +236,48 @@ void bmrt_team_run(BmrtTeam *team, BmrtEntryFn run, BmrtFrame *frame) {
     bmrt_environment_leave(caller);
 }
 
-/* Together, a run takes what one thread works and what the caller waits; alone it would take every
- * thread's work. A stall must also be longer than any imbalance. */
-static void learn_from_run(BmrtTeam *team, int64_t ns) {
-    const int64_t work = ns - team->waited_ns;
-    const bool stalled =
-        team->waited_ns > BARRIER_SPIN_NS && team->waited_ns / (team->threads - 1) > work;
-    if (!stalled) {
-        if (team->alone_next > ALONE_FIRST) team->alone_next /= 2;
-        return;
+/* A long run is a stall: from then on alone. Other sizes of a batch take other times too; then
+ * alone is no better, and this is how long it takes now. */
+static void learn_together(Trial *t, int64_t ns) {
+    t->best_ns += t->best_ns / 128;
+    if (t->best_ns == 0 || ns < t->best_ns) t->best_ns = ns;
+    t->together_ns = ns;
+    if (ns > 2 * t->best_ns && ns - t->best_ns > STALL_NS) {
+        t->alone = t->alone_next;
+        if (t->alone_next < ALONE_MOST) t->alone_next *= 2;
+    } else if (t->alone_next > ALONE_FIRST) {
+        t->alone_next /= 2;
     }
-    team->alone = team->alone_next;
-    if (team->alone_next < ALONE_MOST) team->alone_next *= 2;
+}
+
+static void learn_alone(Trial *t, int64_t ns) {
+    t->alone--;
+    if (ns < t->together_ns) return;
+    t->alone = 0;
+    t->alone_next = ALONE_FIRST;
+    t->best_ns = t->together_ns;
+}
+
+static Trial *trial_of(BmrtTeam *team, BmrtEntryFn run) {
+    Trial *t = &team->trials[((uintptr_t)run >> 4) % TRIALS];
+    if (t->run != run) *t = (Trial){.run = run, .alone_next = ALONE_FIRST};
+    return t;
 }
 
 void bmrt_team_run_entry(BmrtTeam *team, BmrtEntryFn run, BmrtFrame *frame) {
-    if (!team || team->alone > 0) {
-        if (team) team->alone--;
+    if (!team) {
         bmrt_team_run(NULL, run, frame);
         return;
     }
-    team->waited_ns = 0;
+    Trial *t = trial_of(team, run);
+    const bool alone = t->alone > 0;
     const int64_t start = now_ns();
-    bmrt_team_run(team, run, frame);
-    if (team->waited_ns > 0) learn_from_run(team, now_ns() - start);
+    bmrt_team_run(alone ? NULL : team, run, frame);
+    const int64_t ns = now_ns() - start;
+    if (alone)
+        learn_alone(t, ns);
+    else
+        learn_together(t, ns);
 }
 
 /* Workers take no signals: a host's handlers run on the host's threads. */
@@ -286,7 +311,6 @@ BmrtTeam *bmrt_team_create(const BmrtHooks *hooks, int32_t threads, int *error) 
     if (!team) return NULL;
     *team = (BmrtTeam){.hooks = hooks, .threads = threads};
     atomic_init(&team->patience_ns, BARRIER_SPIN_NS);
-    team->alone_next = ALONE_FIRST;
     team->oversubscribed = threads > bmrt_cpu_count();
     team->workers = bmrt_new(hooks, threads - 1, sizeof *team->workers);
     if (!team->workers) {
