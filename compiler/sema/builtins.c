@@ -30,7 +30,6 @@ static const Builtin NOT_YET[] = {{"rearrange", NULL, not_yet, 0},
                                   {"checkpoint", NULL, around_only, 0},
                                   {"show", NULL, not_yet, 0},
                                   {"infer", NULL, not_yet, 0},
-                                  {"random_crop", NULL, not_yet, 0},
                                   {NULL, NULL, NULL, 0}};
 
 static const Builtin *find_in(const Builtin *table, const char *name) {
@@ -124,34 +123,37 @@ Value builtin_call(Sema *s, const Builtin *b, const Args *args, const Node *call
 
 /* ------------------------------------------------------------------ axes */
 
-/* Several axes of size 1, as many as names of this activation's dims are 1: they stand in the order
- * of the names. (`net(x[B, T])` applied to one row of one token.) Axes of size 1 hold the same
- * elements in any order; so this decides only where the axis stands. */
-static bool axis_of_one(Sema *s, Sym name, const Shape *shape, uint32_t found, uint32_t *axis) {
-    const Node *def = s->frame ? s->frame->def : NULL;
-    const Node *list = def ? node_kid(def, node_kid(def, 1) && def->kind != NODE_MODEL &&
-                                                   node_kid(def, 1)->kind == NODE_LIST
-                                               ? 1
-                                               : 0)
-                           : NULL;
-    Sym seen[RANK_MAX];
-    uint32_t names = 0, at = RANK_MAX;
+/* Where `name` stands in a list of parameters: from the front, or, behind a row `...`, from the end
+ * (negative). False: it stands at different places, or (places 0) nowhere. */
+static bool dim_place(const Node *list, Sym name, int *place, uint32_t *places) {
     for (uint32_t i = 0; list && list->kind == NODE_LIST && i < list->count; i++) {
-        const Node *dims = node_kid(list->kids[i], 0);
-        for (uint32_t k = 0; dims && list->kids[i]->kind == NODE_PAR && k < dims->count; k++) {
+        const Node *dims = list->kids[i]->kind == NODE_PAR ? node_kid(list->kids[i], 0) : NULL;
+        bool row = false;
+        for (uint32_t k = 0; dims && k < dims->count; k++) {
             const Node *elem = dims->kids[k];
-            Binding *b = elem->kind == NODE_NAME ? scope_find(s->scope, elem->name) : NULL;
-            int64_t size;
-            bool known = !b || !value_is_int(b->value, &size) || size != 1 || names == RANK_MAX;
-            for (uint32_t j = 0; !known && j < names; j++) known = seen[j] == elem->name;
-            if (known) continue;
-            if (elem->name == name) at = names;
-            seen[names++] = elem->name;
+            row |= elem->kind == NODE_ELLIPSIS;
+            if (elem->kind != NODE_NAME || elem->name != name) continue;
+            int here = row ? (int)k - (int)dims->count : (int)k;
+            if (*places && here != *place) return false;
+            *place = here;
+            ++*places;
         }
     }
-    if (names != found || at == RANK_MAX) return false;
-    for (uint32_t i = 0; i < shape->rank; i++)
-        if (dim_equals(s->program->dims, shape->dims[i], 1) && at-- == 0) *axis = i;
+    return true;
+}
+
+/* Several axes have the size of `name`: meant is the one that stands where the parameter that bound
+ * the name has it, as T in x[B, T] means axis 1. */
+static bool axis_by_place(Sema *s, Sym name, const Shape *shape, DimId want, uint32_t *axis) {
+    const Node *def = s->frame ? s->frame->def : NULL;
+    int place = 0;
+    uint32_t places = 0;
+    if (!def || !dim_place(node_kid(def, 0), name, &place, &places) ||
+        !dim_place(node_kid(def, 1), name, &place, &places) || places == 0)
+        return false;
+    if (place < 0) place += (int)shape->rank;
+    if (place < 0 || place >= (int)shape->rank || !dim_same(shape->dims[place], want)) return false;
+    *axis = (uint32_t)place;
     return true;
 }
 
@@ -165,9 +167,7 @@ static bool axis_of_dim(Sema *s, Value v, const Shape *shape, Span span, uint32_
             found++;
         }
     if (found == 1) return true;
-    if (found > 1 && v.dim_name && dim_equals(s->program->dims, want, 1) &&
-        axis_of_one(s, v.dim_name, shape, found, axis))
-        return true;
+    if (found > 1 && v.dim_name && axis_by_place(s, v.dim_name, shape, want, axis)) return true;
     Diag *d = sema_error(s, E_AXIS, span, "%s of %s is `%s`",
                          found ? "more than one axis" : "no axis", shape_string(s, shape, NULL),
                          v.dim_name ? v.dim_name->text : value_string(s, v));
