@@ -77,6 +77,7 @@ static Cut cut_kind(const Graph *g, const GNode *n) {
     switch (n->op) {
     case OP_SIGN:
     case OP_FLOOR:
+    case OP_ARGSORT:
     case OP_ARGMAX: return CUT_STEPS;
     case OP_LESS:
     case OP_EQUAL: return CUT_COMPARE;

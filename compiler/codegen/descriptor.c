@@ -4,7 +4,7 @@
 
 /* The frame and descriptor are the contract with runtime/include/bmrt.h: compiled code reads fields
  * at these offsets, so a change there must not go unnoticed here. */
-_Static_assert(BMRT_ABI == 1, "the descriptor below is that of ABI 1");
+_Static_assert(BMRT_ABI == 2, "the descriptor below is that of ABI 2");
 _Static_assert(sizeof(void *) == 8 && sizeof(int) == 4, "x86-64 System V");
 _Static_assert(offsetof(BmrtFrame, arena) == 0 && offsetof(BmrtFrame, offsets) == 8 &&
                    offsetof(BmrtFrame, slots) == 16 && offsetof(BmrtFrame, inputs) == 24 &&
@@ -27,56 +27,67 @@ typedef struct DimImage {
     CodeModule *m;
     const EntrySymbols *symbols;
     VEC(BmrtTerm) terms;
-    VEC(LLVMValueRef) lists; /* per term: its symbols */
-    bool quotient;
+    VEC(LLVMValueRef) lists, quotients; /* per term: its symbols, its quotients */
 } DimImage;
+
+static void dim_image(Image *image, size_t offset, const EntrySymbols *symbols, DimId size);
+
+/* floor(over / under) of each opaque symbol among the term's. */
+static LLVMValueRef quotients_image(const DimImage *d, const uint32_t *symbols, uint32_t count,
+                                    uint32_t *found) {
+    CodeModule *m = d->m;
+    BmrtQuotient *rows = ARENA_ARRAY(m->ctx->arena, BmrtQuotient, count + 1);
+    *found = 0;
+    for (uint32_t i = 0; i < count; i++) *found += symbols[i] >= DIM_QUOTIENT;
+    if (*found == 0) return NULL;
+    Image *image = image_new(m, rows, *found * sizeof(BmrtQuotient));
+    for (uint32_t i = 0, at = 0; i < count; i++) {
+        DimId over, under;
+        if (!dim_quotient(m->program->dims, symbols[i], &over, &under)) continue;
+        size_t row = at++ * sizeof(BmrtQuotient);
+        dim_image(image, row + offsetof(BmrtQuotient, over), d->symbols, over);
+        dim_image(image, row + offsetof(BmrtQuotient, under), d->symbols, under);
+    }
+    return image_finish(image, "quotients");
+}
 
 static void dim_term(void *user, int64_t coefficient, const uint32_t *symbols, uint32_t count) {
     DimImage *d = user;
     Arena *arena = d->m->ctx->arena;
-    uint32_t *numbers = ARENA_ARRAY(arena, uint32_t, count);
-    for (uint32_t i = 0; i < count; i++) {
-        if (symbols[i] >= DIM_QUOTIENT) {
-            d->quotient = true;
-            return;
-        }
-        numbers[i] = entry_symbol_index(d->symbols, symbols[i]);
-    }
+    uint32_t *numbers = ARENA_ARRAY(arena, uint32_t, count), plain = 0;
+    for (uint32_t i = 0; i < count; i++)
+        if (symbols[i] < DIM_QUOTIENT)
+            numbers[plain++] = entry_symbol_index(d->symbols, symbols[i]);
     BmrtTerm *term = ARENA_NEW(arena, BmrtTerm);
+    LLVMValueRef quotients = quotients_image(d, symbols, count, &term->quotient_count);
     term->coefficient = coefficient;
-    term->count = count;
+    term->count = plain;
     vec_push(arena, &d->terms, *term);
-    vec_push(arena, &d->lists, bytes_constant(d->m, numbers, count * sizeof numbers[0]));
+    vec_push(arena, &d->lists, bytes_constant(d->m, numbers, plain * sizeof numbers[0]));
+    vec_push(arena, &d->quotients, quotients);
 }
 
 /* Puts the BmrtDim at `offset` of the image. */
-static void dim_image(Image *image, size_t offset, const EntrySymbols *symbols, DimId size,
-                      Span span) {
+static void dim_image(Image *image, size_t offset, const EntrySymbols *symbols, DimId size) {
     CodeModule *m = image->m;
     DimImage d = {.m = m, .symbols = symbols};
     dim_terms(m->program->dims, size, dim_term, &d);
-    if (d.quotient && !m->failed) {
-        Text text = {.arena = m->ctx->arena};
-        dim_print(&text, m->program->dims, size);
-        ctx_error(m->ctx, E_UNSUPPORTED, span,
-                  "not supported yet: the size `%s`, a quotient of sizes known only at run time",
-                  text_str(&text));
-        m->failed = true;
-    }
     Image *terms = image_new(m, d.terms.data, d.terms.len * sizeof(BmrtTerm));
-    for (uint32_t i = 0; i < d.terms.len; i++)
-        image_pointer(terms, i * sizeof(BmrtTerm) + offsetof(BmrtTerm, symbols), d.lists.data[i]);
+    for (uint32_t i = 0; i < d.terms.len; i++) {
+        size_t at = i * sizeof(BmrtTerm);
+        image_pointer(terms, at + offsetof(BmrtTerm, symbols), d.lists.data[i]);
+        image_pointer(terms, at + offsetof(BmrtTerm, quotients), d.quotients.data[i]);
+    }
     uint32_t count = d.terms.len;
     memcpy(image->bytes + offset + offsetof(BmrtDim, count), &count, sizeof count);
     image_pointer(image, offset + offsetof(BmrtDim, terms), image_finish(terms, "terms"));
 }
 
 static LLVMValueRef dims_image(CodeModule *m, const EntrySymbols *symbols, const DimId *dims,
-                               uint32_t rank, Span span) {
+                               uint32_t rank) {
     BmrtDim *zero = ARENA_ARRAY(m->ctx->arena, BmrtDim, rank);
     Image *image = image_new(m, zero, rank * sizeof(BmrtDim));
-    for (uint32_t i = 0; i < rank; i++)
-        dim_image(image, i * sizeof(BmrtDim), symbols, dims[i], span);
+    for (uint32_t i = 0; i < rank; i++) dim_image(image, i * sizeof(BmrtDim), symbols, dims[i]);
     return image_finish(image, "dims");
 }
 
@@ -106,7 +117,7 @@ static LLVMValueRef values_image(CodeModule *m, const EntrySymbols *symbols, con
         size_t at = i * sizeof(BmrtValue);
         image_pointer(image, at + offsetof(BmrtValue, name), text_constant(m, rows[i].name));
         image_pointer(image, at + offsetof(BmrtValue, dims),
-                      dims_image(m, symbols, rows[i].shape.dims, rows[i].shape.rank, rows[i].span));
+                      dims_image(m, symbols, rows[i].shape.dims, rows[i].shape.rank));
         if (rows[i].fallback)
             image_pointer(image, at + offsetof(BmrtValue, fallback),
                           bytes_constant(m, rows[i].fallback, sizeof *rows[i].fallback));
@@ -171,7 +182,7 @@ static LLVMValueRef buffers_image(CodeModule *m, const EntrySymbols *symbols,
         if (p->buffers.data[i].storage == STORAGE_ARENA)
             dim_image(image,
                       p->buffers.data[i].number * sizeof(BmrtBuffer) + offsetof(BmrtBuffer, count),
-                      symbols, p->buffers.data[i].count, p->entry->span);
+                      symbols, p->buffers.data[i].count);
     return image_finish(image, "buffers");
 }
 
@@ -219,6 +230,20 @@ static void symbols_image(Image *image, size_t at, const EntrySymbols *symbols) 
                   bytes_constant(m, bounds, count * sizeof bounds[0]));
 }
 
+static LLVMValueRef checks_image(CodeModule *m, const EntrySymbols *symbols, const Graph *g,
+                                 uint32_t *count) {
+    const GraphCheck *checks = graph_size_checks(g, count);
+    BmrtCheck *rows = ARENA_ARRAY(m->ctx->arena, BmrtCheck, *count);
+    for (uint32_t i = 0; i < *count; i++) rows[i].zero = checks[i].zero;
+    Image *image = image_new(m, rows, *count * sizeof(BmrtCheck));
+    for (uint32_t i = 0; i < *count; i++) {
+        size_t at = i * sizeof(BmrtCheck);
+        dim_image(image, at + offsetof(BmrtCheck, value), symbols, checks[i].value);
+        image_pointer(image, at + offsetof(BmrtCheck, text), text_constant(m, checks[i].text));
+    }
+    return image_finish(image, "checks");
+}
+
 static LLVMValueRef entries_image(CodeModule *m) {
     BmrtEntry *rows = ARENA_ARRAY(m->ctx->arena, BmrtEntry, m->entry_count);
     SlotNumbers *fits = ARENA_ARRAY(m->ctx->arena, SlotNumbers, m->entry_count);
@@ -236,6 +261,11 @@ static LLVMValueRef entries_image(CodeModule *m) {
         if (p->entry->kind == BMRT_ENTRY_EXPORT) entry_fits(m, p, &fits[i]);
         rows[i].fit_count = fits[i].len;
     }
+    LLVMValueRef *checks = ARENA_ARRAY(m->ctx->arena, LLVMValueRef, m->entry_count);
+    for (uint32_t i = 0; i < m->entry_count; i++) {
+        const Graph *g = m->entries[i]->entry->graph;
+        if (g) checks[i] = checks_image(m, &m->symbols[i], g, &rows[i].check_count);
+    }
     Image *image = image_new(m, rows, m->entry_count * sizeof(BmrtEntry));
     for (uint32_t i = 0; i < m->entry_count; i++) {
         const LoopProgram *p = m->entries[i];
@@ -252,6 +282,7 @@ static LLVMValueRef entries_image(CodeModule *m) {
         image_pointer(image, at + offsetof(BmrtEntry, buffers), buffers_image(m, s, p));
         image_pointer(image, at + offsetof(BmrtEntry, fits),
                       bytes_constant(m, fits[i].data, fits[i].len * sizeof(uint32_t)));
+        image_pointer(image, at + offsetof(BmrtEntry, checks), checks[i]);
     }
     return image_finish(image, "entries");
 }

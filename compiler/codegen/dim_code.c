@@ -119,6 +119,9 @@ static void nodes_symbols(const Program *p, const Graph *g, EntrySymbols *out) {
                 dim_symbols(p->dims, (DimId){(uint32_t)n->attr[a]}, p->ctx->arena, out);
         if (n->op == OP_SCAN) nodes_symbols(p, scan_of(g, (NodeId){i}).body, out);
     }
+    uint32_t checks;
+    const GraphCheck *check = graph_size_checks(g, &checks);
+    for (uint32_t i = 0; i < checks; i++) dim_symbols(p->dims, check[i].value, p->ctx->arena, out);
 }
 
 void entry_symbols(const LoopProgram *p, EntrySymbols *out) {

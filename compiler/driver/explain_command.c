@@ -78,6 +78,21 @@ static void explain_entries(Pipeline *p, Text *out) {
                 table_count(p->ctx->arena, (double)largest));
 }
 
+/* What each entry asks of the sizes it is called with. */
+static void explain_checks(Pipeline *p, Text *out) {
+    bool any = false;
+    for (uint32_t i = 0; i < p->program->entries.len; i++) {
+        const Graph *g = p->loops[i]->entry->graph;
+        uint32_t count = 0;
+        const GraphCheck *checks = g ? graph_size_checks(g, &count) : NULL;
+        for (uint32_t k = 0; k < count; k++) {
+            if (!any) text_add(out, "\nsizes checked when an entry is called\n");
+            any = true;
+            text_printf(out, "  %s: %s\n", p->program->entries.data[i].name, checks[k].text);
+        }
+    }
+}
+
 static void explain_kernels(Pipeline *p, Text *out) {
     for (uint32_t i = 0; i < p->program->entries.len; i++) {
         const LoopProgram *l = p->loops[i];
@@ -143,6 +158,7 @@ ExitCode command_explain(Session *s) {
             explain_layers(&p, &out);
             text_char(&out, '\n');
             explain_entries(&p, &out);
+            explain_checks(&p, &out);
             if (s->verbose) explain_kernels(&p, &out);
         }
         fputs(text_str(&out), s->out);

@@ -3,7 +3,9 @@
 #include "compiler/driver/file_output.h"
 #include "compiler/driver/json.h"
 #include "compiler/driver/model_run.h"
+#include <errno.h>
 #include <inttypes.h>
+#include <stdlib.h>
 
 typedef struct Call {
     Pipeline *p;
@@ -12,6 +14,7 @@ typedef struct Call {
     const BmrtEntry *entry;
     uint32_t number;
     int64_t *symbols; /* INT64_MIN: not bound yet */
+    int64_t *sizes;   /* given as NAME=NUMBER; or INT64_MIN */
     Array *inputs, *outputs;
 } Call;
 
@@ -94,7 +97,7 @@ static bool shape_error(const Call *c, const BmrtValue *v, const Array *a) {
 }
 
 static bool bind_symbols(Call *c) {
-    for (uint32_t i = 0; i < c->entry->symbol_count; i++) c->symbols[i] = INT64_MIN;
+    for (uint32_t i = 0; i < c->entry->symbol_count; i++) c->symbols[i] = c->sizes[i];
     for (uint32_t i = 0; i < c->entry->input_count; i++) {
         const BmrtValue *v = &c->entry->inputs[i];
         const Array *a = &c->inputs[i];
@@ -114,9 +117,8 @@ static bool bind_symbols(Call *c) {
     }
     for (uint32_t i = 0; i < c->entry->symbol_count; i++) {
         if (c->symbols[i] != INT64_MIN) continue;
-        session_error(c->p->session, E_UNSUPPORTED,
-                      "the size `%s` of `%s` follows from no input alone: not supported yet",
-                      c->entry->symbol_names[i], c->entry->name);
+        session_error(c->p->session, E_OPTION, "`%s` wants the size `%s=...`, a whole number",
+                      c->entry->name, c->entry->symbol_names[i]);
         return false;
     }
     return true;
@@ -127,6 +129,26 @@ static bool bind_symbols(Call *c) {
 static bool read_value(Call *c, const char *text, Array *out) {
     bool literal = strchr("[+-.0123456789", *text) != NULL && !strstr(text, ".npy");
     return literal ? array_literal(c->p->ctx, text, out) : npy_read(c->p->ctx, text, out);
+}
+
+/* `n=5`: a size by its name. */
+static bool take_size(Call *c, const char *name, const char *text, bool *taken) {
+    *taken = false;
+    for (uint32_t i = 0; i < c->entry->symbol_count; i++) {
+        if (strcmp(c->entry->symbol_names[i], name) != 0) continue;
+        char *end;
+        errno = 0;
+        long long value = strtoll(text, &end, 10);
+        *taken = true;
+        if (*end || errno || value < 0) {
+            session_error(c->p->session, E_OPTION, "the size `%s` is a whole number, not `%s`",
+                          name, text);
+            return false;
+        }
+        c->sizes[i] = value;
+        return true;
+    }
+    return true;
 }
 
 static bool take_input(Call *c, const char *word, bool *given) {
@@ -152,6 +174,9 @@ static bool take_input(Call *c, const char *word, bool *given) {
         return read_value(c, equals + 1, &read) &&
                array_convert(c->p->ctx, name, &read, v->dtype, &c->inputs[i]);
     }
+    bool size;
+    if (!take_size(c, name, equals + 1, &size)) return false;
+    if (size) return true;
     Diag *d =
         session_error(c->p->session, E_OPTION, "`%s` has no input `%s`", c->entry->name, name);
     if (near.best) diag_help(d, "did you mean `%s`?", near.best);
@@ -182,7 +207,9 @@ static ExitCode take_inputs(Call *c) {
                       dims_text(c, v));
         return EXIT_CODE_USAGE;
     }
-    return bind_symbols(c) ? EXIT_CODE_OK : EXIT_CODE_RUN;
+    if (bind_symbols(c)) return EXIT_CODE_OK;
+    const Diag *last = diags_get(c->p->ctx->diags, diags_count(c->p->ctx->diags) - 1);
+    return last->code == E_OPTION ? EXIT_CODE_USAGE : EXIT_CODE_RUN;
 }
 
 /* ---- the call */
@@ -232,6 +259,8 @@ static ExitCode show_outputs(Call *c) {
 static ExitCode call_entry(Call *c) {
     Arena *arena = c->p->ctx->arena;
     c->symbols = ARENA_ARRAY(arena, int64_t, c->entry->symbol_count);
+    c->sizes = ARENA_ARRAY(arena, int64_t, c->entry->symbol_count);
+    for (uint32_t i = 0; i < c->entry->symbol_count; i++) c->sizes[i] = INT64_MIN;
     c->inputs = ARENA_ARRAY(arena, Array, c->entry->input_count);
     c->outputs = ARENA_ARRAY(arena, Array, c->entry->output_count);
     ExitCode code = take_inputs(c);

@@ -199,6 +199,10 @@ NodeId g_gather(Graph *g, NodeId x, const NodeId *index, const uint32_t *axes, u
     return add_indexed(g, OP_GATHER, NULL, x, index, axes, count, span);
 }
 
+NodeId g_argsort(Graph *g, NodeId x, Span span) {
+    return graph_add(g, OP_ARGSORT, DTYPE_COUNT, NULL, &x, 1, NULL, 0, span);
+}
+
 NodeId g_scatter_add(Graph *g, const Shape *shape, NodeId updates, const NodeId *index,
                      const uint32_t *axes, uint32_t count, Span span) {
     return add_indexed(g, OP_SCATTER_ADD, shape, updates, index, axes, count, span);

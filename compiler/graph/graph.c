@@ -48,6 +48,8 @@ Graph *graph_like(const Graph *g) {
     like->bf16 = g->bf16;
     for (uint32_t i = 0; i < g->inputs.len; i++)
         vec_push(g->ctx->arena, &like->inputs, g->inputs.data[i]);
+    for (uint32_t i = 0; i < g->checks.len; i++)
+        vec_push(g->ctx->arena, &like->checks, g->checks.data[i]);
     /* a copied SCAN keeps its body's number; a pass that changes a body adds the new one */
     for (uint32_t i = 0; i < g->bodies.len; i++)
         vec_push(g->ctx->arena, &like->bodies, g->bodies.data[i]);

@@ -116,6 +116,14 @@ typedef struct GraphWrite { /* the slot's value after the step; every slot at mo
     NodeId node;
 } GraphWrite;
 
+/* A condition on run-time sizes: value >= 0 (zero: == 0). text: "m.bm:3:9 `+` needs T = P". */
+typedef struct GraphCheck {
+    DimId value;
+    bool zero;
+    const char *text;
+    Span span;
+} GraphCheck;
+
 typedef struct Graph Graph;
 struct Graph {
     Context *ctx;
@@ -125,9 +133,10 @@ struct Graph {
     VEC(GraphInput) inputs;
     VEC(GraphOutput) outputs;
     VEC(GraphWrite) writes;
-    VEC(Graph *) bodies; /* of its scans: scan.h */
-    NodeId guard;        /* rank-0 float: when not finite, the step writes nothing; or NODE_NONE */
-    bool bf16; /* `precision: bf16`: contractions see their operands rounded (opt/precision.c) */
+    VEC(GraphCheck) checks; /* asked for by graph_require */
+    VEC(Graph *) bodies;    /* of its scans: scan.h */
+    NodeId guard; /* rank-0 float: when not finite, the step writes nothing; or NODE_NONE */
+    bool bf16;    /* `precision: bf16`: contractions see their operands rounded (opt/precision.c) */
     bool sealed;
     /* private to graph.c */
     VEC(GNode) nodes;
@@ -190,12 +199,21 @@ NodeId g_contract(Graph *g, NodeId a, const uint32_t *la, NodeId b, const uint32
                   Span span);
 NodeId g_gather(Graph *g, NodeId x, const NodeId *index, const uint32_t *axes, uint32_t count,
                 Span span);
+/* Positions in ascending order of the last axis, and the ranks: [..., 2, n] i32. */
+NodeId g_argsort(Graph *g, NodeId x, Span span);
 NodeId g_scatter_add(Graph *g, const Shape *shape, NodeId updates, const NodeId *index,
                      const uint32_t *axes, uint32_t count, Span span);
 NodeId g_grad(Graph *g, NodeId y, NodeId x, Span span);
 
 void graph_output(Graph *g, Sym name, NodeId node);
 void graph_write(Graph *g, uint32_t slot, NodeId node); /* replaces an earlier write of the slot */
+
+/* The graph runs only where the condition holds; entries check it before they do anything. */
+void graph_require(Graph *g, DimId value, bool zero, const char *text, Span span);
+/* All conditions on sizes: those required, and those that live nodes have (slices, margins), of the
+ * bodies of scans too. In the arena of the context. */
+const GraphCheck *graph_size_checks(const Graph *g, uint32_t *count);
+bool graph_check_holds(const Graph *g, const GraphCheck *check, const int64_t *symbols);
 
 /* True and the value when the node is a CONST with one word for all elements. */
 bool graph_const_value(const Graph *g, NodeId id, double *value);

@@ -339,6 +339,12 @@ NodeId sample_GATHER(Sample *s, DType dtype) {
     return g_gather(s->graph, x, index, (uint32_t[]){0, 2}, both ? 2 : 1, nowhere);
 }
 
+NodeId sample_ARGSORT(Sample *s, DType dtype) {
+    if (!numeric(dtype)) return NODE_NONE;
+    return g_argsort(s->graph, sample_any_operand(s, dtype, 1, coin(s) ? any : lattice[0]),
+                     nowhere);
+}
+
 NodeId sample_SCATTER_ADD(Sample *s, DType dtype) {
     if (!numeric(dtype)) return NODE_NONE;
     int64_t rows = 2 + sample_below(&s->rng, s->max_dim);

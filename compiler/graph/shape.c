@@ -494,6 +494,16 @@ static void shape_GATHER(Candidate *c) {
     indexed_shape(c, x->dims, x->rank, &c->result);
 }
 
+static void shape_ARGSORT(Candidate *c) {
+    const GNode *x = operand(c, 0);
+    REQUIRE(is_numeric(x->dtype) && c->nattr == 0, "C1: a numeric operand");
+    REQUIRE(x->rank >= 1 && x->rank < RANK_MAX, "C2: at least one axis, at most 11");
+    like_operand(c, 0);
+    c->result_dtype = DTYPE_I32;
+    c->result.dims[c->result.rank++] = x->dims[x->rank - 1];
+    c->result.dims[x->rank - 1] = dim_const(c->g->dims, 2);
+}
+
 static void shape_SCATTER_ADD(Candidate *c) {
     const GNode *updates = operand(c, 0);
     Shape expected;

@@ -243,9 +243,22 @@ const uint32_t *graph_live_ids(const Graph *g, Arena *arena, uint32_t *count) {
     return ids;
 }
 
+static bool sizes_hold(const Graph *g, const int64_t *symbols) {
+    uint32_t count;
+    const GraphCheck *checks = graph_size_checks(g, &count);
+    for (uint32_t i = 0; i < count; i++) {
+        if (graph_check_holds(g, &checks[i], symbols)) continue;
+        ctx_error(g->ctx, E_RUN_SHAPE, checks[i].span, "these sizes do not go together: %s",
+                  checks[i].text);
+        return false;
+    }
+    return true;
+}
+
 bool interp_run(const Graph *g, InterpRun *run) {
     Evaluation e = {.g = g, .run = run};
     run->flags = 0;
+    if (!sizes_hold(g, run->symbols)) return false;
     e.ids = graph_live_ids(g, run->arena, &e.count);
     if (!evaluation_prepare(&e, run->arena)) return false;
     run->outputs = ARENA_ARRAY(run->arena, Tensor, g->outputs.len);

@@ -37,7 +37,8 @@ typedef struct InterpRun {
     void *user;
 } InterpRun;
 
-/* False only when a size overflows or memory is short (a diagnostic is in g->ctx). */
+/* False only when a size overflows or breaks a condition (graph_size_checks), or memory is short; a
+ * diagnostic is in g->ctx. */
 bool interp_run(const Graph *g, InterpRun *run);
 
 /* Evaluates one node that depends on constants only (for folding). */

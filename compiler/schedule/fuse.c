@@ -39,7 +39,8 @@ static bool is_core(const Sched *s, const GNode *n) {
 
 /* A core whose kernel has the loops of its result, so that elementwise nodes fit behind it. */
 static bool absorbs(const GNode *n) {
-    return n->op != OP_SCATTER_ADD && n->op != OP_CONST && n->op != OP_SCAN && n->op != OP_TAKE;
+    return n->op != OP_SCATTER_ADD && n->op != OP_CONST && n->op != OP_SCAN && n->op != OP_TAKE &&
+           n->op != OP_ARGSORT;
 }
 
 /* Operations an element costs, about; a load counts 1. */
@@ -182,7 +183,8 @@ static uint32_t reader_key(const Sched *s, NodeId user) {
 }
 
 static bool wants_address(const GNode *user, uint32_t position) {
-    return user->op == OP_CONTRACT || (user->op == OP_GATHER && position == 0);
+    return user->op == OP_CONTRACT || user->op == OP_ARGSORT ||
+           (user->op == OP_GATHER && position == 0);
 }
 
 static bool is_addressable_view(const GNode *n) {

@@ -390,6 +390,8 @@ void lower_group(Sched *s, uint32_t number) {
         lower_scatter(&l);
     else if (g->panel > 0)
         pack_panels(&l);
+    else if (core == OP_ARGSORT)
+        lower_sort(&l);
     else if (!node_is_none(g->transposed) ? !pack_matrix(&l)
                                           : core != OP_CONTRACT || !lower_tiles(&l))
         lower_loops(&l);

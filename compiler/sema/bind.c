@@ -26,6 +26,10 @@ typedef struct Slotting {
     Scope *into;
     Span span;
     Value value;
+    const Node *node, *list; /* the argument, or NULL; the parameters */
+    const Args *args;
+    const int32_t *given; /* argument of each parameter, or -1 */
+    Shape *want;          /* the value's shape in the names of the sizes bound before */
 } Slotting;
 
 static const char *par_string(Sema *s, const Node *par) {
@@ -59,7 +63,12 @@ static Binding *known_dim(Sema *s, Scope *into, Sym name) {
     return v.kind == V_NUM || v.kind == V_DIM ? b : NULL;
 }
 
-static bool check_dim(Sema *s, const Slotting *b, Value want, DimId got, const Node *elem) {
+static const char *binding_text(Sema *s, const Slotting *b) {
+    return arena_printf(s->arena, "`%s` of `%s`", b->par->name->text, def_name(b->def));
+}
+
+static bool check_dim(Sema *s, const Slotting *b, Value want, DimId got, const Node *elem,
+                      uint32_t axis) {
     DimId w;
     if (!value_as_dim(s, want, &w)) {
         if (value_is_poison(want)) return false;
@@ -67,7 +76,10 @@ static bool check_dim(Sema *s, const Slotting *b, Value want, DimId got, const N
                    value_string(s, want));
         return false;
     }
-    if (dim_same(w, got)) return true;
+    if (dims_unify(s, w, got, b->span, binding_text(s, b))) {
+        if (b->want) b->want->dims[axis] = w;
+        return true;
+    }
     Text tw = {.arena = s->arena}, tg = {.arena = s->arena};
     dim_print(&tw, s->program->dims, w);
     dim_print(&tg, s->program->dims, got);
@@ -79,9 +91,9 @@ static bool check_dim(Sema *s, const Slotting *b, Value want, DimId got, const N
     return wrong_shape(s, b, E_SHAPE, why);
 }
 
-static bool match_name(Sema *s, const Slotting *b, const Node *elem, DimId got) {
+static bool match_name(Sema *s, const Slotting *b, const Node *elem, DimId got, uint32_t axis) {
     Binding *known = known_dim(s, b->into, elem->name);
-    if (known) return check_dim(s, b, known->value, got, elem);
+    if (known) return check_dim(s, b, known->value, got, elem, axis);
     Value v = value_dim(s, got);
     v.dim_name = elem->name;
     scope_set(s, b->into, elem->name, v, elem->span);
@@ -96,10 +108,46 @@ static Value row_value(Sema *s, const Shape *shape, uint32_t from, uint32_t coun
     return row;
 }
 
-static bool match_row(Sema *s, const Slotting *b, const Node *elem, Value row) {
+/* The row agrees with the one bound before, or a run will tell. */
+static bool row_agrees(Sema *s, const Slotting *b, Value known, Value row, uint32_t axis) {
+    if (value_same(s, known, row) == 1) return true;
+    if (known.as.list.count != row.as.list.count) return false;
+    for (uint32_t i = 0; i < row.as.list.count; i++) {
+        DimId have, got;
+        if (!value_as_dim(s, known.as.list.items[i], &have) ||
+            !value_as_dim(s, row.as.list.items[i], &got) ||
+            !dims_unify(s, have, got, b->span, binding_text(s, b)))
+            return false;
+        if (b->want) b->want->dims[axis + i] = have;
+    }
+    return true;
+}
+
+/* Of the tensors that share the row, the one that wants to lose a last axis of 1. */
+static void propose_squeeze(Sema *s, const Slotting *b, Diag *d) {
+    for (uint32_t i = 0; b->list && i < b->list->count; i++) {
+        const Node *dims = node_kid(b->list->kids[i], 0);
+        if (!dims || dims->count != 1 || dims->kids[0]->kind != NODE_ELLIPSIS || b->given[i] < 0)
+            continue;
+        const Node *other = b->args->nodes[b->given[i]];
+        Value v = b->args->values[b->given[i]];
+        if (b->list->kids[i] == b->par) return;
+        const Node *column = NULL;
+        if (other && squeeze_would_fit(s, v, b->value, b->span, "...")) column = other;
+        if (b->node && squeeze_would_fit(s, b->value, v, b->span, "...")) column = b->node;
+        if (column) diag_help(d, "drop the last axis: `%s`", squeezed_text(s, column));
+        return;
+    }
+}
+
+static bool match_row(Sema *s, const Slotting *b, const Node *elem, Value row, uint32_t axis) {
     Sym dots = ellipsis_sym(s);
     Binding *known = scope_find_here(b->into, dots);
-    if (known && value_same(s, known->value, row) != 1) {
+    if (known && row_agrees(s, b, known->value, row, axis)) {
+        if (elem->name) scope_set(s, b->into, elem->name, known->value, elem->span);
+        return true;
+    }
+    if (known) {
         Shape a = {.rank = known->value.as.list.count};
         for (uint32_t i = 0; i < a.rank; i++)
             value_as_dim(s, known->value.as.list.items[i], &a.dims[i]);
@@ -118,8 +166,7 @@ static bool match_row(Sema *s, const Slotting *b, const Node *elem, Value row) {
         }
         if (span_in_prelude(s, b->par->span))
             diag_note(d, "declared in the prelude: %s", signature_text(s, b->def));
-        if (dims->count == 1 && a.rank != row.as.list.count)
-            diag_help(d, "`squeeze` drops a last axis of 1; `reshape(x, [...])` changes the shape");
+        if (dims->count == 1 && a.rank != row.as.list.count) propose_squeeze(s, b, d);
         return false;
     }
     scope_set(s, b->into, dots, row, elem->span);
@@ -145,16 +192,18 @@ static bool match_dims(Sema *s, const Slotting *b, const Node *dims, const Shape
         bool ok;
         if (elem->kind == NODE_ELLIPSIS) {
             uint32_t count = shape->rank - fixed;
-            ok = match_row(s, b, elem, row_value(s, shape, axis, count));
+            ok = match_row(s, b, elem, row_value(s, shape, axis, count), axis);
             axis += count;
         } else if (elem->kind == NODE_NAME) {
-            ok = match_name(s, b, elem, shape->dims[axis++]);
+            ok = match_name(s, b, elem, shape->dims[axis], axis);
+            axis++;
         } else {
             Scope *scope = s->scope;
             s->scope = b->into;
             Value want = eval(s, elem);
             s->scope = scope;
-            ok = check_dim(s, b, want, shape->dims[axis++], elem);
+            ok = check_dim(s, b, want, shape->dims[axis], elem, axis);
+            axis++;
         }
         if (!ok) return false;
     }
@@ -334,15 +383,17 @@ static bool bind_tensor(Sema *s, Slotting *b, Value v, bool *deferred) {
         diag_help(d, "convert it: `%s(...)`", dtype_name(to));
         return false;
     }
-    Shape shape = tensor_shape(s, v);
+    Shape shape = tensor_shape(s, v), named = shape;
     Shape none = shape_scalar();
+    b->want = &named;
     if (dims ? !match_dims(s, b, dims, &shape) : !shape_same(&shape, &none)) {
         if (!dims) wrong_shape(s, b, E_RANK, " without axes");
         return false;
     }
+    v = tensor_as(s, v, &named, b->span);
     if (!span_in_prelude(s, b->par->span)) v.decl = b->par;
     scope_set(s, b->into, b->par->name, v, b->par->name_span);
-    return true;
+    return !value_is_poison(v);
 }
 
 /* A static number given for a tensor takes the shape that the other arguments fixed. */
@@ -455,6 +506,10 @@ bool bind_list(Sema *s, const Node *list, const Args *args, Scope *into, const N
             ok = missing_argument(s, par, def, span);
         }
         Slotting b = {.par = par, .def = def, .into = into, .span = at, .value = v};
+        b.list = list;
+        b.args = args;
+        b.given = given;
+        if (given[i] >= 0) b.node = args->nodes[given[i]];
         scope_set(s, into, par->name, v, par->name_span);
         if (value_is_poison(v)) {
             ok = false;
@@ -515,7 +570,11 @@ static bool bind_one_result(Sema *s, const Node *rtype, Value v, Scope *scope, c
     bool ok = eval_shape(s, dims, &want_shape);
     s->scope = saved;
     if (!ok) return false;
-    if (shape_same(&shape, &want_shape)) return true;
+    bool agrees = shape.rank == want_shape.rank;
+    const char *what = arena_printf(s->arena, "the result of `%s`", def_name(def));
+    for (uint32_t i = 0; agrees && i < shape.rank; i++)
+        agrees = dims_unify(s, want_shape.dims[i], shape.dims[i], span, what);
+    if (agrees) return true;
     const char *written = node_text(s, dims), *means = shape_string(s, &want_shape, NULL);
     bool plain = strcmp(written, means) == 0;
     Diag *d = sema_error(s, E_SHAPE, span, "`%s` declares `-> %s`%s%s, but returns %s",

@@ -2,9 +2,9 @@
  * arguments meet a row, and how an axis argument is read. */
 #include "compiler/sema/elaborate.h"
 
-static const Builtin *const TABLES[] = {BUILTINS_MATH,   BUILTINS_SHAPE, BUILTINS_STATIC,
-                                        BUILTINS_STEP,   BUILTINS_ORDER, BUILTINS_RUNNING,
-                                        BUILTINS_WINDOW, BUILTINS_DATA};
+static const Builtin *const TABLES[] = {BUILTINS_MATH,    BUILTINS_SHAPE,  BUILTINS_STATIC,
+                                        BUILTINS_STEP,    BUILTINS_ORDER,  BUILTINS_PATTERN,
+                                        BUILTINS_RUNNING, BUILTINS_WINDOW, BUILTINS_DATA};
 
 /* Part of the language, not of this version. */
 static Value not_yet(Sema *s, const BuiltinCall *c) {
@@ -17,20 +17,11 @@ static Value around_only(Sema *s, const BuiltinCall *c) {
     diag_help(d, "`%s(x |> net)`", c->builtin->name);
     return POISON;
 }
-static const Builtin NOT_YET[] = {{"rearrange", NULL, not_yet, 0},
-                                  {"einsum", NULL, not_yet, 0},
-                                  {"sort", NULL, not_yet, 0},
-                                  {"round", NULL, not_yet, 0},
-                                  {"put", NULL, not_yet, 0},
-                                  {"quantile", NULL, not_yet, 0},
-                                  {"median", NULL, not_yet, 0},
-                                  {"tokens", NULL, not_yet, 0},
-                                  {"load", NULL, not_yet, 0},
-                                  {"fit", NULL, not_yet, 0},
-                                  {"checkpoint", NULL, around_only, 0},
-                                  {"show", NULL, not_yet, 0},
-                                  {"infer", NULL, not_yet, 0},
-                                  {NULL, NULL, NULL, 0}};
+static const Builtin NOT_YET[] = {
+    {"tokens", NULL, not_yet, 0}, {"load", NULL, not_yet, 0},
+    {"fit", NULL, not_yet, 0},    {"checkpoint", NULL, around_only, 0},
+    {"show", NULL, not_yet, 0},   {"infer", NULL, not_yet, 0},
+    {NULL, NULL, NULL, 0}};
 
 static const Builtin *find_in(const Builtin *table, const char *name) {
     for (; table->name; table++)
@@ -90,6 +81,11 @@ Value builtin_call(Sema *s, const Builtin *b, const Args *args, const Node *call
     Value values[PARAMETERS_MAX];
     Span spans[PARAMETERS_MAX];
     uint32_t n = parse_parameters(b->parameters, pars), next = 0;
+    bool open = n > 0 && strcmp(pars[n - 1].name, "...") == 0; /* takes any number of others */
+    n -= open;
+    Value *more = ARENA_ARRAY(s->arena, Value, args->count + 1);
+    Span *more_spans = ARENA_ARRAY(s->arena, Span, args->count + 1);
+    Sym *more_names = ARENA_ARRAY(s->arena, Sym, args->count + 1);
     for (uint32_t i = 0; i < n; i++) {
         values[i] = NONE;
         spans[i] = span;
@@ -99,14 +95,20 @@ Value builtin_call(Sema *s, const Builtin *b, const Args *args, const Node *call
         Span at = args->nodes[a] ? args->nodes[a]->span : span;
         if (args->names[a]) {
             for (i = 0; i < n && strcmp(pars[i].name, args->names[a]->text) != 0;) i++;
-            if (i == n)
+            if (i == n && !open)
                 return wrong_arguments(s, b, at, "`%s` has no parameter `%s`",
                                        args->names[a]->text);
         } else {
             next++;
         }
-        if (i >= n) return wrong_arguments(s, b, at, "`%s` has too many arguments%s", "");
+        if (i >= n && !open) return wrong_arguments(s, b, at, "`%s` has too many arguments%s", "");
         if (value_is_poison(args->values[a])) return POISON;
+        if (i >= n) {
+            more[c.more] = args->values[a];
+            more_spans[c.more] = at;
+            more_names[c.more++] = args->names[a];
+            continue;
+        }
         if (values[i].kind != V_NONE)
             return wrong_arguments(s, b, at, "`%s` is given `%s` twice", pars[i].name);
         values[i] = args->values[a];
@@ -118,6 +120,9 @@ Value builtin_call(Sema *s, const Builtin *b, const Args *args, const Node *call
     c.args = values;
     c.spans = spans;
     c.count = n;
+    c.more_values = more;
+    c.more_spans = more_spans;
+    c.more_names = more_names;
     return b->fn(s, &c);
 }
 

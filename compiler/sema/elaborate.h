@@ -2,7 +2,7 @@
  *
  * Elaboration is an abstract interpreter over the tree: static values are computed, tensors become
  * nodes of the graph that is being built (s->build). Errors give a POISON value that silences
- * whatever it meets. */
+ * whatever it meets. (More than 600 lines, long because the files of this folder meet here.) */
 #ifndef BMC_SEMA_ELABORATE_H
 #define BMC_SEMA_ELABORATE_H
 
@@ -144,6 +144,11 @@ Shape shape_scalar(void);
 Shape tensor_shape(Sema *s, Value v);
 DType tensor_dtype(Sema *s, Value v);
 bool shape_same(const Shape *a, const Shape *b);
+/* One size, or two that only a run can tell apart (`T` against `P`): then the entry checks it when
+ * it is called. what: "`+`", for its message. */
+bool dims_unify(Sema *s, DimId a, DimId b, Span span, const char *what);
+/* v as a tensor of shape `to`, whose sizes dims_unify has found to be v's. */
+Value tensor_as(Sema *s, Value v, const Shape *to, Span span);
 /* The node of a tensor value; NODE_NONE with a message when it belongs to another entry. */
 NodeId tensor_node(Sema *s, Value v, Span span);
 Value bundle_tensor(const Bundle *b, uint32_t i);
@@ -310,6 +315,7 @@ struct Sema {
     Substitution *substitution; /* innermost first */
     VEC(const char *) frozen;   /* paths that the block does not train */
     bool made_up;               /* ... and even its settings are run-time dims */
+    bool quiet, quiet_failed;   /* attempt.c: mistakes are counted, not said */
     bool doubt;                 /* while generic: from here on a mistake may be none */
     uint32_t depth;
     uint64_t work;
@@ -348,6 +354,16 @@ bool span_in_prelude(Sema *s, Span span);
 const char *place_string(Sema *s, Span span); /* "file:line:col" */
 const char *node_text(Sema *s, const Node *node);
 const char *signature_text(Sema *s, const Node *def);
+
+/* attempt.c: helps that were checked before they are shown */
+/* Runs `attempt` quietly: true when it gives true and met no mistake. False inside another attempt.
+ */
+bool sema_try(Sema *s, bool (*attempt)(Sema *s, void *user), void *user);
+/* The tree with `old` replaced, sharing what did not change; `root` itself when it is not there. */
+Node *node_replaced(Sema *s, const Node *root, const Node *old, Node *replacement);
+/* a without its last axis, which is 1, has the shape that b asks for. */
+bool squeeze_would_fit(Sema *s, Value a, Value b, Span span, const char *what);
+const char *squeezed_text(Sema *s, const Node *e); /* "reg(x) |> squeeze" */
 
 /* ------------------------------------------------------------------ evaluation */
 Value eval(Sema *s, const Node *e);
@@ -471,6 +487,11 @@ typedef struct BuiltinCall {
     const Value *args; /* as the parameters; V_NONE: not given */
     const Span *spans;
     uint32_t count;
+    /* parameters end in `...`: what the others do not take; names: NULL where positional */
+    const Value *more_values;
+    const Span *more_spans;
+    const Sym *more_names;
+    uint32_t more;
 } BuiltinCall;
 typedef Value (*BuiltinFn)(Sema *s, const BuiltinCall *c);
 struct Builtin {
@@ -485,7 +506,7 @@ Value builtin_call(Sema *s, const Builtin *b, const Args *args, const Node *call
 /* Axes of an axis argument, ascending. */
 bool axes_of(Sema *s, Value axis, const Shape *shape, Span span, uint32_t *axes, uint32_t *count);
 extern const Builtin BUILTINS_MATH[], BUILTINS_SHAPE[], BUILTINS_STATIC[], BUILTINS_STEP[],
-    BUILTINS_ORDER[], BUILTINS_RUNNING[], BUILTINS_WINDOW[], BUILTINS_DATA[];
+    BUILTINS_ORDER[], BUILTINS_PATTERN[], BUILTINS_RUNNING[], BUILTINS_WINDOW[], BUILTINS_DATA[];
 void mark_index(Sema *s, NodeId node, DimId size);
 Value tensor_reshape(Sema *s, Value v, const Shape *to, Span span);
 

@@ -62,10 +62,33 @@ static bool input_default(Sema *s, const Node *par, bool strings, DType dtype, c
     return true;
 }
 
+/* `n: dim`, `steps: int`: a size that the caller gives as a number; brackets after it may name
+ * it.
+ */
+static Value export_size(Sema *s, const Node *par, Scope *probe) {
+    Binding *known = scope_find_here(probe, par->name);
+    if (node_kid(par, 2)) {
+        sema_error(s, E_ARGUMENT, par->span, "`%s` comes from the caller: it has no default",
+                   par->name->text);
+        return POISON;
+    }
+    if (known) return known->value;
+    Value v = value_dim(s, dim_symbol(s->program->dims, par->name, EXPORT_BOUND));
+    v.dim_name = par->name;
+    scope_set(s, probe, par->name, v, par->span);
+    return v;
+}
+
+static bool is_size(const Node *type) {
+    return type && type->count == 0 &&
+           (strcmp(type->name->text, "dim") == 0 || strcmp(type->name->text, "int") == 0);
+}
+
 /* The input of one parameter: names in its brackets become run-time dims. */
 static Value export_input(Sema *s, Graph *g, const Node *par, Scope *probe) {
     const Node *dims = node_kid(par, 0), *type = node_kid(par, 1);
     DType dtype = type ? type_dtype(type) : DTYPE_F32;
+    if (!dims && is_size(type)) return export_size(s, par, probe);
     bool strings = type && strcmp(type->name->text, "str") == 0;
     if (!strings && (dtype == DTYPE_COUNT || (!dims && !type))) {
         if (type)

@@ -70,6 +70,8 @@ uint32_t index_union(const uint32_t *a, uint32_t na, const uint32_t *b, uint32_t
 
 /* ------------------------------------------------------------------ ranges */
 
+static void propose_order(IndexSpace *ix, Diag *d, const Node *access);
+
 static void set_range(IndexSpace *ix, uint32_t label, DimId size, const char *size_text,
                       const Node *access, Span at, const Node *decl) {
     Label *l = &ix->labels[label];
@@ -86,10 +88,13 @@ static void set_range(IndexSpace *ix, uint32_t label, DimId size, const char *si
     DimTable *t = s->program->dims;
     DimId spare = dim_sub(t, size, l->size);
     if (l->given && (!dim_is_const(t, spare) || dim_value(t, spare) >= 0)) return;
+    const char *index = arena_printf(s->arena, "index `%s`", l->name ? l->name->text : "...");
+    if (!l->given && dims_unify(s, l->size, size, at, index)) return;
     Diag *d = sema_error(s, E_INDEX, at, "index `%s` ranges over %s in `%s` but over %s in `%s`",
                          l->name ? l->name->text : "...", l->size_text, l->where, size_text, where);
     if (decl && !span_in_prelude(s, decl->span)) diag_label(d, decl->span, "declared here");
     ix->failed = true;
+    if (access->kind == NODE_INDEX && !l->given) propose_order(ix, d, access);
 }
 
 static const char *axis_text(Sema *s, const Value *t, const Shape *shape, uint32_t axis) {
@@ -417,8 +422,7 @@ static bool left_labels(IndexSpace *ix, const Node *target, const uint32_t *own,
     return true;
 }
 
-static Value statement_value(IndexSpace *ix, Indexed r, const uint32_t *labels, uint32_t rank,
-                             Span span) {
+Value index_result(IndexSpace *ix, Indexed r, const uint32_t *labels, uint32_t rank, Span span) {
     uint32_t sorted[RANK_MAX] = {0}, perm[RANK_MAX] = {0}, n = 0;
     for (uint32_t i = 0; i < rank; i++) {
         uint32_t merged[RANK_MAX];
@@ -445,15 +449,12 @@ static Value statement_value(IndexSpace *ix, Indexed r, const uint32_t *labels, 
     return tensor_permute(ix->s, v, perm, span);
 }
 
-void exec_index_assign(Sema *s, const Node *stmt, const Node *target, const Node *value,
-                       const Node *where) {
-    const Node *name = node_kid(target, 0);
-    if (!name || name->kind != NODE_NAME || !s->build) return;
-    IndexSpace *ix = ARENA_NEW(s->arena, IndexSpace);
+/* The whole statement; false: it does not elaborate. */
+static bool run_statement(IndexSpace *ix, Value *out) {
+    Sema *s = ix->s;
+    const Node *target = ix->target;
     uint32_t *own = ARENA_ARRAY(s->arena, uint32_t, target->count + 1);
-    ix->s = s;
-    ix->where = where;
-    ix->where_used = ARENA_ARRAY(s->arena, bool, (where ? where->count : 0) + 1);
+    ix->where_used = ARENA_ARRAY(s->arena, bool, (ix->where ? ix->where->count : 0) + 1);
     for (uint32_t i = 1; i < target->count; i++) {
         const Node *at = target->kids[i];
         if (at->kind == NODE_NAME) {
@@ -463,14 +464,96 @@ void exec_index_assign(Sema *s, const Node *stmt, const Node *target, const Node
             ix->failed = true;
         }
     }
-    index_ranges(ix, value);
+    index_ranges(ix, ix->value);
     uint32_t labels[RANK_MAX], rank;
-    Value v = POISON;
-    if (!ix->failed && left_labels(ix, target, own, labels, &rank)) {
-        Indexed r = index_eval(ix, value);
-        where_all_used(ix);
-        if (!ix->failed) v = statement_value(ix, r, labels, rank, stmt->span);
+    if (ix->failed || !left_labels(ix, target, own, labels, &rank)) return false;
+    Indexed r = index_eval(ix, ix->value);
+    where_all_used(ix);
+    if (ix->failed) return false;
+    *out = index_result(ix, r, labels, rank, ix->value->span);
+    return !value_is_poison(*out);
+}
+
+/* ------------------------------------------------------------------ another order */
+
+enum { ORDER_MAX = 4 };
+
+typedef struct Reorder {
+    const IndexSpace *ix;
+    const Node *access;
+    Node *changed;
+    IndexSpace *found;
+} Reorder;
+
+static bool reordered(Sema *s, void *user) {
+    Reorder *r = user;
+    Value v;
+    r->found = ARENA_NEW(s->arena, IndexSpace);
+    r->found->s = s;
+    r->found->target = r->ix->target;
+    r->found->where = r->ix->where;
+    r->found->value = node_replaced(s, r->ix->value, r->access, r->changed);
+    return run_statement(r->found, &v);
+}
+
+/* The next order of places in lexicographic order; false: that was the last. */
+static bool next_order(uint32_t *order, uint32_t n) {
+    uint32_t i = n - 1, k = n - 1;
+    while (i > 0 && order[i - 1] >= order[i]) i--;
+    if (i == 0) return false;
+    while (order[k] <= order[i - 1]) k--;
+    uint32_t raised = order[i - 1];
+    order[i - 1] = order[k];
+    order[k] = raised;
+    for (uint32_t a = i, b = n - 1; a < b; a++, b--) {
+        uint32_t t = order[a];
+        order[a] = order[b];
+        order[b] = t;
     }
+    return true;
+}
+
+/* Whether the indices of one access only stand in the wrong order: `w[o, j, i]` for `w[o, i, j]`.
+ */
+static void propose_order(IndexSpace *ix, Diag *d, const Node *access) {
+    Sema *s = ix->s;
+    uint32_t n = access->count - 1, order[ORDER_MAX];
+    if (!ix->target || s->quiet || n < 2 || n > ORDER_MAX) return;
+    Reorder r = {.ix = ix, .access = access, .changed = ARENA_NEW(s->arena, Node)};
+    *r.changed = *access;
+    r.changed->kids = ARENA_ARRAY(s->arena, Node *, access->count);
+    r.changed->kids[0] = access->kids[0];
+    for (uint32_t i = 0; i < n; i++) order[i] = i;
+    while (next_order(order, n)) {
+        for (uint32_t i = 0; i < n; i++) r.changed->kids[i + 1] = access->kids[1 + order[i]];
+        if (!sema_try(s, reordered, &r)) continue;
+        Text agree = {.arena = s->arena};
+        for (uint32_t i = 0; i < n; i++) {
+            const Node *at = r.changed->kids[i + 1];
+            const Label *l = NULL;
+            for (uint32_t k = 0; at->kind == NODE_NAME && k < r.found->count; k++)
+                if (r.found->labels[k].name == at->name) l = &r.found->labels[k];
+            if (l && l->known)
+                text_printf(&agree, "%s%s=%s", agree.len ? ", " : ": ", at->name->text,
+                            l->size_text);
+        }
+        diag_help(d, "`%s` makes every index agree%s", node_text(s, r.changed), text_str(&agree));
+        return;
+    }
+}
+
+void exec_index_assign(Sema *s, const Node *stmt, const Node *target, const Node *value,
+                       const Node *where) {
+    const Node *name = node_kid(target, 0);
+    (void)stmt;
+    if (!name || name->kind != NODE_NAME || !s->build) return;
+    IndexSpace *ix = ARENA_NEW(s->arena, IndexSpace);
+    ix->s = s;
+    ix->target = target;
+    ix->value = value;
+    ix->where = where;
+    Value v = POISON;
+    if (!run_statement(ix, &v)) v = POISON;
     scope_assign(s, name->name, v, name->span);
 }
 

@@ -160,9 +160,8 @@ static bool all_float(Sema *s, const Product *p) {
     return true;
 }
 
-Indexed index_product(IndexSpace *ix, const Node *e, const uint32_t *summed, uint32_t count) {
-    Product *p = ARENA_NEW(ix->s->arena, Product);
-    if (!flatten(ix, e, p)) return index_fail(ix);
+static Indexed product_value(IndexSpace *ix, const Product *p, const uint32_t *summed,
+                             uint32_t count, const Node *e) {
     Indexed v;
     if (p->count >= 2 && all_float(ix->s, p)) {
         const Order *o = find_order(ix, p, summed, count);
@@ -173,6 +172,25 @@ Indexed index_product(IndexSpace *ix, const Node *e, const uint32_t *summed, uin
             v = multiply(ix, v, p->factors[i], e);
         if (!ix->failed) v = index_reduce_axes(ix, v, OP_SUM, summed, count, e->span);
     }
+    return v;
+}
+
+Indexed index_contract(IndexSpace *ix, const Indexed *factors, uint32_t nfactors,
+                       const uint32_t *summed, uint32_t count, const Node *e) {
+    Product *p = ARENA_NEW(ix->s->arena, Product);
+    if (nfactors > FACTOR_MAX) {
+        sema_error(ix->s, E_LIMIT, e->span, "a product of more than %d factors", FACTOR_MAX);
+        return index_fail(ix);
+    }
+    p->count = nfactors;
+    memcpy(p->factors, factors, nfactors * sizeof *factors);
+    return product_value(ix, p, summed, count, e);
+}
+
+Indexed index_product(IndexSpace *ix, const Node *e, const uint32_t *summed, uint32_t count) {
+    Product *p = ARENA_NEW(ix->s->arena, Product);
+    if (!flatten(ix, e, p)) return index_fail(ix);
+    Indexed v = product_value(ix, p, summed, count, e);
     for (uint32_t i = 0; i < p->scalars.len && !ix->failed; i++) {
         v.v = op_binary(ix->s, e, "*", v.v, p->scalars.data[i]);
         if (value_is_poison(v.v)) return index_fail(ix);

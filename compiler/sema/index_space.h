@@ -23,7 +23,8 @@ typedef struct IndexSpace {
     bool rows_known;                  /* the rank of `...` */
     uint32_t row[RANK_MAX], row_rank; /* its labels */
     bool failed;
-    const Node *where; /* its conditions; used[i]: one has found its index */
+    const Node *target, *value; /* the statement, to try changes of it; or NULL */
+    const Node *where;          /* its conditions; used[i]: one has found its index */
     bool *where_used;
 } IndexSpace;
 
@@ -62,6 +63,12 @@ Indexed index_reduce_axes(IndexSpace *ix, Indexed a, Op op, const uint32_t *gone
                           Span span);
 /* sum over `summed` of the product `e`. */
 Indexed index_product(IndexSpace *ix, const Node *e, const uint32_t *summed, uint32_t count);
+
+/* The same of values, as `einsum` has them. */
+Indexed index_contract(IndexSpace *ix, const Indexed *factors, uint32_t nfactors,
+                       const uint32_t *summed, uint32_t count, const Node *e);
+/* The value with its axes in the order of `labels`, repeated along those it lacks. */
+Value index_result(IndexSpace *ix, Indexed r, const uint32_t *labels, uint32_t rank, Span span);
 
 /* index_affine.c: position = first + Σ scale·index */
 typedef struct Affine {

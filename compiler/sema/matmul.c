@@ -7,6 +7,43 @@ static const char *operand_name(Sema *s, const Node *e, uint32_t i) {
     return kid ? node_text(s, kid) : "the operand";
 }
 
+typedef struct Swap {
+    const Node *e;
+    Value a, b, result;
+} Swap;
+
+static bool swapped(Sema *s, void *user) {
+    Swap *w = user;
+    w->result = matmul(s, w->e, w->b, w->a);
+    return !value_is_poison(w->result);
+}
+
+/* e is what the function returns, and the swapped product has the shape that it declares. */
+static bool is_declared_result(Sema *s, void *user) {
+    const Swap *w = user;
+    const Node *def = s->frame ? s->frame->def : NULL, *result = NULL, *body = NULL;
+    for (uint32_t i = 0; def && i < def->count; i++) {
+        if (!def->kids[i]) continue;
+        if (def->kids[i]->kind == NODE_RESULT) result = def->kids[i];
+        body = def->kids[i];
+    }
+    if (body && body->kind == NODE_BLOCK) body = body->count ? body->kids[body->count - 1] : NULL;
+    if (body && body->kind == NODE_RETURN) body = node_kid(body, 0);
+    while (body && body != w->e && body->kind != NODE_BINARY && body->count == 1)
+        body = body->kids[0];
+    return result && body == w->e && bind_result(s, result, w->result, s->scope, def, w->e->span);
+}
+
+static void propose_swap(Sema *s, Diag *d, const Node *e, Value a, Value b) {
+    Swap w = {.e = e, .a = a, .b = b};
+    if (!sema_try(s, swapped, &w)) return;
+    Shape sa = tensor_shape(s, a), sb = tensor_shape(s, b), to = tensor_shape(s, w.result);
+    bool wanted = sema_try(s, is_declared_result, &w);
+    diag_help(d, "swap them: `%s @ %s` is %s @ %s -> %s%s", operand_name(s, e, 1),
+              operand_name(s, e, 0), shape_string(s, &sb, NULL), shape_string(s, &sa, NULL),
+              shape_string(s, &to, NULL), wanted ? ", the declared result" : "");
+}
+
 static Value inner_mismatch(Sema *s, const Node *e, Value a, Value b, DimId x, DimId y) {
     Text tx = {.arena = s->arena}, ty = {.arena = s->arena};
     dim_print(&tx, s->program->dims, x);
@@ -20,7 +57,7 @@ static Value inner_mismatch(Sema *s, const Node *e, Value a, Value b, DimId x, D
     sema_decl_label(s, d, a, NULL);
     sema_decl_label(s, d, b, NULL);
     if (sb.rank >= 1 && sa.rank == 2 && dim_same(sb.dims[sb.rank - 1], sa.dims[0]))
-        diag_help(d, "swap them: `%s @ %s`", operand_name(s, e, 1), operand_name(s, e, 0));
+        propose_swap(s, d, e, a, b);
     else if (sb.rank == 2 && dim_same(sb.dims[1], x))
         diag_help(d, "transpose the second: `%s @ %s.T`", operand_name(s, e, 0),
                   operand_name(s, e, 1));
@@ -42,7 +79,16 @@ Value matmul(Sema *s, const Node *e, Value a, Value b) {
         sema_error(s, E_DTYPE, e->span, "`@` wants floats, got %s", dtype_name(tensor_dtype(s, a)));
         return POISON;
     }
-    DimId x = sa.dims[sa.rank - 1], y = sb.rank == 1 ? sb.dims[0] : sb.dims[sb.rank - 2];
+    uint32_t inner = sb.rank == 1 ? 0 : sb.rank - 2;
+    Shape named = sb;
+    if (dims_unify(s, sa.dims[sa.rank - 1], sb.dims[inner], e->span, "`@`"))
+        named.dims[inner] = sa.dims[sa.rank - 1];
+    for (uint32_t i = 0; sb.rank > 2 && sa.rank == sb.rank && i + 2 < sb.rank; i++)
+        if (dims_unify(s, sa.dims[i], sb.dims[i], e->span, "`@`")) named.dims[i] = sa.dims[i];
+    b = tensor_as(s, b, &named, e->span);
+    if (value_is_poison(b)) return POISON;
+    sb = named;
+    DimId x = sa.dims[sa.rank - 1], y = sb.dims[inner];
     if (!dim_same(x, y)) return inner_mismatch(s, e, a, b, x, y);
     uint32_t la[RANK_MAX], lb[RANK_MAX], out[RANK_MAX], nout = 0, k = 30, n = 31;
     for (uint32_t i = 0; i + 1 < sa.rank; i++) out[nout++] = la[i] = i;

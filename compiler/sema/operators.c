@@ -271,7 +271,32 @@ static bool wrong_carry(Sema *s, Span span, const char *what, Value a, Value b) 
     return false;
 }
 
-bool broadcast_pair(Sema *s, Span span, const char *what, Value *a, Value *b) {
+/* Axes that may be one size, seen from the right, get the names of a's. */
+static bool same_sizes(Sema *s, Span span, const char *what, Value *a, Value *b) {
+    Shape sa = tensor_shape(s, *a), sb = tensor_shape(s, *b), to = sb;
+    uint32_t shared = sa.rank < sb.rank ? sa.rank : sb.rank;
+    for (uint32_t i = 1; i <= shared; i++) {
+        DimId x = sa.dims[sa.rank - i], *y = &to.dims[sb.rank - i];
+        if (dim_is_const(s->program->dims, x) || dim_is_const(s->program->dims, *y)) continue;
+        if (dim_is_const(s->program->dims, dim_sub(s->program->dims, x, *y))) continue;
+        if (dims_unify(s, x, *y, span, arena_printf(s->arena, "`%s`", what))) *y = x;
+    }
+    *b = tensor_as(s, *b, &to, span);
+    return !value_is_poison(*b);
+}
+
+/* The operand of e that wants to lose a last axis of 1; NULL: none. */
+static const Node *column_of(Sema *s, const Node *e, const char *what, Value a, Value b) {
+    uint32_t ra = tensor_shape(s, a).rank, rb = tensor_shape(s, b).rank;
+    if (!e || e->count != 2) return NULL;
+    if (ra == rb + 1 && squeeze_would_fit(s, a, b, e->span, what)) return node_kid(e, 0);
+    if (rb == ra + 1 && squeeze_would_fit(s, b, a, e->span, what)) return node_kid(e, 1);
+    return NULL;
+}
+
+/* e: the expression of the two operands, to propose a change of; or NULL. */
+static bool operands_meet(Sema *s, Span span, const char *what, Value *a, Value *b, const Node *e) {
+    if (!same_sizes(s, span, what, a, b)) return false;
     Shape sa = tensor_shape(s, *a), sb = tensor_shape(s, *b), to;
     if (!common_shape(s, &sa, &sb, &to)) {
         if (is_carry(a) || is_carry(b)) return wrong_carry(s, span, what, *a, *b);
@@ -282,11 +307,17 @@ bool broadcast_pair(Sema *s, Span span, const char *what, Value *a, Value *b) {
         sema_decl_label(s, d, *b, NULL);
         diag_note(d, "shapes go together when they are equal, one is a suffix of the other, or "
                      "the ranks agree and an axis is literally 1");
+        const Node *column = column_of(s, e, what, *a, *b);
+        if (column) diag_help(d, "drop the last axis: `%s`", squeezed_text(s, column));
         return false;
     }
     *a = tensor_broadcast_to(s, *a, &to, span);
     *b = tensor_broadcast_to(s, *b, &to, span);
     return !value_is_poison(*a) && !value_is_poison(*b);
+}
+
+bool broadcast_pair(Sema *s, Span span, const char *what, Value *a, Value *b) {
+    return operands_meet(s, span, what, a, b, NULL);
 }
 
 /* ------------------------------------------------------------------ static operands */
@@ -454,7 +485,7 @@ static Value tensor_binary(Sema *s, const Node *e, const BinaryOp *op, Value a, 
         return POISON;
     if (!unify_dtype(s, e->span, op->text, &a, &b)) return POISON;
     if (!check_operand_dtype(s, e, op, tensor_dtype(s, a), false)) return POISON;
-    if (!broadcast_pair(s, e->span, op->text, &a, &b)) return POISON;
+    if (!operands_meet(s, e->span, op->text, &a, &b, e)) return POISON;
     NodeId x = tensor_node(s, a, e->span), y = tensor_node(s, b, e->span);
     if (node_is_none(x) || node_is_none(y)) return POISON;
     if (op->compares) return compare_nodes(s, op->text, x, y, e->span);

@@ -102,6 +102,12 @@ Diag *sema_error(Sema *s, Code code, Span span, const char *format, ...) {
                 culprit = f;
                 break;
             }
+    if (s->quiet) {
+        s->quiet_failed = true;
+        Diag *silent = ARENA_NEW(s->arena, Diag);
+        silent->arena = s->arena;
+        return silent;
+    }
     bool unsure =
         s->generic && (s->doubt || code == E_STATIC || (s->made_up && code == E_DIVISION));
     if (unsure) s->doubt = true;

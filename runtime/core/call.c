@@ -26,6 +26,20 @@ static BmrtStatus too_large(BmrtHandle *h, const BmrtEntry *entry, const int64_t
     return BMRT_SHAPE;
 }
 
+/* Conditions on the sizes: BMRT_SHAPE with the first that does not hold and the sizes given. */
+static BmrtStatus check_sizes(BmrtHandle *h, const BmrtEntry *entry, const int64_t *symbols) {
+    for (uint32_t i = 0; i < entry->check_count; i++) {
+        const BmrtCheck *check = &entry->checks[i];
+        int64_t value;
+        bool holds = bmrt_dim_value(&check->value, symbols, &value);
+        if (holds && (!check->zero || value == 0)) continue;
+        (void)too_large(h, entry, symbols);
+        bmrt_message_add(&h->message, "; %s", check->text);
+        return BMRT_SHAPE;
+    }
+    return BMRT_OK;
+}
+
 /* The value at `at` of an integer array; unsigned 64-bit values above the signed range are far
  * beyond any limit, so they may saturate. */
 static int64_t index_at(BmrtDtype dtype, const void *data, int64_t at) {
@@ -95,6 +109,7 @@ static BmrtStatus check_arguments(BmrtHandle *h, const BmrtEntry *entry, const i
         return bmrt_fail(&h->message, BMRT_ARGUMENT, "`%s`: a null argument", entry->name);
     for (uint32_t i = 0; i < entry->symbol_count; i++)
         if (symbols[i] < 0) return too_large(h, entry, symbols);
+    status = check_sizes(h, entry, symbols);
     for (uint32_t i = 0; status == BMRT_OK && i < entry->input_count; i++)
         status = check_value(h, entry, &entry->inputs[i], symbols, inputs[i], true);
     for (uint32_t i = 0; status == BMRT_OK && i < entry->output_count; i++)

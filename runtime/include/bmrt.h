@@ -15,7 +15,7 @@
 extern "C" {
 #endif
 
-#define BMRT_ABI 1u
+#define BMRT_ABI 2u
 
 typedef enum BmrtStatus {
     BMRT_OK = 0,
@@ -79,15 +79,20 @@ typedef void (*BmrtEntryFn)(BmrtFrame *frame, int32_t thread, int32_t threads);
 
 /* ------------------------------------------------------------------ descriptor */
 
-typedef struct BmrtTerm { /* coefficient * product of symbols */
+typedef struct BmrtQuotient BmrtQuotient;
+typedef struct BmrtTerm { /* coefficient * product of symbols and quotients */
     int64_t coefficient;
-    uint32_t count;
+    uint32_t count, quotient_count;
     const uint32_t *symbols;
+    const BmrtQuotient *quotients;
 } BmrtTerm;
 typedef struct BmrtDim { /* sum of terms; no terms: 0 */
     uint32_t count;
     const BmrtTerm *terms;
 } BmrtDim;
+struct BmrtQuotient { /* floor(over / under), of sizes */
+    BmrtDim over, under;
+};
 
 typedef struct BmrtValue { /* an input or output of an entry */
     const char *name;
@@ -110,6 +115,12 @@ typedef struct BmrtBuffer { /* one planned arena buffer */
     uint32_t first, last; /* step numbers between which it is live, both included */
     int64_t offset;       /* planned with every symbol at its bound */
 } BmrtBuffer;
+
+typedef struct BmrtCheck { /* a condition on the sizes of a call */
+    BmrtDim value;
+    int zero;         /* value == 0, else value >= 0 */
+    const char *text; /* "m.bm:3:9 `+` needs T = P" */
+} BmrtCheck;
 
 typedef enum BmrtEntryKind {
     BMRT_ENTRY_INIT,   /* writes the slots' first values; no inputs */
@@ -134,6 +145,8 @@ typedef struct BmrtEntry {
     int writes_slots, draws; /* changes slots; uses random numbers */
     uint32_t fit_count;      /* EXPORT: the FIT slots that it reads: they must have been fitted */
     const uint32_t *fits;
+    uint32_t check_count;
+    const BmrtCheck *checks; /* tested before anything runs */
 } BmrtEntry;
 
 typedef enum BmrtSlotKind {

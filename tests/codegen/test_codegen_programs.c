@@ -16,6 +16,8 @@ static const char *const PROGRAMS[] = {BMC_SOURCE_DIR "/tests/sema/programs/tiny
                                        BMC_SOURCE_DIR "/tests/sema/programs/gan.bm",
                                        BMC_SOURCE_DIR "/tests/sema/programs/rich.bm",
                                        BMC_SOURCE_DIR "/tests/sema/programs/expressions.bm",
+                                       BMC_SOURCE_DIR "/tests/sema/programs/order.bm",
+                                       BMC_SOURCE_DIR "/tests/sema/programs/sizes.bm",
                                        BMC_SOURCE_DIR "/tests/sema/programs/effects.bm",
                                        BMC_SOURCE_DIR "/tests/sema/programs/settings.bm",
                                        BMC_SOURCE_DIR "/tests/sema/programs/bundles_in_loops.bm",

@@ -117,6 +117,18 @@ START_TEST(casts_saturate_and_round_once) {
 }
 END_TEST
 
+START_TEST(argsort_is_stable_and_puts_nan_last) {
+    NodeId x =
+        input(DTYPE_F32, VALUES(3, NAN, -0.0, 0, -inf, 3, NAN, 1, 1, 1, 1, 1, 1, 1), 2, 2, 7);
+    EXPECT(g_argsort(g, x, nowhere), 4, 2, 3, 0, 5, 1, 6, 3, 5, 1, 2, 0, 4, 6, 0, 1, 2, 3, 4, 5, 6,
+           0, 1, 2, 3, 4, 5, 6);
+    NodeId u = input(DTYPE_U8, VALUES(200, 3, 255, 0), 1, 4);
+    EXPECT(g_argsort(g, u, nowhere), 3, 1, 0, 2, 2, 1, 3, 0);
+    NodeId one = input(DTYPE_I64, VALUES(7), 1, 1);
+    EXPECT(g_argsort(g, one, nowhere), 0, 0);
+}
+END_TEST
+
 START_TEST(math_functions_are_the_programs) {
     static const Op ops[] = {OP_EXP, OP_LOG, OP_EXPM1, OP_LOG1P, OP_SIN, OP_COS, OP_TANH, OP_ERF};
     NodeId x = input(DTYPE_F32, VALUES(0.5, 3, 1e-3), 1, 3), h = g_cast(g, DTYPE_F16, x, nowhere);
@@ -380,6 +392,7 @@ int main(void) {
     tcase_add_test(c, wide_integers_keep_all_bits);
     tcase_add_test(c, casts_saturate_and_round_once);
     tcase_add_test(c, math_functions_are_the_programs);
+    tcase_add_test(c, argsort_is_stable_and_puts_nan_last);
     tcase_add_test(c, leaves);
     tcase_add_test(c, views);
     tcase_add_test(c, window_taps_outside_are_absent);

@@ -332,6 +332,11 @@ static inline NodeId grow_REDUCE_MAX(Grow *w) {
 static inline NodeId grow_REDUCE_MIN(Grow *w) {
     return grow_reduce(w, OP_REDUCE_MIN);
 }
+static inline NodeId grow_ARGSORT(Grow *w) {
+    NodeId x = pick_type(w, want_numeric);
+    if (node_is_none(x) || graph_shape(w->g, x).rank == 0) return NODE_NONE;
+    return graph_shape(w->g, x).rank > 3 ? NODE_NONE : g_argsort(w->g, x, nowhere);
+}
 static inline NodeId grow_ARGMAX(Grow *w) {
     return grow_reduce(w, OP_ARGMAX);
 }
@@ -451,7 +456,9 @@ static inline void grow_graph(Grow *w, uint32_t nodes) {
     w->pool[w->count++] = grow_INPUT(w);
     w->pool[w->count++] = grow_READ(w);
     for (uint32_t tries = 0; w->count < nodes && tries < 20 * nodes; tries++) {
-        NodeId id = growers[below(w, OP_COUNT)](w);
+        /* argsort stands in no random graph: tensor_cases.h has its sorts */
+        uint32_t op = below(w, OP_COUNT - 1);
+        NodeId id = growers[op < OP_ARGSORT ? op : op + 1](w);
         if (node_is_none(id) || grow_elements(w, id) > 2000) continue;
         w->pool[w->count++] = id;
     }

@@ -150,8 +150,9 @@ static void run_check(BmrtFrame *f, int32_t thread, int32_t threads) {
 #define VALUE(text, type, axes, sizes, limit)                                                      \
     { .name = (text), .dtype = (type), .rank = (axes), .dims = (sizes), .index_limit = (limit) }
 static const uint32_t symbol0[] = {0};
-static const BmrtTerm term_rows[] = {{1, 1, symbol0}}, term_features[] = {{FAKE_FEATURES, 0, NULL}};
-static const BmrtTerm term_small[] = {{FAKE_FEATURES + 2, 0, NULL}};
+static const BmrtTerm term_rows[] = {{.coefficient = 1, .count = 1, .symbols = symbol0}},
+                      term_features[] = {{.coefficient = FAKE_FEATURES}};
+static const BmrtTerm term_small[] = {{.coefficient = FAKE_FEATURES + 2}};
 static const BmrtDim dim_rows_features[] = {{1, term_rows}, {1, term_features}};
 static const BmrtDim dim_features[] = {{1, term_features}};
 static const BmrtDim dim_rows[] = {{1, term_rows}};
