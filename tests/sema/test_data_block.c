@@ -10,6 +10,8 @@ static const char source[] = "data d {\n"
                              "  field v[2]: f32\n"
                              "  drop: missing(who) or a > 50\n"
                              "  known = f32(not missing(a))\n"
+                             "  middle = fit(median(a))\n"
+                             "  lower = fit(quantile(a, 0.25))\n"
                              "  a = standardize(fill(a, fit(mean(a))))\n"
                              "  low = fit(min(v, axis = 0))\n"
                              "  v = minmax(v)\n"
@@ -59,6 +61,8 @@ START_TEST(statistics_and_transforms) {
     near(*fit(&m, "d.a.fit1"), 18, 0); /* (1 + 3 + 8 + 60) / 4: what is missing does not count */
     near(*fit(&m, "d.a.fit3"), 18, 0);
     near(*fit(&m, "d.a.fit2"), sqrt((17. * 17 + 15 * 15 + 10 * 10 + 42 * 42) / 6), 1e-5);
+    ck_assert(*fit(&m, "d.middle.fit1") == 5.5f); /* of 1 3 8 60 */
+    ck_assert(*fit(&m, "d.lower.fit1") == 2.5f);
     const float *low = fit(&m, "d.low.fit1");
     ck_assert(low[0] == 0 && low[1] == 5);
     fit(&m, "d.v.fit1");
@@ -95,7 +99,7 @@ END_TEST
 START_TEST(recipe) {
     Machine m = machine_open(source, NULL, 0);
     const BmrtData *d = &m.p->data.data[0];
-    ck_assert_uint_eq(d->fit_count, 8);
+    ck_assert_uint_eq(d->fit_count, 10);
     for (uint32_t i = 0; i < d->fit_count; i++)
         ck_assert_int_eq(m.p->entries.data[d->fit_entries[i]].kind, BMRT_ENTRY_FIT);
     ck_assert_str_eq(m.p->entries.data[d->drop_entry].name, "d.drop");
