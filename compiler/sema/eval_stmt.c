@@ -298,9 +298,42 @@ static void help_divisors(Sema *s, Diag *d, const Node *cond) {
               count == SHOWN ? " ..." : "");
 }
 
+/* `T <= context`, with a T that only a call knows: checked at the door, before anything is done. */
+static bool assert_at_door(Sema *s, const Node *cond, const Node *message) {
+    static const struct {
+        const char *op;
+        bool zero;         /* the difference must be 0, else at least 0 */
+        bool right;        /* difference: right - left */
+        int64_t shortfall; /* ... less this */
+    } RULES[] = {{"==", true, false, 0},
+                 {"<=", false, true, 0},
+                 {"<", false, true, 1},
+                 {">=", false, false, 0},
+                 {">", false, false, 1}};
+    DimTable *t = s->program->dims;
+    DimId a, b;
+    if (!s->build || s->generic || cond->kind != NODE_BINARY) return false;
+    for (size_t i = 0; i < sizeof RULES / sizeof *RULES; i++) {
+        if (!is_binary(cond, RULES[i].op)) continue;
+        Value x = eval(s, node_kid(cond, 0)), y = eval(s, node_kid(cond, 1));
+        if (!value_as_dim(s, x, &a) || !value_as_dim(s, y, &b)) return false;
+        DimId gap = RULES[i].right ? dim_sub(t, b, a) : dim_sub(t, a, b);
+        if (dim_is_const(t, gap) || dim_is_overflow(t, gap)) return false;
+        gap = dim_sub(t, gap, dim_const(t, RULES[i].shortfall));
+        Value v = message ? eval(s, message) : NONE;
+        const char *text = arena_printf(s->arena, "%s asserts %s%s%s", place_string(s, cond->span),
+                                        node_text(s, cond), v.kind == V_STR ? ": " : "",
+                                        v.kind == V_STR ? fill_message(s, v.as.str) : "");
+        graph_require(sema_graph(s), gap, RULES[i].zero, text, cond->span);
+        return true;
+    }
+    return false;
+}
+
 static void exec_assert(Sema *s, const Node *stmt) {
     bool ok;
     const Node *cond = node_kid(stmt, 0), *message = node_kid(stmt, 1);
+    if (assert_at_door(s, cond, message)) return;
     if (!eval_static_bool(s, cond, &ok, "`assert`") || ok) return;
     const char *text = NULL;
     if (message) {

@@ -7,6 +7,7 @@ bool dims_unify(Sema *s, DimId a, DimId b, Span span, const char *what) {
     DimTable *t = s->program->dims;
     if (dim_same(a, b)) return true;
     DimId gap = dim_sub(t, a, b);
+    if (s->generic) return false; /* two names of a definition are two sizes: nothing calls it */
     if (!s->build || dim_is_const(t, a) || dim_is_const(t, b) || dim_is_const(t, gap)) return false;
     if (dim_is_overflow(t, gap)) return false;
     Text text = {.arena = s->ctx->arena};
