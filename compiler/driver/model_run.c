@@ -49,8 +49,27 @@ Diag *model_run_error(Pipeline *p, BmrtStatus status, uint32_t line, uint32_t co
     return d;
 }
 
+/* The file that `save:` names in the model's text: a command that compiles no train block, such as
+ * `run`, knows it no other way. NULL: none, or one that is computed. */
+static const char *save_in_text(const Pipeline *p) {
+    for (uint32_t i = 0; p->tree && i < p->tree->count; i++) {
+        const Node *block = p->tree->kids[i];
+        for (uint32_t k = 0; block && block->kind == NODE_TRAIN && k < block->count; k++) {
+            const Node *entry = block->kids[k], *e = node_kid(entry, 0);
+            if (entry->kind != NODE_SETTING || strcmp(entry->name->text, "save") != 0) continue;
+            if (e && e->kind == NODE_CALL) e = node_kid(e, 1);
+            if (e && e->kind == NODE_ARG) e = node_kid(e, 0);
+            return e && e->kind == NODE_STRING ? arena_strndup(p->ctx->arena, e->text, e->text_len)
+                                               : NULL;
+        }
+    }
+    return NULL;
+}
+
 const char *model_weights(Pipeline *p, const BmrtTrainOptions *options, char *path, size_t size) {
-    if (!bmrt_save_path(codegen_jit_model(p->jit), options, path, size)) {
+    BmrtTrainOptions named = *options;
+    if (!named.save_path && p->program->train.len == 0) named.save_path = save_in_text(p);
+    if (!bmrt_save_path(codegen_jit_model(p->jit), &named, path, size)) {
         session_error(p->session, E_RUN_IO, "the path of the weights is too long");
         return NULL;
     }

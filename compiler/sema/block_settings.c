@@ -174,6 +174,11 @@ void read_save(Sema *s, const BlockRun *run, bool has_valid, BmrtTrain *train) {
     if (path.kind == V_STR) train->save_path = path.as.str;
     if (path.kind == V_STR && !call) return;
     if (path.kind == V_STR && strcmp(kind, "last") == 0) return;
+    if (path.kind == V_STR && strcmp(kind, "best") == 0 && strstr(path.as.str, "{step}")) {
+        Diag *d = sema_error(s, E_BLOCK, setting->span, "`best` keeps one file, without `{step}`");
+        diag_help(d, "`every(\"%s\", epochs = 1)` writes a file each time", path.as.str);
+        return;
+    }
     if (path.kind == V_STR && strcmp(kind, "best") == 0) {
         train->save = BMRT_SAVE_BEST;
         metric_choice(s, e, run, has_valid, &train->save_metric, &train->save_highest);

@@ -92,17 +92,29 @@ BmrtStatus bmrt_saver_open(BmrtSaver *out, BmrtSession *s, const BmrtTrain *trai
     return BMRT_OK;
 }
 
-static BmrtStatus save_to(BmrtSaver *saver, const char *path, const BmrtPosition *position,
+/* gpt-{step}.safetensors -> gpt-1000.safetensors: a file for each save. */
+static bool step_path(const char *path, int64_t step, char *out, size_t size) {
+    const char *mark = strstr(path, "{step}");
+    const int n = mark ? snprintf(out, size, "%.*s%lld%s", (int)(mark - path), path,
+                                  (long long)step, mark + 6)
+                       : snprintf(out, size, "%s", path);
+    return n > 0 && (size_t)n < size;
+}
+
+static BmrtStatus save_to(BmrtSaver *saver, const char *pattern, const BmrtPosition *position,
                           uint32_t metrics) {
     BmrtPositionText text;
     BmrtSession *s = saver->s;
+    char path[BMRT_PATH_MAX];
     BmrtStatus status = bmrt_run_statistics(s);
     if (status != BMRT_OK) return status;
     bmrt_position_write(position, metrics, &text);
+    if (!step_path(pattern, bmrt_iteration(s->handle), path, sizeof path))
+        return bmrt_report_text(s, BMRT_ARGUMENT, "the path to save to is too long");
     status = bmrt_save(s->handle, path, 1, text.pairs);
     if (status != BMRT_OK) return bmrt_report_handle(s, status);
     /* What an earlier run left to be resumed from is not this run's. */
-    if (saver->saved_iteration < 0 && !s->options->resume_path && path == saver->path)
+    if (saver->saved_iteration < 0 && !s->options->resume_path && pattern == saver->path)
         s->hooks->unlink(s->hooks->user, saver->resume);
     saver->saved_at = bmrt_seconds();
     saver->saved_iteration = bmrt_iteration(s->handle);
