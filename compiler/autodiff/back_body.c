@@ -145,6 +145,7 @@ void back_build(LoopAdjoint *l) {
     b.s.body = b.body;
     b.s.reverse = !l->s.reverse && !l->s.once;
     b.s.once = b.s.again = l->s.once;
+    b.s.segments = l->s.segments;
     b.s.trip = l->s.trip;
     l->backward = g_scan(l->outer, &b.s, b.operands.data, l->span);
 }

@@ -134,6 +134,7 @@ static void print_scan(Text *out, const Graph *g, const GNode *n) {
     text_add(out, ", yields ");
     print_list(out, n->attr + 7 + n->attr[2], (uint32_t)n->attr[4]);
     if (n->attr[5] & SCAN_REVERSE) text_add(out, ", reverse");
+    if (n->attr[5] & SCAN_SEGMENTS) text_add(out, ", segments");
     if (n->attr[5] & SCAN_ONCE) text_add(out, n->attr[5] & SCAN_AGAIN ? ", again" : ", once");
 }
 

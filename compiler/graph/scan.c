@@ -17,6 +17,7 @@ Scan scan_of(const Graph *g, NodeId scan) {
               .reverse = (n->attr[5] & SCAN_REVERSE) != 0,
               .once = (n->attr[5] & SCAN_ONCE) != 0,
               .again = (n->attr[5] & SCAN_AGAIN) != 0,
+              .segments = (n->attr[5] & SCAN_SEGMENTS) != 0,
               .trip = {(uint32_t)n->attr[6]},
               .sequence_axis = n->attr + HEAD};
     s.yield_axis = s.sequence_axis + s.sequences;
@@ -57,7 +58,7 @@ NodeId g_scan(Graph *g, const Scan *s, const NodeId *operands, Span span) {
                                 s->captures,
                                 s->yields,
                                 (s->reverse ? SCAN_REVERSE : 0) | (s->once ? SCAN_ONCE : 0) |
-                                    (s->again ? SCAN_AGAIN : 0),
+                                    (s->again ? SCAN_AGAIN : 0) | (s->segments ? SCAN_SEGMENTS : 0),
                                 s->trip.id};
     memcpy(attr, head, sizeof head);
     for (uint32_t i = 0; i < s->sequences; i++) attr[HEAD + i] = s->sequence_axis[i];

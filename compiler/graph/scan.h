@@ -10,16 +10,18 @@
 
 #include "compiler/graph/graph.h"
 
-enum { SCAN_REVERSE = 1, SCAN_ONCE = 2, SCAN_AGAIN = 4 }; /* bits of the kind attribute */
+/* bits of the kind attribute */
+enum { SCAN_REVERSE = 1, SCAN_ONCE = 2, SCAN_AGAIN = 4, SCAN_SEGMENTS = 8 };
 
 /* What the attributes and operands of a SCAN node say. Operands: `carries` first values, then
  * `sequences`, then `captures`. */
 typedef struct Scan {
     const Graph *body;
     uint32_t carries, sequences, captures, yields;
-    bool reverse; /* iterations run from trip - 1 down to 0 */
-    bool once;    /* `checkpoint`: one iteration, inlined when autodiff is through with it ... */
-    bool again;   /* ... as its backward part: computes anew what the forward part has computed */
+    bool reverse;  /* iterations run from trip - 1 down to 0 */
+    bool once;     /* `checkpoint`: one iteration, inlined when autodiff is through with it ... */
+    bool again;    /* ... as its backward part: computes anew what the forward part has computed */
+    bool segments; /* an iteration is a segment: what it computes is not kept for all of them */
     DimId trip;
     const int64_t *sequence_axis; /* per sequence: its scanned axis, of size trip */
     const int64_t *yield_axis;    /* per yield: where the result has the new axis of size trip */

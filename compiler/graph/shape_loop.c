@@ -40,7 +40,8 @@ static bool scan_attributes(const Candidate *c) {
         if (c->attr[i] < 0 || c->attr[i] > UINT16_MAX) return false;
     DimId trip = {(uint32_t)c->attr[6]};
     bool once = (c->attr[5] & SCAN_ONCE) != 0, again = (c->attr[5] & SCAN_AGAIN) != 0;
-    if (c->attr[5] > (SCAN_REVERSE | SCAN_ONCE | SCAN_AGAIN) || (again && !once)) return false;
+    if (c->attr[5] > (SCAN_REVERSE | SCAN_ONCE | SCAN_AGAIN | SCAN_SEGMENTS) || (again && !once))
+        return false;
     return c->attr[6] >= 0 && dim_valid(c->g->dims, trip) &&
            (!once || dim_equals(c->g->dims, trip, 1)) && c->nattr == 7 + c->attr[2] + c->attr[4] &&
            c->nargs == c->attr[1] + c->attr[2] + c->attr[3];

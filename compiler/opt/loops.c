@@ -95,7 +95,8 @@ static Dependence node_depends(LoopEdit *e, const GNode *n) {
     Dependence d = FIXED;
     for (uint32_t k = 0; k < n->nargs; k++)
         if (e->depends[n->args[k].id] > d) d = e->depends[n->args[k].id];
-    return d == STREAM && !hoist_knows(e, n) ? TURN : d;
+    bool stays = !hoist_knows(e, n) || (e->old.segments && n->op == OP_CONTRACT);
+    return d == STREAM && stays ? TURN : d;
 }
 
 static void classify(LoopEdit *e, const bool *live) {
@@ -336,6 +337,7 @@ static void new_loop(LoopEdit *e, const bool *wanted, NodeId *results) {
               .captures = l.operands.len - l.carries - l.sequences,
               .yields = l.yields.len,
               .reverse = e->old.reverse,
+              .segments = e->old.segments,
               .trip = e->old.trip,
               .sequence_axis = l.sequence_axis.data,
               .yield_axis = l.yield_axis.data};

@@ -31,5 +31,8 @@ struct Loop {
 
 NodeId loop_input(Sema *s, Build *b, LoopInputKind kind, NodeId outer, DType dtype,
                   const Shape *shape, Span span);
+/* As eval_scan, but in segments that are run again for the gradient (segments.h) where that is
+ * possible; *done says whether it was. */
+Value scan_in_segments(Sema *s, const Node *e, bool *done);
 
 #endif

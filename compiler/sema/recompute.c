@@ -3,6 +3,7 @@
  * of it; autodiff dissolves such loops when it is through (docs/autodiff.md). */
 #include "compiler/sema/recompute.h"
 #include "compiler/graph/scan.h"
+#include "compiler/sema/loops.h"
 
 typedef struct Region {
     Graph *g;
@@ -115,7 +116,8 @@ Value checkpoint_form(Sema *s, const Node *e) {
     const Node *inner = e->kids[1]->kind == NODE_ARG ? node_kid(e->kids[1], 0) : e->kids[1];
     if (!s->build) return eval(s, inner);
     Region r = {.g = sema_graph(s), .first = graph_size(sema_graph(s))};
-    Value v = eval(s, inner);
+    bool done = false;
+    Value v = inner->kind == NODE_SCAN ? scan_in_segments(s, inner, &done) : eval(s, inner);
     if (value_is_poison(v)) return POISON;
     if (v.kind != V_TENSOR && v.kind != V_TUPLE && v.kind != V_LIST) {
         Diag *d = sema_error(s, E_KIND, inner->span, "`checkpoint` wants tensors, but `%s` is %s",
@@ -123,6 +125,7 @@ Value checkpoint_form(Sema *s, const Node *e) {
         diag_help(d, "apply it to what is expensive to keep: `checkpoint(block(x))`");
         return POISON;
     }
+    if (done) return v;
     flatten(s, &r, v, inner->span);
     find_region(s, &r);
     if (!node_is_none(r.gradient))

@@ -6,6 +6,7 @@
  * graph/scan.h wants; states that the block writes have become carries by then. */
 #include "compiler/sema/bundles.h"
 #include "compiler/sema/loops.h"
+#include "compiler/sema/segments.h"
 
 typedef struct ScanRun {
     const Node *node;
@@ -20,6 +21,8 @@ typedef struct ScanRun {
     VEC(NodeId) next; /* of the carries, then those of written states */
     VEC(NodeId) out;  /* the yields' tensors, then the losses of gradients inside */
     uint32_t losses;
+    bool *cut;       /* in: may the loop go in segments? out: does it? NULL: no */
+    NodeId *results; /* of the loop: carries, then yields */
 } ScanRun;
 
 /* ------------------------------------------------------------------ iterations */
@@ -355,7 +358,21 @@ static void copy_block(Sema *s, ScanRun *r, Assembly *a) {
         graph_output(a->body, yield, a->copy[r->out.data[i].id]);
 }
 
-static NodeId finish(Sema *s, ScanRun *r) {
+static void add_loop(ScanRun *r, const Scan *scan, const NodeId *operands) {
+    Graph *g = r->build.outer->g;
+    Span span = r->node->span;
+    if (r->cut) *r->cut = segments_possible(g, scan);
+    if (r->cut && *r->cut) {
+        r->results = segments_add(g, scan, operands, span);
+        return;
+    }
+    uint32_t count = scan->carries + scan->yields;
+    NodeId loop = g_scan(g, scan, operands, span);
+    r->results = ARENA_ARRAY(g->ctx->arena, NodeId, count + 1);
+    for (uint32_t i = 0; i < count; i++) r->results[i] = g_take(g, loop, i, span);
+}
+
+static void finish(Sema *s, ScanRun *r) {
     uint32_t size = graph_size(r->build.g);
     Assembly a = {.body = scan_body(r->build.outer->g),
                   .copy = ARENA_ARRAY(s->arena, NodeId, size),
@@ -374,17 +391,17 @@ static NodeId finish(Sema *s, ScanRun *r) {
     a.scan.trip = r->loop.trip;
     a.scan.sequence_axis = a.axes.data;
     a.scan.yield_axis = yield_axis;
-    return g_scan(r->build.outer->g, &a.scan, a.operands.data, r->node->span);
+    add_loop(r, &a.scan, a.operands.data);
 }
 
 /* ------------------------------------------------------------------ afterwards */
 
-static Value stacked(Sema *s, ScanRun *r, NodeId scan, Value like, uint32_t *next) {
+static Value stacked(Sema *s, ScanRun *r, Value like, uint32_t *next) {
     if (like.kind == V_TUPLE) {
         Value v = value_list(s, like.as.list.items, like.as.list.count);
         v.kind = V_TUPLE;
         for (uint32_t i = 0; i < v.as.list.count; i++)
-            v.as.list.items[i] = stacked(s, r, scan, like.as.list.items[i], next);
+            v.as.list.items[i] = stacked(s, r, like.as.list.items[i], next);
         return v;
     }
     if (like.kind == V_BUNDLE) {
@@ -392,28 +409,27 @@ static Value stacked(Sema *s, ScanRun *r, NodeId scan, Value like, uint32_t *nex
         b->graph = sema_graph(s);
         b->items = ARENA_ARRAY(s->arena, BundleItem, like.as.bundle->count);
         for (; b->count < like.as.bundle->count; b->count++)
-            b->items[b->count] =
-                (BundleItem){.path = like.as.bundle->items[b->count].path,
-                             .slot = -1,
-                             .node = g_take(sema_graph(s), scan, (*next)++, r->node->span)};
+            b->items[b->count] = (BundleItem){.path = like.as.bundle->items[b->count].path,
+                                              .slot = -1,
+                                              .node = r->results[(*next)++]};
         return (Value){.kind = V_BUNDLE, .as.bundle = b};
     }
-    return value_tensor(s, g_take(sema_graph(s), scan, (*next)++, r->node->span));
+    return value_tensor(s, r->results[(*next)++]);
 }
 
-static Value results(Sema *s, ScanRun *r, NodeId scan) {
+static Value results(Sema *s, ScanRun *r) {
     Graph *g = sema_graph(s);
     Span span = r->node->span;
     for (uint32_t i = 0; i < r->carries; i++)
-        scope_assign(s, r->with->kids[i]->name, value_tensor(s, g_take(g, scan, i, span)),
+        scope_assign(s, r->with->kids[i]->name, value_tensor(s, r->results[i]),
                      r->with->kids[i]->name_span);
     for (uint32_t i = 0; i < r->loop.writes.len; i++)
-        slot_written(s, r->loop.writes.data[i].slot, g_take(g, scan, r->carries + i, span), span);
+        slot_written(s, r->loop.writes.data[i].slot, r->results[r->carries + i], span);
     uint32_t next = r->next.len;
-    Value v = r->yields.first ? stacked(s, r, scan, r->yields.value, &next) : NONE;
+    Value v = r->yields.first ? stacked(s, r, r->yields.value, &next) : NONE;
     for (uint32_t i = 0; i < r->losses; i++) {
         uint32_t axis = 0;
-        NodeId all = g_take(g, scan, r->next.len + r->out.len - r->losses + i, span);
+        NodeId all = r->results[r->next.len + r->out.len - r->losses + i];
         vec_push(s->arena, &s->build->objectives, g_reduce(g, OP_SUM, all, &axis, 1, span));
     }
     return v;
@@ -424,7 +440,7 @@ static void poison_carries(Sema *s, ScanRun *r) {
         scope_assign(s, r->with->kids[i]->name, POISON, r->with->kids[i]->name_span);
 }
 
-Value eval_scan(Sema *s, const Node *e) {
+static Value run_scan(Sema *s, const Node *e, bool *cut) {
     const Node *over = node_kid(e, 0), *with = node_kid(e, 2);
     if (!over || !node_kid(e, 1) || !node_kid(e, 3)) return POISON;
     if (!s->build || !s->frame) {
@@ -434,6 +450,7 @@ Value eval_scan(Sema *s, const Node *e) {
     ScanRun r = {.node = e,
                  .over = over,
                  .with = with,
+                 .cut = cut,
                  .sequences = over->count,
                  .carries = with ? with->count : 0};
     r.whole = ARENA_ARRAY(s->arena, Value, r.sequences + 1);
@@ -459,7 +476,19 @@ Value eval_scan(Sema *s, const Node *e) {
     ok = !s->frame->returned && collect(s, &r);
     build_end(s, &r.build);
     memos_spent(s, &r.build);
-    if (ok) return results(s, &r, finish(s, &r));
+    if (ok) {
+        finish(s, &r);
+        return results(s, &r);
+    }
     poison_carries(s, &r);
     return POISON;
+}
+
+Value eval_scan(Sema *s, const Node *e) {
+    return run_scan(s, e, NULL);
+}
+
+Value scan_in_segments(Sema *s, const Node *e, bool *done) {
+    *done = false;
+    return run_scan(s, e, done);
 }
