@@ -248,7 +248,7 @@ void back_total_settle(LoopAdjoint *l, Total *t) {
         return;
     } else {
         NodeId x = summand(l, t);
-        bool small = can_stack(l, x) && node_elements(l, x) <= largest_slab(l);
+        bool small = !l->s.segments && can_stack(l, x) && node_elements(l, x) <= largest_slab(l);
         if (can_stack(l, x) && (small || is_stacked(l, x))) {
             stack(l, x);
             t->kind = TOTAL_STACKED;

@@ -1,6 +1,6 @@
 /* `checkpoint(scan ...)` in segments: gradients by captured values, which are sums over iterations,
  * segments and those left over, against central differences, and second derivatives against
- * differences of the first. In f64, by the reference evaluator. */
+ * differences of the first, in f64; a state written inside. By the reference evaluator. */
 #include "tests/sema/machine.h"
 #include <check.h>
 #include <math.h>
@@ -76,10 +76,49 @@ START_TEST(differences) {
 }
 END_TEST
 
+/* A state that the block writes is a carry, of segments too: here it also counts. */
+#define STATEFUL                                                                                   \
+    "fn keep(y) = y\n"                                                                             \
+    "layer acc(d: dim)(x[B, d]) -> [B, d] {\n"                                                     \
+    "  state n[d] init zeros\n"                                                                    \
+    "  n := 0.9 * n + sum(x, axis = 0)\n"                                                          \
+    "  return x * (1 + n)\n"                                                                       \
+    "}\n"                                                                                          \
+    "model net(x[B, 11, 3]) -> [B, 3] {\n"                                                         \
+    "  a = acc(3)\n"                                                                               \
+    "  y = %s(scan xt = x along 1 with h = zeros([B, 3]) {\n"                                      \
+    "    h = tanh(a(xt) + 0.5 * h) * random([B, 3])\n"                                             \
+    "    yield h\n"                                                                                \
+    "  })\n"                                                                                       \
+    "  return h + sum(y, axis = 1)\n"                                                              \
+    "}\n"                                                                                          \
+    "export fn f(x[B, 11, 3]) = grad(sum(net(x) ^ 2), x)\n"
+
+START_TEST(written_state) {
+    char plain[1024], thin[1024];
+    snprintf(plain, sizeof plain, STATEFUL, "keep");
+    snprintf(thin, sizeof thin, STATEFUL, "checkpoint");
+    Machine a = machine_open(plain, NULL, 0), b = machine_open(thin, NULL, 0);
+    float x[2 * 11 * 3];
+    for (int k = 0; k < 66; k++) x[k] = 0.03f * (float)(k * 29 % 66) - 1;
+    void *in[1] = {x};
+    for (int step = 0; step < 2; step++) {
+        Tensor *want = machine_run(&a, "f", 2, in), *got = machine_run(&b, "f", 2, in);
+        ck_assert_int_eq(memcmp(want[0].data, got[0].data, sizeof x), 0);
+        ck_assert_uint_eq(a.p->slots.len, 1);
+        ck_assert_int_eq(memcmp(a.slots[0].data, b.slots[0].data, 3 * sizeof(float)), 0);
+        ck_assert(fabsf(((const float *)b.slots[0].data)[0]) > 1e-3f);
+    }
+    machine_close(&a);
+    machine_close(&b);
+}
+END_TEST
+
 int main(void) {
     Suite *suite = suite_create("segments");
     TCase *tc = tcase_create("segments");
     tcase_add_loop_test(tc, differences, 0, sizeof sources / sizeof *sources);
+    tcase_add_test(tc, written_state);
     tcase_set_timeout(tc, 60);
     suite_add_tcase(suite, tc);
     SRunner *sr = srunner_create(suite);
