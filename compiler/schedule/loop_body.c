@@ -190,7 +190,6 @@ static bool may_flag(const Kernel *k) {
     return false;
 }
 
-/* A temporary of the body: no carry, no yield. */
 /* Neither a result of this loop nor a carry that a loop inside begins with and then changes. */
 static bool is_temporary(const Sched *s, uint32_t buffer) {
     const Body *b = s->body;
@@ -213,6 +212,12 @@ static bool group_is_fixed(const Sched *s, const Group *g, const bool *fixed) {
     for (uint32_t i = 0; i < g->targets.len; i++) {
         const Target *t = &g->targets.data[i];
         if (t->from != NONE || !fixed[t->node.id] || !is_temporary(s, t->buffer)) return false;
+    }
+    /* what it reads must be there before the loop: a fixed value that may raise a flag is not */
+    for (uint32_t i = 0; i < g->reads.len; i++) {
+        uint32_t from = plan_of(s, g->reads.data[i])->group;
+        if (from != NONE && s->groups.data[from] != g && !s->groups.data[from]->hoisted)
+            return false;
     }
     return true;
 }
