@@ -43,7 +43,7 @@ static void bmc_error(Span *at, Parser *parser, const char *message);
 }
 
 %token
-    LET "`let`" USE "`use`" FN "`fn`" EXPORT "`export`" LAYER "`layer`" OPTIMIZER "`optimizer`"
+    LET "`let`" USE "`use`" FN "`fn`" EXPORT "`export`" EXTERN "`extern`" LAYER "`layer`" OPTIMIZER "`optimizer`"
     MODEL "`model`" DATA "`data`" TRAIN "`train`" TEST "`test`"
     FIELD "`field`" METRIC "`metric`" STEP "`step`"
     PARAM "`param`" STATE "`state`" INIT "`init`" RETURN "`return`" YIELD "`yield`"
@@ -59,7 +59,7 @@ static void bmc_error(Span *at, Parser *parser, const char *message);
 
 %type <node> item list par decl type type_opt dims dims_opt result result_opt rtype body entry
              block stmt if target expr pipe or and not sum term unary postfix primary arg index
-             list_opt default_opt init_opt where_opt else_opt scan_with bind use_path
+             extern_grad list_opt default_opt init_opt where_opt else_opt scan_with bind use_path
 %type <list> args arg_list par_list rtype_list index_list entries entry_list stmts stmt_list
              targets exprs bind_list
 %type <name> compare additive multiplicative
@@ -89,6 +89,9 @@ item
                                         { $$ = NAMED(FN, @$, $3, @3, $4, $5, $6, $7);
                                           node_body(parser, $$, $7);
                                           $$->flags |= NODE_FLAG_EXPORT; }
+    | EXTERN FN NAME list result_opt extern_grad
+                                        { $$ = NAMED(FN, @$, $3, @3, $4, NULL, $5, NULL, $6);
+                                          $$->flags |= NODE_FLAG_EXTERN; }
     | LAYER NAME list list_opt result_opt body
                                         { $$ = NAMED(LAYER, @$, $2, @2, $3, $4, $5, $6);
                                           node_body(parser, $$, $6); }
@@ -110,6 +113,10 @@ item
     ;
 use_path
     : STRING
+    ;
+extern_grad                             /* grad gelu_fast_grad */
+    : %empty                            { $$ = NULL; }
+    | NAME NAME                         { $$ = node_extern_grad(parser, $1, @1, $2, @2); }
     ;
 
 /* ---------------------------------------------------------------- parameters and types */

@@ -155,6 +155,7 @@ static bool differentiate_body(LoopAdjoint *l, const NodeId *adjoints) {
     NodeId *xs = ARENA_ARRAY(arena, NodeId, inputs), *found = ARENA_ARRAY(arena, NodeId, inputs);
     NodeId *shares = ARENA_ARRAY(arena, NodeId, inputs);
     l->work = graph_create(l->outer->ctx, l->outer->dims, NULL, 0);
+    l->work->externs = l->outer->externs;
     copy_inputs(l);
     copy_body(l);
     SweepSeed *seeds = ARENA_ARRAY(arena, SweepSeed, l->s.carries + l->s.yields + 1);

@@ -99,6 +99,7 @@ static Graph *extended_body(LoopAdjoint *l) {
         for (uint32_t k = 0; used[i] && k < n->nargs; k++) used[n->args[k].id] = true;
     }
     Graph *to = graph_create(l->outer->ctx, l->outer->dims, NULL, 0);
+    to->externs = l->outer->externs;
     for (uint32_t i = 0; i < body->inputs.len; i++)
         vec_push(arena, &to->inputs, body->inputs.data[i]);
     for (uint32_t i = 0; i < size; i++) {

@@ -135,7 +135,10 @@ CodeModule *codegen_module(Context *ctx, const Program *program, LoopProgram *co
     if (parts > PARTS_MAX) parts = PARTS_MAX;
     CodeModule *m =
         module_make(ctx, program, entries, entry_count, &target, parts, options->debug_verify);
-    if (m) m->us[TIME_EMIT] = time_now_us() - start;
+    if (!m) return NULL;
+    m->libraries = options->libraries;
+    m->library_count = options->library_count;
+    m->us[TIME_EMIT] = time_now_us() - start;
     return m;
 }
 

@@ -63,6 +63,8 @@ struct CodeModule {
     uint32_t entry_count;
     Target target;
     bool debug_verify;
+    const char *const *libraries;
+    uint32_t library_count;
     CodePart parts[PARTS_MAX];
     uint32_t part_count;
     CodeModule *whole;   /* the same in one part, for text and object files; made when asked for */

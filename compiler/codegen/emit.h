@@ -148,6 +148,9 @@ uint32_t linear_term_depth(const Emit *e, const Term *t);
 LLVMValueRef emit_load(Emit *e, const Expr *x);
 void emit_store(Emit *e, const Stmt *s);
 
+/* ---- extern_call.c */
+void emit_call(Emit *e, const Stmt *s);
+
 /* ---- elementwise.c, convert.c, math.c, random.c: on operands of one form (scalars or vectors) */
 LLVMValueRef emit_op(Emit *e, Op op, DType to, DType from, LLVMValueRef *args);
 LLVMValueRef emit_max(Emit *e, DType t, LLVMValueRef a, LLVMValueRef b);

@@ -41,6 +41,29 @@ static void runtime_names_define(LLVMOrcLLJITRef lljit, CodeModule *m) {
     check_error(LLVMOrcJITDylibDefine(LLVMOrcLLJITGetMainJITDylib(lljit), unit), "ORC");
 }
 
+/* The functions of `extern fn`, where the driver found them. */
+static void externs_define(LLVMOrcLLJITRef lljit, CodeModule *m) {
+    const ExternTable *t = &m->program->externs;
+    VEC(LLVMOrcCSymbolMapPair) pairs = {0};
+    for (uint32_t i = 0; i < 2 * t->items.len; i++) {
+        const GraphExtern *e = &t->items.data[i / 2];
+        Sym name = i % 2 ? e->gradient : e->name;
+        bool known = name == NULL;
+        for (uint32_t k = 0; k < i && !known; k++)
+            known = (k % 2 ? t->items.data[k / 2].gradient : t->items.data[k / 2].name) == name;
+        if (known) continue;
+        BmrtExternFn call = i % 2 ? e->call_gradient : e->call;
+        LLVMOrcCSymbolMapPair pair = {.Name = LLVMOrcLLJITMangleAndIntern(lljit, name->text)};
+        pair.Sym.Address = (LLVMOrcExecutorAddress)(uintptr_t)call;
+        pair.Sym.Flags = (LLVMJITSymbolFlags){
+            LLVMJITSymbolGenericFlagsExported | LLVMJITSymbolGenericFlagsCallable, 0};
+        vec_push(m->ctx->arena, &pairs, pair);
+    }
+    if (pairs.len == 0) return;
+    LLVMOrcMaterializationUnitRef unit = LLVMOrcAbsoluteSymbols(pairs.data, pairs.len);
+    check_error(LLVMOrcJITDylibDefine(LLVMOrcLLJITGetMainJITDylib(lljit), unit), "ORC");
+}
+
 static void part_load(LLVMOrcLLJITRef lljit, const CodePart *part, const char *name) {
     LLVMMemoryBufferRef copy = LLVMCreateMemoryBufferWithMemoryRangeCopy(
         LLVMGetBufferStart(part->object), LLVMGetBufferSize(part->object), name);
@@ -55,6 +78,7 @@ CodeJit *codegen_jit(CodeModule *m) {
     CodeJit *jit = ARENA_NEW(arena, CodeJit);
     check_error(LLVMOrcCreateLLJIT(&jit->lljit, NULL), "ORC");
     runtime_names_define(jit->lljit, m);
+    externs_define(jit->lljit, m);
     for (uint32_t i = 0; i < m->part_count; i++)
         part_load(jit->lljit, &m->parts[i], arena_printf(arena, "%s.%u", m->program->stem, i));
     LLVMOrcExecutorAddress address = 0;

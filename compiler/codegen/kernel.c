@@ -19,6 +19,9 @@ static void for_facts(Emit *e, const StmtId *ids, uint32_t count, ForFacts *into
             into->bits |= 1ull << reg_bit(s->reg);
         } else if (s->kind == STMT_STORE) {
             into->bits |= 1ull << buffer_bit(s->buffer);
+        } else if (s->kind == STMT_CALL) {
+            for (uint32_t a = s->count; a < s->arrays.len; a++)
+                into->bits |= 1ull << buffer_bit(s->arrays.data[a].buffer);
         } else if (s->kind == STMT_FOR) {
             ForFacts *own = &e->fors[ids[i].id];
             own->sets = ARENA_ARRAY(e->arena, bool, k->regs.len);
@@ -294,6 +297,8 @@ static void emit_list(Emit *e, const StmtId *ids, uint32_t count) {
             emit_store(e, s);
         else if (s->kind == STMT_FLAG)
             emit_flag(e, s);
+        else if (s->kind == STMT_CALL)
+            emit_call(e, s);
         else if (s->loop == LOOP_SERIAL)
             emit_serial(e, ids[i]);
         else if (s->loop == LOOP_UNROLL)

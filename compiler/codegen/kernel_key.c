@@ -97,6 +97,14 @@ static void stmt_key(const Stmt *s, Text *out) {
     put(out, (uint64_t)s->step);
     put(out, s->body.len);
     for (uint32_t i = 0; i < s->body.len; i++) put(out, s->body.data[i].id);
+    put(out, (uint64_t)s->callee << 32 | s->gradient);
+    put(out, s->arrays.len);
+    for (uint32_t i = 0; i < s->arrays.len; i++) {
+        const LoopArray *a = &s->arrays.data[i];
+        put(out, (uint64_t)a->buffer << 32 | a->offset.id);
+        put(out, (uint64_t)a->dtype << 32 | a->rank);
+        for (uint32_t d = 0; d < a->rank; d++) put(out, a->dims[d].id);
+    }
 }
 
 /* A load is moved out of its loop when the buffer's size is a constant that covers it, so that a

@@ -118,6 +118,7 @@ static int run_linker(CodeModule *m, const Linker *linker, const LinkFiles *f) {
     ARGUMENT(f->library);
     for (uint32_t i = 0; i < m->part_count; i++) ARGUMENT(f->objects[i]);
     ARGUMENT(f->runtime);
+    for (uint32_t i = 0; i < m->library_count; i++) ARGUMENT(m->libraries[i]);
 #undef ARGUMENT
     vec_push(arena, &args, (char *)NULL);
     return run_program(args.data, f->log);

@@ -114,6 +114,7 @@ static bool value_accept(Context *ctx, OptionId id, const char *value, Options *
     case KIND_DEFINE: return value_define(ctx, o, value, out);
     case KIND_RENAME: return value_rename(ctx, o, value, out);
     case KIND_PATHS: vec_push(ctx->arena, &out->only, value); break;
+    case KIND_LIBRARY: vec_push(ctx->arena, &out->libraries, value); break;
     case KIND_LEVEL: return value_level(ctx, o, value);
     case KIND_PASS: return value_pass(ctx, o, value);
     case KIND_THREADS: return value_number(ctx, o, value, 1, 1024);

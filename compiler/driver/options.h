@@ -25,6 +25,7 @@ typedef enum OptionKind {
     KIND_DEFINE,   /* NAME=VALUE, collected in Options.defines */
     KIND_PATHS,    /* paths of weights, collected in Options.only */
     KIND_RENAME,   /* OLD=NEW, collected in Options.renames */
+    KIND_LIBRARY,  /* shared libraries, collected in Options.libraries */
     KIND_LEVEL,    /* glued: 0, 1, 2, 3 */
     KIND_PASS,     /* a pass, a form, or `all` */
     KIND_THREADS,  /* 1 .. 1024 */
@@ -52,6 +53,7 @@ typedef struct Options {
     const char *value[OPTION_COUNT]; /* NULL: not given; a flag's value is "" */
     VEC(Define) defines;
     VEC(const char *) only;
+    VEC(const char *) libraries;
     VEC(const char *) renames; /* pairs: old, new */
     VEC(const char *) words;   /* what is neither a command nor an option */
 } Options;

@@ -1,5 +1,6 @@
 /* The loop over passes.def. */
 #include "compiler/driver/pipeline.h"
+#include "compiler/driver/extern_library.h"
 #include "compiler/driver/use_file.h"
 #include "compiler/syntax/syntax.h"
 #include <time.h>
@@ -20,6 +21,12 @@ void pipeline_begin(Pipeline *p, Session *s, uint32_t file, const char *stem, ui
     p->sema.roots = roots;
     p->codegen.triple = o->value[OPTION_target];
     p->codegen.cpu = o->value[OPTION_march];
+    if (o->libraries.len) {
+        p->sema.find_extern = extern_library_find;
+        p->sema.extern_user = p;
+    }
+    p->codegen.libraries = o->libraries.data;
+    p->codegen.library_count = o->libraries.len;
     p->codegen.level = (int)option_number(o, OPTION_level, 2);
 }
 
@@ -162,4 +169,5 @@ void pipeline_close(Pipeline *p) {
     if (p->module) codegen_destroy(p->module);
     p->jit = NULL;
     p->module = NULL;
+    extern_library_close(p);
 }

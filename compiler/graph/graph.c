@@ -45,6 +45,7 @@ Graph *graph_create(Context *ctx, DimTable *dims, const Slot *slots, uint32_t sl
 
 Graph *graph_like(const Graph *g) {
     Graph *like = graph_create(g->ctx, g->dims, g->slots, g->slot_count);
+    like->externs = g->externs;
     like->bf16 = g->bf16;
     for (uint32_t i = 0; i < g->inputs.len; i++)
         vec_push(g->ctx->arena, &like->inputs, g->inputs.data[i]);

@@ -124,12 +124,15 @@ typedef struct GraphCheck {
     Span span;
 } GraphCheck;
 
+typedef struct ExternTable ExternTable; /* extern.h */
+
 typedef struct Graph Graph;
 struct Graph {
     Context *ctx;
     DimTable *dims;    /* shared by all graphs of a program */
     const Slot *slots; /* shared; owned by the program */
     uint32_t slot_count;
+    const ExternTable *externs; /* shared; NULL: none */
     VEC(GraphInput) inputs;
     VEC(GraphOutput) outputs;
     VEC(GraphWrite) writes;

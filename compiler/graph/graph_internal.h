@@ -29,6 +29,9 @@ void shape_infer(Candidate *c);
 void shape_SCAN(Candidate *c);
 void shape_TAKE(Candidate *c);
 
+/* ... in extern.c. */
+void shape_EXTERN(Candidate *c);
+
 /* BUG with the problem and the operands. */
 _Noreturn void candidate_bug(const Candidate *c);
 

@@ -11,7 +11,7 @@
  *     write net.dense1.w = %12
  *     guard %9
  *   } */
-#include "compiler/graph/graph.h"
+#include "compiler/graph/extern.h"
 #include "compiler/graph/scan.h"
 
 #include <math.h>
@@ -157,6 +157,10 @@ static void print_attr(Text *out, const Graph *g, const GNode *n) {
     case OP_SLICE: print_slice(out, g, n); break;
     case OP_PAD: print_pad(out, g, n); break;
     case OP_WINDOW: print_window(out, n); break;
+    case OP_EXTERN:
+        text_add(out, extern_is_gradient(n) ? extern_of(g, n)->gradient->text
+                                            : extern_of(g, n)->name->text);
+        break;
     case OP_CONTRACT: break; /* labels stand with the operands */
     default:
         if (n->nattr) print_list(out, n->attr, n->nattr);

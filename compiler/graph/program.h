@@ -4,7 +4,7 @@
 #ifndef BMC_GRAPH_PROGRAM_H
 #define BMC_GRAPH_PROGRAM_H
 
-#include "compiler/graph/graph.h"
+#include "compiler/graph/extern.h"
 #include "runtime/include/bmrt.h"
 
 typedef struct Entry {
@@ -34,6 +34,7 @@ typedef struct Program {
     const char *source;
     DimTable *dims;
     VEC(Slot) slots;
+    ExternTable externs;
     VEC(Entry) entries;
     VEC(BmrtData) data;
     VEC(BmrtTrain) train;

@@ -190,7 +190,8 @@ void sample_graph(Sample *s, DType dtype, uint32_t nodes) {
     uint32_t first = graph_size(g);
     s->reuse = true;
     for (uint32_t i = 0; i < nodes; i++) {
-        Op op = (Op)sample_below(&s->rng, OP_COUNT);
+        Op op = (Op)sample_below(&s->rng, OP_COUNT - 1); /* extern: no sample */
+        if (op >= OP_EXTERN) op = (Op)(op + 1);
         if (op == OP_GRAD || op == OP_STOP || op == OP_WINDOW) continue;
         NodeId id = sample_op(s, op, dtype);
         if (!node_is_none(id) && !small_enough(g, id)) break;

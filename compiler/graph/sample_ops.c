@@ -345,6 +345,13 @@ NodeId sample_ARGSORT(Sample *s, DType dtype) {
                      nowhere);
 }
 
+/* A C function has to be linked: tests/driver calls one. */
+NodeId sample_EXTERN(Sample *s, DType dtype) {
+    (void)s;
+    (void)dtype;
+    return NODE_NONE;
+}
+
 NodeId sample_SCATTER_ADD(Sample *s, DType dtype) {
     if (!numeric(dtype)) return NODE_NONE;
     int64_t rows = 2 + sample_below(&s->rng, s->max_dim);

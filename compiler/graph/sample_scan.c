@@ -60,7 +60,8 @@ static void body_input(Loop *l, DType dtype, const Shape *shape) {
 }
 
 static void body_node(Loop *l, DType dtype, const Shape *shape) {
-    Op op = (Op)below(l, OP_COUNT);
+    Op op = (Op)below(l, OP_COUNT - 1); /* extern: no sample */
+    if (op >= OP_EXTERN) op = (Op)(op + 1);
     uint32_t special = below(l, 6);
     Graph *g = l->body.graph;
     if (special == 0 && dtype == DTYPE_F32)

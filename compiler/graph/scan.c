@@ -26,6 +26,7 @@ Scan scan_of(const Graph *g, NodeId scan) {
 
 Graph *scan_body(const Graph *outer) {
     Graph *body = graph_create(outer->ctx, outer->dims, NULL, 0);
+    body->externs = outer->externs;
     body->bf16 = outer->bf16;
     Shape scalar = {.rank = 0};
     g_input(body, ctx_sym(outer->ctx, "iteration"), DTYPE_I64, &scalar, (Span){0});

@@ -3,8 +3,8 @@
  * (with barriers) in which all threads run them.
  *
  * A kernel is a function over a range [LO, HI) of its parallel axis (or, without one, run by thread
- * 0 only). Its body is a tree of named loops and three kinds of effects: set a register, store,
- * flag.
+ * 0 only). Its body is a tree of named loops and four kinds of effects: set a register, store,
+ * flag, call a C function.
  *
  * Loop kinds.  SERIAL: a loop.  UNROLL: `count` copies of the body (count const),
  * numbered from `step`.  VECTOR: one copy
@@ -76,7 +76,16 @@ typedef struct Expr {
 } Expr;
 
 typedef enum LoopKind { LOOP_SERIAL, LOOP_UNROLL, LOOP_VECTOR } LoopKind;
-typedef enum StmtKind { STMT_FOR, STMT_SET, STMT_STORE, STMT_FLAG } StmtKind;
+typedef enum StmtKind { STMT_FOR, STMT_SET, STMT_STORE, STMT_FLAG, STMT_CALL } StmtKind;
+
+/* A whole array that a CALL hands over: dense, row-major, from element 0 of a buffer on or later. */
+typedef struct LoopArray {
+    uint32_t buffer; /* position in kernel->buffers */
+    ExprId offset;   /* elements before it */
+    DType dtype;
+    uint32_t rank;
+    ExprId dims[RANK_MAX]; /* I64 */
+} LoopArray;
 
 typedef struct Stmt {
     StmtKind kind;
@@ -93,6 +102,11 @@ typedef struct Stmt {
     uint32_t buffer;
     ExprId index, value, pred;
     uint32_t bits;
+    /* CALL: a C function of program->externs, at the kernel's top level: `count` arrays it reads,
+     * then those it writes */
+    uint32_t callee;
+    bool gradient;
+    VEC(LoopArray) arrays;
 } Stmt;
 
 typedef struct LoopVar {
@@ -203,6 +217,10 @@ StmtId loop_set(LoopProgram *p, Kernel *k, const StmtId *parent, RegId reg, Expr
 StmtId loop_store(LoopProgram *p, Kernel *k, const StmtId *parent, uint32_t position, ExprId index,
                   ExprId value, ExprId pred);
 StmtId loop_flag(LoopProgram *p, Kernel *k, const StmtId *parent, ExprId cond, uint32_t bits);
+
+/* The arrays are copied; those behind the first `inputs` are written. */
+StmtId loop_call(LoopProgram *p, Kernel *k, uint32_t callee, bool gradient, const LoopArray *arrays,
+                 uint32_t inputs, uint32_t count);
 
 /* index = base + coefficient * var, both free of var: true and the parts. */
 bool loop_affine(LoopProgram *p, Kernel *k, ExprId e, VarId var, ExprId *base,

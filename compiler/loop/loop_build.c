@@ -397,3 +397,17 @@ StmtId loop_flag(LoopProgram *p, Kernel *k, const StmtId *parent, ExprId cond, u
     s.bits = bits;
     return stmt_add(p, k, parent, &s);
 }
+
+StmtId loop_call(LoopProgram *p, Kernel *k, uint32_t callee, bool gradient, const LoopArray *arrays,
+                 uint32_t inputs, uint32_t count) {
+    Stmt s = stmt_of(STMT_CALL);
+    s.callee = callee;
+    s.gradient = gradient;
+    s.count = inputs;
+    for (uint32_t i = 0; i < count; i++) {
+        INVARIANT(arrays[i].buffer < k->buffers.len);
+        if (i >= inputs) k->writes.data[arrays[i].buffer] = true;
+        vec_push(p->ctx->arena, &s.arrays, arrays[i]);
+    }
+    return stmt_add(p, k, NULL, &s);
+}

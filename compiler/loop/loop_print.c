@@ -137,7 +137,30 @@ static void print_for(const Print *pr, const Stmt *s) {
     text_char(pr->out, '\n');
 }
 
+/* call name(x[B, 3], y + 4[8]) -> z[B] */
+static void print_call(const Print *pr, const Stmt *s) {
+    const GraphExtern *e = &pr->p->program->externs.items.data[s->callee];
+    text_printf(pr->out, "call %s(", (s->gradient ? e->gradient : e->name)->text);
+    for (uint32_t i = 0; i < s->arrays.len; i++) {
+        const LoopArray *a = &s->arrays.data[i];
+        if (i) text_add(pr->out, i == s->count ? ") -> " : ", ");
+        text_printf(pr->out, "%s + ", buffer_name(pr, a->buffer));
+        print_expr(pr, a->offset);
+        text_char(pr->out, '[');
+        for (uint32_t d = 0; d < a->rank; d++) {
+            if (d) text_add(pr->out, ", ");
+            print_expr(pr, a->dims[d]);
+        }
+        text_char(pr->out, ']');
+    }
+    text_char(pr->out, '\n');
+}
+
 static void print_effect(const Print *pr, const Stmt *s) {
+    if (s->kind == STMT_CALL) {
+        print_call(pr, s);
+        return;
+    }
     if (s->kind == STMT_SET) {
         text_printf(pr->out, "%s = ", pr->k->regs.data[s->reg.id].name);
     } else if (s->kind == STMT_STORE) {
@@ -183,6 +206,11 @@ static void count_uses(Print *pr) {
                                     : r <= 2)
                 continue;
             if (roots[r].id < k->exprs.len) pr->uses[roots[r].id]++;
+        }
+        for (uint32_t a = 0; a < s->arrays.len; a++) {
+            pr->uses[s->arrays.data[a].offset.id]++;
+            for (uint32_t d = 0; d < s->arrays.data[a].rank; d++)
+                pr->uses[s->arrays.data[a].dims[d].id]++;
         }
     }
     for (uint32_t id = k->exprs.len; id-- > 0;)

@@ -168,7 +168,28 @@ static void check_index(Check *c, ExprId e, const char *what) {
     RULE(type_of(c, e) == DTYPE_I64, "%s is not i64", what);
 }
 
+static void check_call(Check *c, const Stmt *s) {
+    RULE(s->callee < c->p->program->externs.items.len, "call of unknown function %u", s->callee);
+    RULE(!c->k->parallel, "a call in a parallel kernel");
+    RULE(s->count <= s->arrays.len, "a call with fewer arrays than inputs");
+    for (uint32_t i = 0; i < s->arrays.len; i++) {
+        const LoopArray *a = &s->arrays.data[i];
+        RULE(a->buffer < c->k->buffers.len, "call with unknown buffer %u", a->buffer);
+        const LoopBuffer *b = &c->p->buffers.data[c->k->buffers.data[a->buffer]];
+        RULE(a->dtype == b->dtype, "a call sees %s as %s", b->name, dtype_name(a->dtype));
+        bool writable = b->storage != STORAGE_INPUT && b->storage != STORAGE_CONST;
+        RULE(i < s->count || (writable && c->k->writes.data[a->buffer]), "a call writes to %s",
+             b->name);
+        check_index(c, a->offset, "the offset of an array");
+        for (uint32_t d = 0; d < a->rank; d++) check_index(c, a->dims[d], "a size of an array");
+    }
+}
+
 static void check_effect(Check *c, const Stmt *s) {
+    if (s->kind == STMT_CALL) {
+        check_call(c, s);
+        return;
+    }
     check_use(c, s->value);
     if (s->kind == STMT_SET) {
         RULE(s->reg.id < c->k->regs.len, "unknown register");

@@ -40,7 +40,7 @@ static bool is_core(const Sched *s, const GNode *n) {
 /* A core whose kernel has the loops of its result, so that elementwise nodes fit behind it. */
 static bool absorbs(const GNode *n) {
     return n->op != OP_SCATTER_ADD && n->op != OP_CONST && n->op != OP_SCAN && n->op != OP_TAKE &&
-           n->op != OP_ARGSORT;
+           n->op != OP_ARGSORT && n->op != OP_EXTERN;
 }
 
 /* Operations an element costs, about; a load counts 1. */
@@ -216,7 +216,7 @@ static void demand_of_user(const Sched *s, NodeId id, NodeId user, Demand *d) {
     demand_reader(d, reader_key(s, user));
     if (up->core) {
         d->outside = true;
-        if (u->op == OP_SCAN) d->need = true;
+        if (u->op == OP_SCAN || u->op == OP_EXTERN) d->need = true;
         for (uint32_t k = 0; k < u->nargs; k++)
             if (node_same(u->args[k], id) && wants_address(u, k)) d->address = true;
     } else if (op_is_elementwise(u->op)) {

@@ -392,6 +392,8 @@ void lower_group(Sched *s, uint32_t number) {
         pack_panels(&l);
     else if (core == OP_ARGSORT)
         lower_sort(&l);
+    else if (core == OP_EXTERN)
+        lower_extern(&l);
     else if (!node_is_none(g->transposed) ? !pack_matrix(&l)
                                           : core != OP_CONTRACT || !lower_tiles(&l))
         lower_loops(&l);

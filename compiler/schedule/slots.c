@@ -126,7 +126,8 @@ static bool store_also(Sched *s, NodeId n, Binding to) {
     if (plan_of(s, n)->group == NONE) return false;
     Group *g = s->groups.data[plan_of(s, n)->group];
     Op core = node_is_none(g->core) ? OP_COUNT : node_of(s, g->core)->op;
-    if (core == OP_SCAN || core == OP_SCATTER_ADD || core == OP_CONST || core == OP_ARGSORT)
+    if (core == OP_SCAN || core == OP_SCATTER_ADD || core == OP_CONST || core == OP_ARGSORT ||
+        core == OP_EXTERN)
         return false;
     Target t = {.node = n, .buffer = to.buffer, .from = NONE, .slab = to.slab};
     vec_push(s->arena, &g->targets, t);

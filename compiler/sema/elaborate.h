@@ -329,6 +329,7 @@ struct Sema {
     VEC(Span) seen_spans;
     VEC(Code) seen_codes;
     PtrMap sites;       /* CALL/PIPE/NAME node -> ordinal in its definition */
+    PtrMap externs;     /* FN node of an `extern fn` -> number in program->externs */
     PtrMap numbered;    /* definitions whose sites are numbered */
     PtrMap slot_index;  /* path (Sym) -> slot */
     PtrMap path_index;  /* path (Sym) -> used_instances */
@@ -410,6 +411,9 @@ bool eval_args(Sema *s, const Node *call, Args *out);
 Value call_value(Sema *s, Value f, const Args *args, const Node *call, Span span);
 Value call_one(Sema *s, Value f, Value arg, const Node *call, Span span);
 Value call_closure(Sema *s, Closure *fn, const Args *args, const Node *call, Span span);
+/* externs.c: C functions. False for what is none, or cannot be called (reported once). */
+bool extern_declare(Sema *s, const Node *def, uint32_t *number);
+Value extern_call(Sema *s, const Node *def, Scope *scope, Span span);
 Value run_body(Sema *s, const Node *body, bool *no_value);
 void frame_push(Sema *s, Frame *f, const Node *def, const Node *call, Span span);
 void frame_pop(Sema *s, Frame *f);

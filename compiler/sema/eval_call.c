@@ -100,6 +100,7 @@ static Value function_call(Sema *s, Closure *fn, const Args *args, const Node *c
     Value v = POISON;
     if (!bind_list(s, list, args, scope, def, call, span)) return POISON;
     ptrmap_put(s, &s->reached, def, 1);
+    if (def->flags & NODE_FLAG_EXTERN) return extern_call(s, def, scope, span);
     frame_push(s, &f, def, call, span);
     f.settings = fn->settings;
     s->scope = scope;

@@ -12,6 +12,7 @@ bool path_below(const char *path, const char *root) {
 Build *build_begin(Sema *s, Build *b) {
     *b = (Build){.outer = s->build};
     b->g = graph_create(s->ctx, s->program->dims, s->program->slots.data, s->program->slots.len);
+    b->g->externs = &s->program->externs;
     s->build = b;
     return b;
 }

@@ -241,6 +241,7 @@ static Graph *eval_graph(Splitter *sp, const bool *needed, Sym *names) {
 
 static Graph *finish_graph(Splitter *sp, const bool *needed, const Sym *names) {
     Graph *f = graph_create(sp->s->ctx, sp->g->dims, sp->g->slots, sp->g->slot_count);
+    f->externs = sp->g->externs;
     NodeId *copy = ARENA_ARRAY(sp->s->arena, NodeId, graph_size(sp->g));
     f->guard = NODE_NONE;
     for (uint32_t i = 0; i < sp->g->bodies.len; i++)

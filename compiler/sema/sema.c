@@ -175,6 +175,7 @@ static void check_generic(Sema *s, const Node *def) {
 static void run_roots(Sema *s) {
     const Node *file = s->file;
     uint32_t tests = 0;
+    for (uint32_t i = 0; i < file->count; i++) extern_declare(s, file->kids[i], NULL);
     for (uint32_t i = 0; i < file->count; i++)
         if (file->kids[i]->kind == NODE_DATA) data_declare(s, file->kids[i]);
     for (uint32_t i = 0; i < s->data.len; i++)

@@ -32,6 +32,10 @@ typedef struct SemaWatch {
     void *user;
 } SemaWatch;
 
+/* The address of a C function, from the libraries that the user allowed; NULL: not there. `missing`
+ * says why. */
+typedef BmrtExternFn (*SemaFindExtern)(void *user, const char *name, const char **missing);
+
 typedef struct SemaOptions {
     const char *stem;
     const Define *defines;
@@ -42,6 +46,8 @@ typedef struct SemaOptions {
     const char *identity;    /* of the main file */
     const char *only_export; /* with SEMA_EXPORTS: just this one; NULL: all */
     const SemaWatch *watch;  /* or NULL */
+    SemaFindExtern find_extern; /* NULL: no library was allowed, `extern fn` is refused */
+    void *extern_user;
 } SemaOptions;
 
 /* What can stand at the start of a line in a data, train or test block (NODE_DATA ...): calls visit

@@ -13,7 +13,8 @@
     NODE(PROGRAM, "program")     /* items... */                                                    \
     NODE(USE, "use")             /* text = path */                                                 \
     NODE(LET, "let")             /* name; [type] expr */                                           \
-    NODE(FN, "fn")               /* name; list(PAR) [list(PAR)] [result] body; flag EXPORT */      \
+    NODE(FN, "fn")               /* name; list(PAR) [list(PAR)] [result] body; flag EXPORT;        \
+                                    EXTERN: list(PAR) NULL [result] NULL [NAME: gradient] */       \
     NODE(LAYER, "layer")         /* name; list(PAR) [list(PAR)] [result] body */                   \
     NODE(OPTIMIZER, "optimizer") /* as LAYER */                                                    \
     NODE(MODEL, "model")         /* name; list(PAR) [result] body;  or  NULL NULL expr */          \
@@ -79,7 +80,8 @@ typedef enum NodeFlag {
     NODE_FLAG_INTEGER = 4, /* the number was written without point or exponent */
     NODE_FLAG_TUPLE = 8,
     NODE_FLAG_PAREN = 16,     /* stood in parentheses */
-    NODE_FLAG_BLOCK_BODY = 32 /* body is a block, not `= expr` */
+    NODE_FLAG_BLOCK_BODY = 32, /* body is a block, not `= expr` */
+    NODE_FLAG_EXTERN = 64      /* a C function: no body */
 } NodeFlag;
 
 typedef struct Node Node;

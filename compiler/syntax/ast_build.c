@@ -66,6 +66,16 @@ Node *node_use(Parser *parser, const Node *path, Span span) {
     return node;
 }
 
+Node *node_extern_grad(Parser *parser, Sym word, Span word_span, Sym symbol, Span symbol_span) {
+    if (strcmp(word->text, "grad") != 0) {
+        Diag *d = parser_error(parser, E_SYNTAX, word_span,
+                               "expected `grad` or the end of the line after the result, got `%s`",
+                               word->text);
+        diag_help(d, "`grad %s` names the C function that computes the gradient", symbol->text);
+    }
+    return node_make(parser, NODE_NAME, symbol_span, symbol, symbol_span, NULL, 0, NULL);
+}
+
 Node *node_default(Parser *parser, Node *par, Node *value, Span span) {
     if (!value || par->kind == NODE_POISON) return par;
     return node_make(parser, NODE_PAR, span, par->name, par->name_span,

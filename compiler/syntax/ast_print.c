@@ -28,7 +28,8 @@ static void print_head(Text *out, const Node *node) {
         const char *text;
     } FLAGS[] = {{NODE_FLAG_EXPORT, " export"},   {NODE_FLAG_MAXIMIZE, " maximize"},
                  {NODE_FLAG_INTEGER, " integer"}, {NODE_FLAG_TUPLE, " tuple"},
-                 {NODE_FLAG_PAREN, " parens"},    {NODE_FLAG_BLOCK_BODY, " block-body"}};
+                 {NODE_FLAG_PAREN, " parens"},    {NODE_FLAG_BLOCK_BODY, " block-body"},
+                 {NODE_FLAG_EXTERN, " extern"}};
     text_add(out, node_kind_name(node->kind));
     if (node->name) text_printf(out, " %s", node->name->text);
     if (node->kind == NODE_NUMBER) text_printf(out, " %s", node->text);

@@ -196,7 +196,7 @@ static bool spread_blocks(Formatter *f, uint32_t from) {
 }
 
 static bool is_definition(int kind) {
-    return kind == TOKEN_FN || kind == TOKEN_EXPORT || kind == TOKEN_LAYER ||
+    return kind == TOKEN_FN || kind == TOKEN_EXPORT || kind == TOKEN_EXTERN || kind == TOKEN_LAYER ||
            kind == TOKEN_OPTIMIZER || kind == TOKEN_MODEL;
 }
 

@@ -20,6 +20,7 @@ static const struct Reserved {
     {"data", TOKEN_DATA},
     {"else", TOKEN_ELSE},
     {"export", TOKEN_EXPORT},
+    {"extern", TOKEN_EXTERN},
     {"false", TOKEN_FALSE},
     {"field", TOKEN_FIELD},
     {"fn", TOKEN_FN},

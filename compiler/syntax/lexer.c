@@ -138,7 +138,7 @@ static bool definition_starts(const Parser *parser, uint32_t at) {
     static const bool ITEM[SYNTAX_TOKENS] = {
         [TOKEN_USE] = true,   [TOKEN_LET] = true,       [TOKEN_FN] = true,    [TOKEN_EXPORT] = true,
         [TOKEN_LAYER] = true, [TOKEN_OPTIMIZER] = true, [TOKEN_MODEL] = true, [TOKEN_DATA] = true,
-        [TOKEN_TRAIN] = true, [TOKEN_TEST] = true};
+        [TOKEN_TRAIN] = true, [TOKEN_TEST] = true,      [TOKEN_EXTERN] = true};
     if (at == 0 || parser->text[at - 1] != '\n') return false;
     size_t len = strspn(parser->text + at, LETTERS);
     if (!ITEM[lexer_reserved(parser->text + at, len)]) return false;

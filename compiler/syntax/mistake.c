@@ -175,7 +175,7 @@ static int block_kind(const Parser *parser, uint32_t brace) {
     if (brace == TOKEN_NONE) return 0;
     uint32_t start = statement_start(parser, brace);
     int kind = parser->tokens.data[start].kind;
-    return kind == TOKEN_EXPORT ? TOKEN_FN : kind;
+    return kind == TOKEN_EXPORT || kind == TOKEN_EXTERN ? TOKEN_FN : kind;
 }
 
 static Mistake gather(Parser *parser, const SyntaxExpected *expected) {

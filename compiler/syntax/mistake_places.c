@@ -69,6 +69,7 @@ static const struct Opening {
     {TOKEN_USE, true, false, false, false, AT_TOP},
     {TOKEN_FN, true, false, false, false, AT_TOP},
     {TOKEN_EXPORT, true, false, false, false, AT_TOP},
+    {TOKEN_EXTERN, true, false, false, false, AT_TOP},
     {TOKEN_LAYER, true, false, false, false, AT_TOP},
     {TOKEN_MODEL, true, false, false, false, AT_TOP},
     {TOKEN_OPTIMIZER, true, false, false, true, AT_TOP},

@@ -122,6 +122,8 @@ void parser_item(Parser *parser, Node *item);
 void node_name(Parser *parser, Node *node, Sym name, Span name_span);
 void node_body(Parser *parser, Node *definition, const Node *body);
 Node *node_use(Parser *parser, const Node *path, Span span);
+/* The second symbol of an `extern fn`; `word` must be `grad`. */
+Node *node_extern_grad(Parser *parser, Sym word, Span word_span, Sym symbol, Span symbol_span);
 Node *node_default(Parser *parser, Node *par, Node *value, Span span);
 Node *node_binary(Parser *parser, const char *op, Span op_span, Node *left, Node *right, Span span);
 Node *node_unary(Parser *parser, const char *op, Span op_span, Node *operand, Span span);

@@ -46,6 +46,23 @@ typedef enum BmrtDtype { /* order fixed: equals the compiler's DType */
                          BMRT_DTYPE_COUNT
 } BmrtDtype;
 
+/* ------------------------------------------------------------------ C functions of a model */
+
+/* What a function declared with `extern fn` receives: a dense row-major array of its argument's
+ * dtype (BOOL: one byte, 0 or 1). Nothing here may be kept, and `in` not be written to. */
+typedef struct BmrtExternArray {
+    void *data;
+    const int64_t *dims; /* [rank] */
+    uint32_t rank;
+    uint32_t dtype; /* BmrtDtype */
+} BmrtExternArray;
+
+/* A function of `extern fn`: in[0 .. in_count) are the arguments in order; fills out[0]. Its
+ * gradient: `in` goes on with the result and the result's adjoint, in_count is 2 more; it fills
+ * out[i], the adjoint of the i-th argument that is a float. Must give equal results for equal
+ * arguments and be safe to call from several threads at once. */
+typedef void (*BmrtExternFn)(const BmrtExternArray *in, uint32_t in_count, BmrtExternArray *out);
+
 /* ------------------------------------------------------------------ compiled code */
 
 enum { /* sticky bits in *frame->flags */

@@ -20,10 +20,12 @@ static inline void choose_sizes(const Program *p, int64_t *symbols, int64_t rows
         symbols[i] = strcmp(dim_symbol_name(p->dims, i)->text, "T") == 0 ? 3 : rows;
 }
 
-static inline void compare_program(const char *path, const char *text, int64_t rows) {
+/* find: the C functions of `extern fn`, or NULL. */
+static inline void compare_externs(const char *path, const char *text, int64_t rows,
+                                   SemaFindExtern find) {
     Context *ctx = context_create();
     uint32_t file = sources_add(ctx->sources, path, text, (uint32_t)strlen(text), 0);
-    SemaOptions options = {.stem = "model", .roots = SEMA_ALL};
+    SemaOptions options = {.stem = "model", .roots = SEMA_ALL, .find_extern = find};
     Program *p = sema_run(ctx, syntax_parse(ctx, file), &options);
     for (uint32_t i = 0; !p && i < diags_count(ctx->diags); i++) {
         Text out = {.arena = ctx->arena};
@@ -58,6 +60,10 @@ static inline void compare_program(const char *path, const char *text, int64_t r
         ck_assert_msg(compare_run(&c, &r, false), "%s: %s is not scheduled", path, entry.name);
     }
     context_destroy(ctx);
+}
+
+static inline void compare_program(const char *path, const char *text, int64_t rows) {
+    compare_externs(path, text, rows, NULL);
 }
 
 #endif
