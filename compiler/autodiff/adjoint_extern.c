@@ -12,7 +12,8 @@ static void no_gradient(const Adjoint *a, const GraphExtern *f) {
                         f->name->text);
     if (f->span.file) diag_label(d, f->span, "declared here");
     if (!second)
-        diag_help(d, "name the function that computes it: `extern fn %s(...) -> [...] grad %s_grad`",
+        diag_help(d,
+                  "name the function that computes it: `extern fn %s(...) -> [...] grad %s_grad`",
                   f->name->text, f->name->text);
     diag_help(d, "`stop(%s(...))` takes it as a constant", f->name->text);
 }

@@ -6,12 +6,12 @@
 #include "compiler/loop/loop.h"
 
 typedef struct CodegenOptions {
-    const char *triple; /* NULL: this machine's */
-    const char *cpu;    /* -march: "native" (NULL), "x86-64-v3", "x86-64-v4" ... */
+    const char *triple;           /* NULL: this machine's */
+    const char *cpu;              /* -march: "native" (NULL), "x86-64-v3", "x86-64-v4" ... */
     const char *const *libraries; /* that `extern fn` needs: a .so is linked against them */
     uint32_t library_count;
-    int level;          /* -O0 ... -O3; default 2 */
-    bool debug_verify;  /* verify the LLVM module before and after its passes */
+    int level;         /* -O0 ... -O3; default 2 */
+    bool debug_verify; /* verify the LLVM module before and after its passes */
 } CodegenOptions;
 
 typedef struct CodeTarget { /* what schedule needs to know */

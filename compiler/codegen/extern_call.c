@@ -23,7 +23,8 @@ static void array_write(Emit *e, const LoopArray *a, LLVMValueRef into) {
     LLVMValueRef bytes = LLVMBuildMul(e->b, emit_index(e, a->offset), width, "");
     for (uint32_t i = 0; i < a->rank; i++)
         member_store(e, dims, i * sizeof(int64_t), emit_index(e, a->dims[i]));
-    member_store(e, into, offsetof(BmrtExternArray, data), bytes_after(e, e->buffers[a->buffer], bytes));
+    member_store(e, into, offsetof(BmrtExternArray, data),
+                 bytes_after(e, e->buffers[a->buffer], bytes));
     member_store(e, into, offsetof(BmrtExternArray, dims), dims);
     member_store(e, into, offsetof(BmrtExternArray, rank), number(e, a->rank, false));
     member_store(e, into, offsetof(BmrtExternArray, dtype), number(e, a->dtype, false));

@@ -11,8 +11,9 @@ static bool libraries_open(Pipeline *p) {
             Diag *d = session_error(p->session, E_FILE, "cannot load the library `%s`", path);
             diag_note(d, "%s", dlerror());
             if (!strchr(path, '/'))
-                diag_help(d, "a name without `/` is looked for where the system's libraries are; "
-                             "`--allow-extern=./%s` means this folder",
+                diag_help(d,
+                          "a name without `/` is looked for where the system's libraries are; "
+                          "`--allow-extern=./%s` means this folder",
                           path);
             return false;
         }

@@ -15,7 +15,7 @@ typedef struct Pipeline {
     uint32_t file;
     SemaOptions sema;
     CodegenOptions codegen;
-    VEC(void *) libraries; /* opened, of --allow-extern */
+    VEC(void *) libraries;    /* opened, of --allow-extern */
     const char *library_path; /* `link` writes it */
     /* the program in its forms; NULL until it has that form */
     Node *tree;

@@ -67,11 +67,11 @@ void shape_EXTERN(Candidate *c) {
         c->problem = "C1: attr [number of an extern, 0 or 1]";
     } else if (!c->given || c->dtype >= DTYPE_COUNT) {
         c->problem = "C2: a shape and a dtype";
-    } else if (gradient && (c->nargs < 3 || !floats_total(c->g, c->args, c->nargs - 2, &total,
-                                                          &dtype))) {
+    } else if (gradient &&
+               (c->nargs < 3 || !floats_total(c->g, c->args, c->nargs - 2, &total, &dtype))) {
         c->problem = "C3: a gradient has arguments, floats of one dtype, a result and its adjoint";
-    } else if (gradient && (c->given->rank != 1 || !dim_same(c->given->dims[0], total) ||
-                            c->dtype != dtype)) {
+    } else if (gradient &&
+               (c->given->rank != 1 || !dim_same(c->given->dims[0], total) || c->dtype != dtype)) {
         c->problem = "C4: a gradient is all elements of the float arguments, in one row";
     } else {
         c->result_dtype = c->dtype;

@@ -345,7 +345,7 @@ NodeId sample_ARGSORT(Sample *s, DType dtype) {
                      nowhere);
 }
 
-/* A C function has to be linked: tests/driver calls one. */
+/* The graph has no table of functions: tests/codegen/test_codegen_extern.c has. */
 NodeId sample_EXTERN(Sample *s, DType dtype) {
     (void)s;
     (void)dtype;

@@ -78,7 +78,8 @@ typedef struct Expr {
 typedef enum LoopKind { LOOP_SERIAL, LOOP_UNROLL, LOOP_VECTOR } LoopKind;
 typedef enum StmtKind { STMT_FOR, STMT_SET, STMT_STORE, STMT_FLAG, STMT_CALL } StmtKind;
 
-/* A whole array that a CALL hands over: dense, row-major, from element 0 of a buffer on or later. */
+/* A whole array that a CALL hands over: dense, row-major, from element 0 of a buffer on or later.
+ */
 typedef struct LoopArray {
     uint32_t buffer; /* position in kernel->buffers */
     ExprId offset;   /* elements before it */

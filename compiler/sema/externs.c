@@ -77,8 +77,10 @@ static bool symbol_find(Sema *s, const Node *def, Sym name, Span span, BmrtExter
     if (*out) return true;
     Diag *d = sema_error(s, E_LINK, span, "no allowed library has the C function `%s`", name->text);
     diag_note(d, "%s", missing);
-    diag_help(d, "`void %s(const BmrtExternArray *in, uint32_t in_count, BmrtExternArray *out)`, see bmrt.h",
-              name->text);
+    diag_help(
+        d,
+        "`void %s(const BmrtExternArray *in, uint32_t in_count, BmrtExternArray *out)`, see bmrt.h",
+        name->text);
     (void)def;
     return false;
 }

@@ -43,9 +43,9 @@ typedef struct SemaOptions {
     uint32_t roots;         /* SEMA_... */
     SemaOpenFile open_file; /* NULL: `use` is refused */
     void *open_user;
-    const char *identity;    /* of the main file */
-    const char *only_export; /* with SEMA_EXPORTS: just this one; NULL: all */
-    const SemaWatch *watch;  /* or NULL */
+    const char *identity;       /* of the main file */
+    const char *only_export;    /* with SEMA_EXPORTS: just this one; NULL: all */
+    const SemaWatch *watch;     /* or NULL */
     SemaFindExtern find_extern; /* NULL: no library was allowed, `extern fn` is refused */
     void *extern_user;
 } SemaOptions;

@@ -79,7 +79,7 @@ typedef enum NodeFlag {
     NODE_FLAG_MAXIMIZE = 2,
     NODE_FLAG_INTEGER = 4, /* the number was written without point or exponent */
     NODE_FLAG_TUPLE = 8,
-    NODE_FLAG_PAREN = 16,     /* stood in parentheses */
+    NODE_FLAG_PAREN = 16,      /* stood in parentheses */
     NODE_FLAG_BLOCK_BODY = 32, /* body is a block, not `= expr` */
     NODE_FLAG_EXTERN = 64      /* a C function: no body */
 } NodeFlag;

@@ -196,8 +196,8 @@ static bool spread_blocks(Formatter *f, uint32_t from) {
 }
 
 static bool is_definition(int kind) {
-    return kind == TOKEN_FN || kind == TOKEN_EXPORT || kind == TOKEN_EXTERN || kind == TOKEN_LAYER ||
-           kind == TOKEN_OPTIMIZER || kind == TOKEN_MODEL;
+    return kind == TOKEN_FN || kind == TOKEN_EXPORT || kind == TOKEN_EXTERN ||
+           kind == TOKEN_LAYER || kind == TOKEN_OPTIMIZER || kind == TOKEN_MODEL;
 }
 
 /* How ugly a break before piece i is; UINT32_MAX when there can be none: a newline ends the

@@ -13,6 +13,7 @@ static const char *sample_value(OptionKind kind) {
     case KIND_SEED: return "18446744073709551615";
     case KIND_COLOR: return "never";
     case KIND_PATHS:
+    case KIND_LIBRARY:
     case KIND_TEXT:
     case KIND_OPTIONAL:
     case KIND_FLAG: break;

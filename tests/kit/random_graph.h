@@ -337,6 +337,10 @@ static inline NodeId grow_ARGSORT(Grow *w) {
     if (node_is_none(x) || graph_shape(w->g, x).rank == 0) return NODE_NONE;
     return graph_shape(w->g, x).rank > 3 ? NODE_NONE : g_argsort(w->g, x, nowhere);
 }
+static inline NodeId grow_EXTERN(Grow *w) {
+    (void)w;
+    return NODE_NONE; /* the graph has no table of functions: codegen/test_codegen_extern.c */
+}
 static inline NodeId grow_ARGMAX(Grow *w) {
     return grow_reduce(w, OP_ARGMAX);
 }
@@ -456,9 +460,9 @@ static inline void grow_graph(Grow *w, uint32_t nodes) {
     w->pool[w->count++] = grow_INPUT(w);
     w->pool[w->count++] = grow_READ(w);
     for (uint32_t tries = 0; w->count < nodes && tries < 20 * nodes; tries++) {
-        /* argsort stands in no random graph: tensor_cases.h has its sorts */
-        uint32_t op = below(w, OP_COUNT - 1);
-        NodeId id = growers[op < OP_ARGSORT ? op : op + 1](w);
+        /* argsort and extern stand in no random graph: tensor_cases.h has sorts */
+        uint32_t op = below(w, OP_COUNT - 2);
+        NodeId id = growers[op < OP_ARGSORT ? op : op + 2](w);
         if (node_is_none(id) || grow_elements(w, id) > 2000) continue;
         w->pool[w->count++] = id;
     }
