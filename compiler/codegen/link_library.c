@@ -118,7 +118,10 @@ static int run_linker(CodeModule *m, const Linker *linker, const LinkFiles *f) {
     ARGUMENT(f->library);
     for (uint32_t i = 0; i < m->part_count; i++) ARGUMENT(f->objects[i]);
     ARGUMENT(f->runtime);
-    for (uint32_t i = 0; i < m->library_count; i++) ARGUMENT(m->libraries[i]);
+    for (uint32_t i = 0; i < m->library_count; i++) { /* as dlopen looks: a bare name is no path */
+        const char *library = m->libraries[i];
+        ARGUMENT(strchr(library, '/') ? library : arena_printf(arena, "-l:%s", library));
+    }
 #undef ARGUMENT
     vec_push(arena, &args, (char *)NULL);
     return run_program(args.data, f->log);
