@@ -94,7 +94,7 @@ static bool allowed(Sema *s, const Node *def) {
     return false;
 }
 
-enum { DECLARATION_WRONG = UINT32_MAX };
+#define DECLARATION_WRONG UINT32_MAX
 
 static uint32_t declaration_add(Sema *s, const Node *def) {
     const Node *list = node_kid(def, 0), *gradient = node_kid(def, 4);
