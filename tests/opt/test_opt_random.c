@@ -12,12 +12,8 @@ typedef struct Pass {
     Graph *(*run)(const Graph *);
 } Pass;
 
-static const Pass passes[] = {{"simplify", opt_simplify},
-                              {"fold", opt_fold},
-                              {"loops", opt_loops},
-                              {"cse", opt_cse},
-                              {"dce", opt_dce},
-                              {"seal", opt_seal}};
+static const Pass passes[] = {{"simplify", opt_simplify}, {"fold", opt_fold}, {"loops", opt_loops},
+                              {"cse", opt_cse},           {"dce", opt_dce},   {"seal", opt_seal}};
 
 typedef struct World { /* values of one trial */
     Tensor inputs[GROW_MAX];
