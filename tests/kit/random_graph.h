@@ -460,9 +460,8 @@ static inline void grow_graph(Grow *w, uint32_t nodes) {
     w->pool[w->count++] = grow_INPUT(w);
     w->pool[w->count++] = grow_READ(w);
     for (uint32_t tries = 0; w->count < nodes && tries < 20 * nodes; tries++) {
-        /* argsort and extern stand in no random graph: tensor_cases.h has sorts */
-        uint32_t op = below(w, OP_COUNT - 2);
-        NodeId id = growers[op < OP_ARGSORT ? op : op + 2](w);
+        uint32_t op = below(w, OP_COUNT - 1); /* extern: no generator */
+        NodeId id = growers[op < OP_EXTERN ? op : op + 1](w);
         if (node_is_none(id) || grow_elements(w, id) > 2000) continue;
         w->pool[w->count++] = id;
     }
