@@ -16,11 +16,27 @@ static BmrtStatus blame(BmrtFault *fault, uint32_t line, uint32_t column, BmrtSt
     return status;
 }
 
-/* rows x the field's dims, of its dtype? */
-static BmrtStatus check_shape(const BmrtField *field, const BmrtArray *a, const char *name,
+/* Axes of one element hold nothing: [28, 28] in the file is [28, 28, 1] in a field. */
+static bool same_but_ones(const BmrtField *field, const BmrtArray *a) {
+    uint32_t k = 1;
+    for (uint32_t i = 0; i < field->rank; i++) {
+        if (field->dims[i] == 1) continue;
+        while (k < a->rank && a->dims[k] == 1) k++;
+        if (k == a->rank || a->dims[k++] != field->dims[i]) return false;
+    }
+    while (k < a->rank && a->dims[k] == 1) k++;
+    return k == a->rank;
+}
+
+/* rows x the field's dims, of its dtype? Then `a` has just these dims. */
+static BmrtStatus check_shape(const BmrtField *field, BmrtArray *a, const char *name,
                               BmrtFault *fault) {
-    bool fits = a->dtype == field->dtype && a->rank == field->rank + 1;
-    for (uint32_t i = 0; fits && i < field->rank; i++) fits = a->dims[i + 1] == field->dims[i];
+    bool fits = a->dtype == field->dtype && a->rank > 0 && field->rank < BMRT_ARRAY_RANK_MAX &&
+                same_but_ones(field, a);
+    if (fits) {
+        a->rank = field->rank + 1;
+        for (uint32_t i = 0; i < field->rank; i++) a->dims[i + 1] = field->dims[i];
+    }
     if (fits && a->dims[0] > UINT32_MAX)
         return bmrt_fail(&fault->message, BMRT_FORMAT, "%s holds %lld rows; %u is the limit", name,
                          (long long)a->dims[0], UINT32_MAX);
