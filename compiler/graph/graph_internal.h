@@ -22,6 +22,19 @@ typedef struct Candidate {
         *problem; /* "contract C3: ...", the constraint of docs/ops.md that is broken; or NULL */
 } Candidate;
 
+static inline const GNode *operand(const Candidate *c, uint32_t i) {
+    return graph_node(c->g, c->args[i]);
+}
+
+/* In a rule, whose candidate is `c`: leaves it with the constraint that is broken. */
+#define REQUIRE(cond, text)                                                                        \
+    do {                                                                                           \
+        if (!(cond)) {                                                                             \
+            c->problem = (text);                                                                   \
+            return;                                                                                \
+        }                                                                                          \
+    } while (0)
+
 /* Runs the op's rule: fills result_dtype and result, or problem. */
 void shape_infer(Candidate *c);
 

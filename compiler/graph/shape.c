@@ -3,19 +3,7 @@
  * these, so there is one statement of each constraint. */
 #include "compiler/graph/graph_internal.h"
 
-#define REQUIRE(cond, text)                                                                        \
-    do {                                                                                           \
-        if (!(cond)) {                                                                             \
-            c->problem = (text);                                                                   \
-            return;                                                                                \
-        }                                                                                          \
-    } while (0)
-
 /* ---- small helpers */
-
-static const GNode *operand(const Candidate *c, uint32_t i) {
-    return graph_node(c->g, c->args[i]);
-}
 
 static bool is_numeric(DType t) {
     return t < DTYPE_COUNT && t != DTYPE_BOOL;

@@ -3,18 +3,6 @@
 #include "compiler/graph/graph_internal.h"
 #include "compiler/graph/scan.h"
 
-#define REQUIRE(cond, text)                                                                        \
-    do {                                                                                           \
-        if (!(cond)) {                                                                             \
-            c->problem = (text);                                                                   \
-            return;                                                                                \
-        }                                                                                          \
-    } while (0)
-
-static const GNode *scan_operand(const Candidate *c, uint32_t i) {
-    return graph_node(c->g, c->args[i]);
-}
-
 static bool value_is(const GNode *x, DType dtype, const Shape *shape) {
     if (x->dtype != dtype || x->rank != shape->rank) return false;
     for (uint32_t i = 0; i < x->rank; i++)
@@ -56,10 +44,10 @@ static void scan_inputs(Candidate *c, const Graph *body) {
     for (uint32_t i = 0; i < c->nargs; i++) {
         const GraphInput *in = &first[1 + i];
         if (i >= carries && i < carries + sequences)
-            REQUIRE(is_sequence_of(scan_operand(c, i), in, c->attr[7 + i - carries], trip),
+            REQUIRE(is_sequence_of(operand(c, i), in, c->attr[7 + i - carries], trip),
                     "C3: a sequence is the body's input with an axis of size trip more");
         else
-            REQUIRE(value_is(scan_operand(c, i), in->dtype, &in->shape),
+            REQUIRE(value_is(operand(c, i), in->dtype, &in->shape),
                     "C4: carries and captured values have the dtype and shape of the body's input");
     }
 }
@@ -87,7 +75,7 @@ void shape_SCAN(Candidate *c) {
 }
 
 void shape_TAKE(Candidate *c) {
-    const GNode *loop = scan_operand(c, 0);
+    const GNode *loop = operand(c, 0);
     REQUIRE(loop->op == OP_SCAN, "C1: the operand is a scan");
     REQUIRE(c->nattr == 1 && c->attr[0] >= 0 && c->attr[0] < loop->attr[1] + loop->attr[4],
             "C2: the attribute numbers a result of the scan");

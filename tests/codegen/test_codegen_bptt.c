@@ -1,7 +1,7 @@
 /* Gradients through `scan` in whole programs, against the same program written out without a loop:
  * backpropagation through time, of second order (a recurrent critic with a gradient penalty),
  * gradients of single rows, models as captured values. Compiled code gives the evaluator's bits. */
-#include "tests/codegen/program_compare.h"
+#include "tests/codegen/program_entry.h"
 #include "tests/kit/evaluate.h"
 #include <math.h>
 
@@ -68,19 +68,8 @@ static const Pair pairs[] = {
                       "export fn f(x[2, 3, 4]) -> [2, 3, 4] = grad(sum(inner(x) ^ 2), x)\n"}};
 
 static const float *result(Context *ctx, const char *text, size_t *count) {
-    uint32_t file = sources_add(ctx->sources, "m.bm", text, (uint32_t)strlen(text), 0);
-    SemaOptions options = {.stem = "model", .roots = SEMA_EXPORTS};
-    Program *p = sema_run(ctx, syntax_parse(ctx, file), &options);
-    for (uint32_t i = 0; i < diags_count(ctx->diags); i++) {
-        Text out = {.arena = ctx->arena};
-        diag_render(&out, ctx->sources, diags_get(ctx->diags, i), 0);
-        fputs(text_str(&out), stderr);
-    }
-    ck_assert(p != NULL);
-    const Graph *g = NULL;
-    for (uint32_t i = 0; i < p->entries.len; i++)
-        if (strcmp(p->entries.data[i].name, "f") == 0) g = sealed(p->entries.data[i].graph);
-    ck_assert_ptr_nonnull(g);
+    Program *p = elaborate(ctx, text);
+    const Graph *g = sealed(entry_f(p)->graph);
     ck_assert_uint_eq(diags_errors(ctx->diags), 0);
     Tensor *slots = ARENA_ARRAY(ctx->arena, Tensor, g->slot_count + 1);
     Random r = {5};

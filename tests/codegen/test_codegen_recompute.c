@@ -1,6 +1,6 @@
 /* `checkpoint(e)` in whole programs: the values are those of e, gradients too, of second order and
  * inside a loop; compiled code gives the evaluator's bits; and memory gets smaller. */
-#include "tests/codegen/program_compare.h"
+#include "tests/codegen/program_entry.h"
 #include "tests/kit/evaluate.h"
 #include <math.h>
 
@@ -38,26 +38,6 @@ static const char *const ENTRIES[] = {
     "  y = net(x)\n"
     "  return grad(sum(y * random([B, 4])), x)\n"
     "}\n"};
-
-static Program *elaborate(Context *ctx, const char *text) {
-    uint32_t file = sources_add(ctx->sources, "m.bm", text, (uint32_t)strlen(text), 0);
-    SemaOptions options = {.stem = "model", .roots = SEMA_EXPORTS};
-    Program *p = sema_run(ctx, syntax_parse(ctx, file), &options);
-    for (uint32_t i = 0; i < diags_count(ctx->diags); i++) {
-        Text out = {.arena = ctx->arena};
-        diag_render(&out, ctx->sources, diags_get(ctx->diags, i), 0);
-        fputs(text_str(&out), stderr);
-    }
-    ck_assert(p != NULL);
-    return p;
-}
-
-static Entry *entry_f(Program *p) {
-    for (uint32_t i = 0; i < p->entries.len; i++)
-        if (strcmp(p->entries.data[i].name, "f") == 0) return &p->entries.data[i];
-    ck_abort_msg("no entry");
-    return NULL;
-}
 
 static uint32_t count_op(const Graph *g, Op op) {
     uint32_t count = 0;
@@ -113,20 +93,6 @@ START_TEST(same_values) {
     compare_program("m.bm", thin, 3);
 }
 END_TEST
-
-static int64_t arena_bytes(const char *text) {
-    Context *ctx = context_create();
-    Program *p = elaborate(ctx, text);
-    Entry *entry = entry_f(p);
-    entry->graph = (Graph *)(uintptr_t)sealed(entry->graph);
-    ScheduleOptions options;
-    schedule_options_default(&options);
-    const LoopProgram *l = schedule_entry(ctx, p, entry, &options);
-    ck_assert_ptr_nonnull(l);
-    int64_t bytes = l->arena_bytes;
-    context_destroy(ctx);
-    return bytes;
-}
 
 /* Twelve blocks: what a block keeps is freed before the next one is computed again. */
 START_TEST(less_memory) {

@@ -2,7 +2,7 @@
  * of the plain loop (draws inside included), sums over the iterations agree closely; compiled code
  * gives the evaluator's bits; and memory shrinks. */
 #include "compiler/graph/scan.h"
-#include "tests/codegen/program_compare.h"
+#include "tests/codegen/program_entry.h"
 #include "tests/kit/evaluate.h"
 #include <math.h>
 
@@ -97,26 +97,6 @@ static const Case cases[] = {{NET("12") VALUE("12"), true, true},
                              {NESTED, true, true},
                              {GRADIENT_INSIDE, true, true}};
 
-static Program *elaborate(Context *ctx, const char *text) {
-    uint32_t file = sources_add(ctx->sources, "m.bm", text, (uint32_t)strlen(text), 0);
-    SemaOptions options = {.stem = "model", .roots = SEMA_EXPORTS};
-    Program *p = sema_run(ctx, syntax_parse(ctx, file), &options);
-    for (uint32_t i = 0; i < diags_count(ctx->diags); i++) {
-        Text out = {.arena = ctx->arena};
-        diag_render(&out, ctx->sources, diags_get(ctx->diags, i), 0);
-        fputs(text_str(&out), stderr);
-    }
-    ck_assert(p != NULL);
-    return p;
-}
-
-static Entry *entry_f(Program *p) {
-    for (uint32_t i = 0; i < p->entries.len; i++)
-        if (strcmp(p->entries.data[i].name, "f") == 0) return &p->entries.data[i];
-    ck_abort_msg("no entry");
-    return NULL;
-}
-
 /* How deep loops lie in each other, those of `checkpoint` not counted. */
 static uint32_t loop_depth(const Graph *g) {
     uint32_t most = 0;
@@ -204,20 +184,6 @@ START_TEST(many_of_all) {
     compare_texts(MANY("16"), true, true);
 }
 END_TEST
-
-static int64_t arena_bytes(const char *text) {
-    Context *ctx = context_create();
-    Program *p = elaborate(ctx, text);
-    Entry *entry = entry_f(p);
-    entry->graph = (Graph *)(uintptr_t)sealed(entry->graph);
-    ScheduleOptions options;
-    schedule_options_default(&options);
-    const LoopProgram *l = schedule_entry(ctx, p, entry, &options);
-    ck_assert_ptr_nonnull(l);
-    int64_t bytes = l->arena_bytes;
-    context_destroy(ctx);
-    return bytes;
-}
 
 START_TEST(less_memory) {
     static const char model[] =

@@ -480,3 +480,11 @@ void fake_dataset(const char *folder, const char *prefix, int rows, unsigned see
     free(x);
     free(y);
 }
+
+const char *fake_path(const char *folder, const char *name) {
+    static char paths[4][1200];
+    static int next;
+    char *path = paths[next++ % 4];
+    snprintf(path, sizeof *paths, "%s/%s", folder, name);
+    return path;
+}

@@ -51,6 +51,8 @@ void fake_write(const char *path, const void *data, size_t bytes);
 void *fake_read(const char *path, size_t *bytes); /* malloc'ed; NULL: none */
 /* A new folder under the build folder, emptied; "%s/" of it is valid until the next call. */
 const char *fake_folder(const char *name);
+/* folder/name; stands until the fourth call after this one. */
+const char *fake_path(const char *folder, const char *name);
 /* IDX files x.idx (u8 [rows, 4]) and y.idx (f32 [rows]) of a noisy linear function. */
 void fake_dataset(const char *folder, const char *prefix, int rows, unsigned seed);
 int fake_leftovers(const char *folder); /* files whose name contains ".tmp-" */

@@ -20,11 +20,7 @@ static void setup(void) {
 }
 
 static const char *in_folder(const char *name) {
-    static char paths[4][1200];
-    static int next;
-    char *path = paths[next++ % 4];
-    snprintf(path, sizeof *paths, "%s/%s", folder, name);
-    return path;
+    return fake_path(folder, name);
 }
 
 /* ------------------------------------------------------------------ paths */
