@@ -4,7 +4,7 @@
 
 /* The frame and descriptor are the contract with runtime/include/bmrt.h: compiled code reads fields
  * at these offsets, so a change there must not go unnoticed here. */
-_Static_assert(BMRT_ABI == 2, "the descriptor below is that of ABI 2");
+_Static_assert(BMRT_ABI == 3, "the descriptor below is that of ABI 3");
 _Static_assert(sizeof(void *) == 8 && sizeof(int) == 4, "x86-64 System V");
 _Static_assert(offsetof(BmrtFrame, arena) == 0 && offsetof(BmrtFrame, offsets) == 8 &&
                    offsetof(BmrtFrame, slots) == 16 && offsetof(BmrtFrame, inputs) == 24 &&
@@ -256,6 +256,10 @@ static LLVMValueRef entries_image(CodeModule *m) {
         rows[i].output_count = g ? g->outputs.len : 0;
         rows[i].buffer_count = arena_buffer_count(p);
         rows[i].arena_bytes = p->arena_bytes;
+        const LoopWork work = loop_work(p);
+        rows[i].work_ns = work.ns;
+        rows[i].work_ns_one = work.ns_one_row;
+        rows[i].meetings = work.meetings;
         rows[i].writes_slots = entry_writes(p);
         rows[i].draws = entry_draws(p);
         if (p->entry->kind == BMRT_ENTRY_EXPORT) entry_fits(m, p, &fits[i]);

@@ -36,19 +36,6 @@ static void explain_layers(Pipeline *p, Text *out) {
     table_print(&t, out);
 }
 
-static uint32_t barriers(const LoopProgram *l) {
-    uint32_t n = 0;
-    for (uint32_t i = 0; i < l->order.len; i++)
-        n += l->order.data[i].kind == ORDER_BARRIER || l->order.data[i].kind == ORDER_GUARD;
-    return n;
-}
-
-static double loop_flops(const LoopProgram *l) {
-    double sum = 0;
-    for (uint32_t i = 0; i < l->kernels.len; i++) sum += l->kernels.data[i]->flops;
-    return sum;
-}
-
 static void explain_entries(Pipeline *p, Text *out) {
     Table t;
     table_open(&t, p->ctx->arena, "<>>>>>");
@@ -56,9 +43,9 @@ static void explain_entries(Pipeline *p, Text *out) {
     int64_t largest = 0;
     for (uint32_t i = 0; i < p->program->entries.len; i++) {
         const LoopProgram *l = p->loops[i];
+        const LoopWork work = loop_work(l);
         table_row(&t, p->program->entries.data[i].name, table_count(p->ctx->arena, l->kernels.len),
-                  table_count(p->ctx->arena, barriers(l)),
-                  table_count(p->ctx->arena, loop_flops(l)),
+                  table_count(p->ctx->arena, work.meetings), table_count(p->ctx->arena, work.flops),
                   table_count(p->ctx->arena, (double)l->arena_bytes),
                   table_count(p->ctx->arena, (double)l->live_bytes_max));
         if (l->arena_bytes > largest) largest = l->arena_bytes;
@@ -132,12 +119,13 @@ static void explain_json(Pipeline *p, Text *t) {
     }
     for (uint32_t i = 0; i < p->program->entries.len; i++) {
         const LoopProgram *l = p->loops[i];
+        const LoopWork work = loop_work(l);
         json_open(t, NULL, '{');
         json_text(t, "event", "entry");
         json_text(t, "name", p->program->entries.data[i].name);
         json_integer(t, "kernels", l->kernels.len);
-        json_integer(t, "barriers", barriers(l));
-        json_number(t, "flops", loop_flops(l));
+        json_integer(t, "barriers", work.meetings);
+        json_number(t, "flops", work.flops);
         json_integer(t, "memory_bytes", l->arena_bytes);
         json_integer(t, "live_bytes", l->live_bytes_max);
         json_close(t, '}');

@@ -192,6 +192,14 @@ typedef struct LoopProgram {
     int64_t live_bytes_max; /* lower bound: the largest sum of live buffers */
 } LoopProgram;
 
+/* ---- how much there is to do (loop_work.c): a call's operations and bytes, and roughly the time
+ * of one thread, at the bounds of the symbols and with one row */
+typedef struct LoopWork {
+    double flops, bytes, ns, ns_one_row;
+    uint32_t meetings; /* barriers and guards written in the order */
+} LoopWork;
+LoopWork loop_work(const LoopProgram *p);
+
 /* ---- building (loop_build.c) */
 LoopProgram *loop_program_create(Context *ctx, const Program *program, const Entry *entry);
 Kernel *loop_kernel(LoopProgram *p, const char *name, Span span);

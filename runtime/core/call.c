@@ -6,6 +6,8 @@
 
 #include <string.h>
 
+enum { TEAM_NS = 3000, MEETING_NS = 1000 };
+
 int32_t bmrt_entry_find(const BmrtModel *m, const char *name) {
     for (uint32_t i = 0; m && name && i < m->entry_count; i++)
         if (strcmp(m->entries[i].name, name) == 0) return (int32_t)i;
@@ -173,6 +175,17 @@ static const void *const *with_fallbacks(const BmrtEntry *entry, const void *con
     return any ? filled : inputs;
 }
 
+/* Starting the workers and ending a run cost about a microsecond, a meeting half of one: below a
+ * few microseconds of work the caller is faster alone. */
+static bool worth_a_team(const BmrtEntry *entry, const int64_t *symbols) {
+    double share = 1;
+    for (uint32_t i = 0; i < entry->symbol_count; i++)
+        if (entry->symbol_bounds[i] > 0)
+            share *= (double)symbols[i] / (double)entry->symbol_bounds[i];
+    const double ns = entry->work_ns_one + share * (entry->work_ns - entry->work_ns_one);
+    return entry->work_ns <= 0 || ns > TEAM_NS + MEETING_NS * (double)entry->meetings;
+}
+
 BmrtStatus bmrt_entry_run(BmrtHandle *h, uint32_t number, const int64_t *symbols,
                           const void *const *inputs, void *const *outputs, uint64_t step,
                           bool *wrote) {
@@ -203,7 +216,7 @@ BmrtStatus bmrt_entry_run(BmrtHandle *h, uint32_t number, const int64_t *symbols
                        .flags = &h->flags};
     if (h->steps > 0) frame.progress = (double)h->iteration / (double)h->steps;
     if (h->steps_per_epoch > 0) frame.epoch = (double)(h->iteration / h->steps_per_epoch);
-    bmrt_team_run_entry(h->team, entry->run, &frame);
+    bmrt_team_run_entry(worth_a_team(entry, symbols) ? h->team : NULL, entry->run, &frame);
     return judge_flags(h, entry, wrote);
 }
 

@@ -15,7 +15,7 @@
 extern "C" {
 #endif
 
-#define BMRT_ABI 2u
+#define BMRT_ABI 3u
 
 typedef enum BmrtStatus {
     BMRT_OK = 0,
@@ -164,6 +164,10 @@ typedef struct BmrtEntry {
     const uint32_t *fits;
     uint32_t check_count;
     const BmrtCheck *checks; /* tested before anything runs */
+    /* Roughly, for one thread: the time of a call at the bounds and with every symbol 1, and how
+     * often a call's threads meet. 0: not known. */
+    double work_ns, work_ns_one;
+    uint32_t meetings;
 } BmrtEntry;
 
 typedef enum BmrtSlotKind {

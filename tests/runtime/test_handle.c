@@ -52,6 +52,45 @@ START_TEST(same_bits_for_any_number_of_threads) {
 }
 END_TEST
 
+/* Stores how many threads took part. */
+static void run_count(BmrtFrame *f, int32_t thread, int32_t threads) {
+    if (thread == 0) *(float *)f->outputs[0] = (float)threads;
+    f->barrier(f, thread);
+}
+
+static float threads_at(BmrtHandle *h, int64_t rows) {
+    float x[FAKE_FEATURES * 16] = {0}, out[16];
+    const void *inputs[] = {x};
+    void *outputs[] = {out};
+    ck_assert_int_eq(bmrt_call(h, FAKE_PREDICT, &rows, inputs, outputs), BMRT_OK);
+    return out[0];
+}
+
+/* A run that takes a few microseconds is done before workers could help. What it takes grows with
+ * the rows; an entry that does not say is run by all. */
+START_TEST(little_work_is_done_alone) {
+    BmrtModel model = fake.model;
+    BmrtEntry entries[FAKE_ENTRIES];
+    memcpy(entries, model.entries, sizeof entries);
+    model.entries = entries;
+    entries[FAKE_PREDICT].run = run_count;
+    BmrtHandle *h;
+    ck_assert_int_eq(bmrt_open(&h, &model, NULL, 7, 2), BMRT_OK);
+    ck_assert(threads_at(h, 8) == 2);
+    entries[FAKE_PREDICT].work_ns = 800;
+    ck_assert(threads_at(h, 8) == 1);
+    entries[FAKE_PREDICT].work_ns = 16000;
+    ck_assert(threads_at(h, 8) == 2);
+    ck_assert(threads_at(h, 1) == 1);
+    entries[FAKE_PREDICT].work_ns_one = 15000;
+    ck_assert(threads_at(h, 1) == 2);
+    entries[FAKE_PREDICT].meetings = 13;
+    ck_assert(threads_at(h, 1) == 1);
+    ck_assert(threads_at(h, 16) == 2);
+    bmrt_close(h);
+}
+END_TEST
+
 START_TEST(larger_batches_are_planned_again) {
     BmrtHandle *h = open_fake(3);
     const int64_t rows[] = {8, 9, 1000, 1000, 3, 100000, 0, 9};
@@ -265,6 +304,7 @@ int main(void) {
     tcase_set_timeout(t, 120);
     tcase_add_checked_fixture(t, setup, NULL);
     tcase_add_test(t, same_bits_for_any_number_of_threads);
+    tcase_add_test(t, little_work_is_done_alone);
     tcase_add_test(t, larger_batches_are_planned_again);
     tcase_add_test(t, impossible_sizes_are_refused);
     tcase_add_test(t, an_index_out_of_range_is_named);
