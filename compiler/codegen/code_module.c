@@ -24,41 +24,43 @@ static CodePart *part_lightest(CodeModule *m) {
     return best;
 }
 
-/* Kernels of other parts are hidden functions that part 0 declares. */
-static SharedKernel kernel_place(CodeModule *m, const LoopProgram *p, Kernel *k,
+/* Kernels of other parts are called through hidden functions that part 0 declares. */
+static LLVMValueRef kernel_place(CodeModule *m, const LoopProgram *p, Kernel *k,
                                  const KernelSignature *signature) {
-    Arena *arena = m->ctx->arena;
-    const char *name = arena_printf(arena, "k%u.%s", m->kernel_names++, k->name);
+    const char *name = arena_printf(m->ctx->arena, "k%u.%s", m->kernels.len, k->name);
     CodePart *part = part_lightest(m);
     part->weight += 20 + k->exprs.len + list_weight(k, k->body.data, k->body.len, 1);
-    SharedKernel made = {.function = kernel_emit(m, part, p, k, signature, name),
-                         .type = kernel_type(m->llvm, k, signature, arena)};
+    LLVMValueRef kernel = kernel_emit(m, part, p, k, signature, name);
+    LLVMSetLinkage(kernel, LLVMInternalLinkage);
+    LLVMValueRef call = kernel_call_emit(m, part, kernel);
     if (part == &m->parts[0]) {
-        LLVMSetLinkage(made.function, LLVMInternalLinkage);
-        return made;
+        LLVMSetLinkage(call, LLVMInternalLinkage);
+        return call;
     }
-    LLVMSetVisibility(made.function, LLVMHiddenVisibility);
-    made.function = LLVMAddFunction(m->module, name, made.type);
-    LLVMSetVisibility(made.function, LLVMHiddenVisibility);
-    return made;
+    LLVMSetVisibility(call, LLVMHiddenVisibility);
+    size_t len;
+    LLVMTypeRef nothing = LLVMFunctionType(LLVMVoidTypeInContext(m->llvm), NULL, 0, 0);
+    LLVMValueRef declared = LLVMAddFunction(m->module, LLVMGetValueName2(call, &len), nothing);
+    LLVMSetVisibility(declared, LLVMHiddenVisibility);
+    return declared;
 }
 
-SharedKernel kernel_function(CodeModule *m, const LoopProgram *p, Kernel *k,
-                             const KernelSignature *signature) {
+uint32_t kernel_function(CodeModule *m, const LoopProgram *p, Kernel *k,
+                         const KernelSignature *signature) {
     Text key = {.arena = m->ctx->arena};
     kernel_canonical(p, k, signature, &key);
     uint64_t hash = hash64(key.data, key.len);
     for (uint32_t i = 0; i < m->kernels.len; i++) {
         const SharedKernel *s = &m->kernels.data[i];
         if (s->hash == hash && s->key_len == key.len && memcmp(s->key, key.data, key.len) == 0)
-            return *s;
+            return i;
     }
-    SharedKernel made = kernel_place(m, p, k, signature);
-    made.hash = hash;
-    made.key = key.data;
-    made.key_len = key.len;
+    SharedKernel made = {.hash = hash,
+                         .key = key.data,
+                         .key_len = key.len,
+                         .function = kernel_place(m, p, k, signature)};
     vec_push(m->ctx->arena, &m->kernels, made);
-    return made;
+    return m->kernels.len - 1;
 }
 
 /* Slots lie one after another at multiples of 64 bytes. */
@@ -87,10 +89,8 @@ static void module_emit(CodeModule *m) {
     Arena *arena = m->ctx->arena;
     m->symbols = ARENA_ARRAY(arena, EntrySymbols, m->entry_count);
     m->entry_functions = ARENA_ARRAY(arena, LLVMValueRef, m->entry_count);
-    for (uint32_t i = 0; i < m->entry_count; i++) {
-        entry_symbols(m->entries[i], &m->symbols[i]);
-        m->entry_functions[i] = entry_function(m, i);
-    }
+    for (uint32_t i = 0; i < m->entry_count; i++) entry_symbols(m->entries[i], &m->symbols[i]);
+    entries_emit(m);
     descriptor_emit(m);
     wrappers_emit(m);
     for (uint32_t i = 0; m->debug_verify && i < m->part_count; i++) part_verify(&m->parts[i]);

@@ -5,6 +5,7 @@ if(TARGET bmc_codegen)
     COMPILE_DEFINITIONS "BMRT_CORE_OBJECT=\"${BMRT_CORE_OBJECT}\""
     OBJECT_DEPENDS ${BMRT_CORE_OBJECT})
   add_dependencies(bmc_codegen bmrt_core_object)
+  target_link_libraries(bmc_codegen PUBLIC bmc_runtime) # bmrt_sequence_run, for the JIT
   target_compile_definitions(bmc_codegen PRIVATE _POSIX_C_SOURCE=200809L
     BMC_VERSION="${PROJECT_VERSION}")
 endif()

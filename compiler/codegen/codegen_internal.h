@@ -23,8 +23,7 @@ typedef struct SharedKernel { /* one function for all kernels of equal structure
     uint64_t hash;
     const char *key;
     size_t key_len;
-    LLVMValueRef function; /* as part 0 knows it */
-    LLVMTypeRef type;
+    LLVMValueRef function; /* its NAME.call (kernel_call.c), as part 0 knows it */
 } SharedKernel;
 
 /* The symbols of one entry, in the order its frame holds them: table numbers of DimTable. */
@@ -72,7 +71,8 @@ struct CodeModule {
     LLVMModuleRef module;
     VEC(SharedKernel) kernels;
     VEC(CodeTable) tables;
-    uint32_t kernel_names;
+    VEC(uint64_t) constants; /* of all sequences: offsets of the slots, then random keys */
+    LLVMValueRef kernel_table, table_table, constant_table;
     EntrySymbols *symbols; /* per entry */
     LLVMValueRef *entry_functions;
     int64_t *slot_offsets; /* per slot of the program; 64-byte aligned */
@@ -96,13 +96,18 @@ typedef struct KernelSignature {
     VEC(uint64_t) keys;    /* random site keys, in order of first use */
 } KernelSignature;
 /* ---- stages of codegen_module */
-/* The function of kernel `k`; several kernels may share one. */
-SharedKernel kernel_function(CodeModule *m, const LoopProgram *p, Kernel *k,
-                             const KernelSignature *signature);
-LLVMValueRef entry_function(CodeModule *m, uint32_t number);
+/* The number in m->kernels of kernel `k`; several kernels may share one. */
+uint32_t kernel_function(CodeModule *m, const LoopProgram *p, Kernel *k,
+                         const KernelSignature *signature);
+/* The code of all kernels, and all of m->entry_functions. */
+void entries_emit(CodeModule *m);
+/* The runtime's function that an entry calls (runtime/include/sequence.h). */
+#define SEQUENCE_RUN "bmrt_sequence_run"
 /* Emits the kernel into a part; returns its function there. */
 LLVMValueRef kernel_emit(CodeModule *m, CodePart *part, const LoopProgram *p, Kernel *k,
                          const KernelSignature *signature, const char *name);
+/* The function through which sequences call it. */
+LLVMValueRef kernel_call_emit(CodeModule *m, CodePart *part, LLVMValueRef kernel);
 LLVMTypeRef kernel_type(LLVMContextRef c, const Kernel *k, const KernelSignature *s, Arena *arena);
 void descriptor_emit(CodeModule *m);
 LLVMValueRef recipe_data(CodeModule *m); /* arrays of BmrtData, BmrtTrain, BmrtTest; NULL: none */

@@ -68,9 +68,9 @@ LLVMValueRef bytes_constant(CodeModule *m, const void *bytes, size_t size) {
     return image_finish(image_new(m, bytes, size), "table");
 }
 
-LLVMValueRef words_constant(CodeModule *m, const LoopBuffer *b) {
+uint32_t words_number(CodeModule *m, const LoopBuffer *b) {
     for (uint32_t i = 0; i < m->tables.len; i++)
-        if (m->tables.data[i].words == b->words) return m->tables.data[i].global;
+        if (m->tables.data[i].words == b->words) return i;
     uint32_t size = dtype_bytes(b->dtype);
     size_t count = (size_t)dim_value(m->program->dims, b->count);
     char *bytes = ARENA_ARRAY(m->ctx->arena, char, count *size);
@@ -78,5 +78,5 @@ LLVMValueRef words_constant(CodeModule *m, const LoopBuffer *b) {
     CodeTable table = {b->words, bytes_constant(m, bytes, count * size)};
     LLVMSetAlignment(table.global, 64);
     vec_push(m->ctx->arena, &m->tables, table);
-    return table.global;
+    return m->tables.len - 1;
 }

@@ -23,7 +23,9 @@ LLVMValueRef image_finish(Image *image, const char *name);
 /* NUL-terminated text; NULL for NULL. */
 LLVMValueRef text_constant(CodeModule *m, const char *text);
 LLVMValueRef bytes_constant(CodeModule *m, const void *bytes, size_t size);
-/* The data of a CONST buffer, 64-byte aligned; made once. */
-LLVMValueRef words_constant(CodeModule *m, const LoopBuffer *b);
+/* The number in m->tables of the data of a CONST buffer, 64-byte aligned; made once. */
+uint32_t words_number(CodeModule *m, const LoopBuffer *b);
+/* Puts the BmrtDim of `size` at `offset` of the image. */
+void dim_image(Image *image, size_t offset, const EntrySymbols *symbols, DimId size);
 
 #endif

@@ -1,313 +1,231 @@
-/* One entry: void STEM_entry(BmrtFrame *frame, i32 thread, i32 threads). All threads of the team
- * run it; each calls the kernels in order on its share of the rows, goes round loops at its own
- * pace, and meets the others at barriers. */
+/* One entry: void STEM_entry(BmrtFrame *frame, i32 thread, i32 threads). Its order of kernels,
+ * barriers and loops becomes constant data (runtime/include/sequence.h), the function hands it to
+ * the runtime's core. Code an entry would be calls and nothing else, and as many as the model is
+ * deep. */
 #include "compiler/codegen/data_image.h"
+#include "runtime/include/sequence.h"
 
-typedef struct RowRange { /* of a parallel axis, for this thread */
-    DimId extent;
-    int64_t grain;
-    LLVMValueRef lo, hi, some; /* some: lo < hi */
-} RowRange;
-
-typedef struct OpenLoop {
-    uint32_t number;
-    LLVMBasicBlockRef body, exit;
-    LLVMValueRef count, trip; /* iterations done (a phi); of all */
-} OpenLoop;
-
-typedef struct EntryCode {
+typedef struct SequenceMaker {
     CodeModule *m;
     const LoopProgram *p;
     const EntrySymbols *symbols;
-    LLVMContextRef c;
-    LLVMBuilderRef b;
-    LLVMValueRef function, frame, thread, threads; /* thread numbers as i64 */
-    LLVMValueRef thread32;
-    LLVMBasicBlockRef finish;
-    LLVMValueRef *iterations; /* per loop of the order: its symbol, while it is open */
-    VEC(RowRange) ranges;     /* this thread's rows of each partition; computed at the top */
-    VEC(OpenLoop) open;
-    LLVMTypeRef i8, i32, i64, pointer;
-} EntryCode;
+    BmrtSequence sequence; /* the counts; where the arrays lie is known to the module */
+    VEC(BmrtStep) steps;
+    VEC(BmrtWord) words;
+    VEC(uint32_t) shares; /* a kernel of each partition of rows */
+    uint32_t *depths;     /* per loop of the order: how many are open around it */
+    VEC(uint32_t) open;   /* the steps where the open loops begin */
+} SequenceMaker;
 
-static LLVMValueRef field_at(EntryCode *c, size_t offset) {
-    LLVMValueRef at = LLVMConstInt(c->i64, offset, 0);
-    return LLVMBuildGEP2(c->b, c->i8, c->frame, &at, 1, "");
-}
-static LLVMValueRef field(EntryCode *c, size_t offset, LLVMTypeRef type) {
-    return LLVMBuildLoad2(c->b, type, field_at(c, offset), "");
-}
-static LLVMValueRef element(EntryCode *c, LLVMValueRef array, LLVMTypeRef type, uint64_t index) {
-    LLVMValueRef at = LLVMConstInt(c->i64, index, 0);
-    return LLVMBuildLoad2(c->b, type, LLVMBuildGEP2(c->b, type, array, &at, 1, ""), "");
+static void word_add(SequenceMaker *s, BmrtWordSource source, uint32_t number) {
+    BmrtWord word = {source, number};
+    vec_push(s->m->ctx->arena, &s->words, word);
 }
 
-static LLVMValueRef symbol_value(void *user, uint32_t symbol) {
-    EntryCode *c = user;
-    for (uint32_t i = 0; i < c->p->loops.len; i++)
-        if (c->p->loops.data[i].symbol == symbol) return c->iterations[i];
-    LLVMValueRef symbols = field(c, offsetof(BmrtFrame, symbols), c->pointer);
-    return element(c, symbols, c->i64, entry_symbol_index(c->symbols, symbol));
-}
-static LLVMValueRef size_code(EntryCode *c, DimId d) {
-    return dim_code(c->b, c->c, c->p->program->dims, d, symbol_value, c);
+/* Constants of the module: the slots' offsets first, then the keys of random sites. */
+static uint32_t constant_number(CodeModule *m, uint64_t value) {
+    vec_push(m->ctx->arena, &m->constants, value);
+    return m->constants.len - 1;
 }
 
-/* Addresses and sizes are loaded where they are used: hundreds of values that live from the top to
- * the end of an entry cost a register allocator a time that grows with the square of a model's
- * depth, and a few loads are nothing beside a kernel. */
-static LLVMValueRef base_code(EntryCode *c, uint32_t buffer) {
-    static const size_t fields[] = {[STORAGE_ARENA] = offsetof(BmrtFrame, arena),
-                                    [STORAGE_SLOT] = offsetof(BmrtFrame, slots),
-                                    [STORAGE_INPUT] = offsetof(BmrtFrame, inputs),
-                                    [STORAGE_OUTPUT] = offsetof(BmrtFrame, outputs)};
-    const LoopBuffer *b = &c->p->buffers.data[buffer];
-    if (b->storage == STORAGE_CONST) return words_constant(c->m, b);
-    LLVMValueRef start = field(c, fields[b->storage], c->pointer), offset;
-    if (b->storage == STORAGE_INPUT || b->storage == STORAGE_OUTPUT)
-        return element(c, start, c->pointer, b->number);
-    if (b->storage == STORAGE_ARENA)
-        offset = element(c, field(c, offsetof(BmrtFrame, offsets), c->pointer), c->i64, b->number);
-    else
-        offset = LLVMConstInt(c->i64, (uint64_t)c->m->slot_offsets[b->number], 0);
-    return LLVMBuildGEP2(c->b, c->i8, start, &offset, 1, "");
+static void buffer_word(SequenceMaker *s, uint32_t buffer) {
+    static const BmrtWordSource sources[] = {[STORAGE_ARENA] = BMRT_FROM_ARENA,
+                                         [STORAGE_SLOT] = BMRT_FROM_SLOTS,
+                                         [STORAGE_INPUT] = BMRT_FROM_INPUT,
+                                         [STORAGE_OUTPUT] = BMRT_FROM_OUTPUT,
+                                         [STORAGE_CONST] = BMRT_FROM_TABLE};
+    const LoopBuffer *b = &s->p->buffers.data[buffer];
+    word_add(s, sources[b->storage],
+             b->storage == STORAGE_CONST ? words_number(s->m, b) : b->number);
 }
 
-/* ------------------------------------------------------------------ kernels */
-
-static LLVMBasicBlockRef block_new(EntryCode *c, const char *name) {
-    return LLVMAppendBasicBlockInContext(c->c, c->function, name);
-}
-
-static void call_kernel(EntryCode *c, const Kernel *k, const KernelSignature *s,
-                        const SharedKernel *shared, LLVMValueRef lo, LLVMValueRef hi) {
-    Arena *arena = c->m->ctx->arena;
-    VEC(LLVMValueRef) args = {0};
-    for (uint32_t i = 0; i < k->buffers.len; i++)
-        vec_push(arena, &args, base_code(c, k->buffers.data[i]));
-    for (uint32_t i = 0; i < s->symbols.len; i++)
-        vec_push(arena, &args, symbol_value(c, s->symbols.data[i]));
-    for (uint32_t i = 0; i < s->keys.len; i++)
-        vec_push(arena, &args, LLVMConstInt(c->i64, s->keys.data[i], 0));
-    vec_push(arena, &args, lo);
-    vec_push(arena, &args, hi);
-    vec_push(arena, &args, c->frame);
-    LLVMBuildCall2(c->b, shared->type, shared->function, args.data, args.len, "");
-}
-
-/* Grains [n*t/T, n*(t+1)/T) of n = ceil(extent / grain), in rows, the last one cut at the extent.
- */
-static LLVMValueRef share_code(EntryCode *c, LLVMValueRef grains, LLVMValueRef thread,
-                               int64_t grain) {
-    LLVMValueRef g = LLVMBuildUDiv(c->b, LLVMBuildMul(c->b, grains, thread, ""), c->threads, "");
-    return LLVMBuildMul(c->b, g, LLVMConstInt(c->i64, (uint64_t)grain, 0), "");
-}
-
-static RowRange range_code(EntryCode *c, const Kernel *k) {
-    RowRange r = {.extent = k->extent, .grain = k->grain};
-    LLVMValueRef extent = size_code(c, k->extent);
-    LLVMValueRef grain = LLVMConstInt(c->i64, (uint64_t)k->grain, 0);
-    LLVMValueRef up = LLVMConstInt(c->i64, (uint64_t)k->grain - 1, 0);
-    LLVMValueRef grains = LLVMBuildUDiv(c->b, LLVMBuildAdd(c->b, extent, up, ""), grain, "");
-    LLVMValueRef following = LLVMBuildAdd(c->b, c->thread, LLVMConstInt(c->i64, 1, 0), "");
-    r.lo = share_code(c, grains, c->thread, k->grain);
-    r.hi = share_code(c, grains, following, k->grain);
-    LLVMValueRef cut = LLVMBuildICmp(c->b, LLVMIntSGT, r.hi, extent, "");
-    r.hi = LLVMBuildSelect(c->b, cut, extent, r.hi, "");
-    r.some = LLVMBuildICmp(c->b, LLVMIntSLT, r.lo, r.hi, "");
-    return r;
-}
-
-static const RowRange *range_find(const EntryCode *c, const Kernel *k) {
-    for (uint32_t i = 0; i < c->ranges.len; i++)
-        if (dim_same(c->ranges.data[i].extent, k->extent) && c->ranges.data[i].grain == k->grain)
-            return &c->ranges.data[i];
-    return NULL;
-}
-
-static void ranges_code(EntryCode *c) {
-    for (uint32_t i = 0; i < c->p->kernels.len; i++) {
-        const Kernel *k = c->p->kernels.data[i];
-        if (k->parallel && !range_find(c, k))
-            vec_push(c->m->ctx->arena, &c->ranges, range_code(c, k));
+static void symbol_word(SequenceMaker *s, uint32_t symbol) {
+    for (uint32_t i = 0; i < s->p->loops.len; i++) {
+        if (s->p->loops.data[i].symbol != symbol) continue;
+        word_add(s, BMRT_FROM_COUNT, s->depths[i]);
+        return;
     }
+    word_add(s, BMRT_FROM_SYMBOL, entry_symbol_index(s->symbols, symbol));
 }
 
-static void run_code(EntryCode *c, const Kernel *k, const KernelSignature *s,
-                     const SharedKernel *shared) {
-    LLVMBasicBlockRef run = block_new(c, "run"), next = block_new(c, "next");
-    LLVMValueRef lo, hi, mine;
-    if (k->parallel) {
-        const RowRange *r = range_find(c, k);
-        lo = r->lo;
-        hi = r->hi;
-        mine = r->some;
-    } else {
-        lo = LLVMConstInt(c->i64, 0, 0);
-        hi = LLVMConstInt(c->i64, 1, 0);
-        mine = LLVMBuildICmp(c->b, LLVMIntEQ, c->thread, lo, "");
+/* ------------------------------------------------------------------ steps */
+
+static uint16_t share_number(SequenceMaker *s, uint32_t kernel) {
+    const Kernel *k = s->p->kernels.data[kernel];
+    if (!k->parallel) return BMRT_SHARE_ALONE;
+    for (uint32_t i = 0; i < s->shares.len; i++) {
+        const Kernel *other = s->p->kernels.data[s->shares.data[i]];
+        if (dim_same(other->extent, k->extent) && other->grain == k->grain) return (uint16_t)i;
     }
-    LLVMBuildCondBr(c->b, mine, run, next);
-    LLVMPositionBuilderAtEnd(c->b, run);
-    call_kernel(c, k, s, shared, lo, hi);
-    LLVMBuildBr(c->b, next);
-    LLVMPositionBuilderAtEnd(c->b, next);
+    if (s->shares.len == BMRT_SHARE_ALONE) {
+        if (!s->m->failed)
+            ctx_error(s->m->ctx, E_LIMIT, k->span,
+                      "`%s` has operations over more than %u different numbers of rows",
+                      s->p->entry->name, (unsigned)BMRT_SHARE_ALONE);
+        s->m->failed = true;
+        return 0;
+    }
+    vec_push(s->m->ctx->arena, &s->shares, kernel);
+    return (uint16_t)(s->shares.len - 1);
 }
 
-/* ------------------------------------------------------------------ meeting points */
-
-static void barrier_code(EntryCode *c) {
-    LLVMBasicBlockRef meet = block_new(c, "meet"), next = block_new(c, "met");
-    LLVMValueRef alone = LLVMBuildICmp(c->b, LLVMIntEQ, c->threads, LLVMConstInt(c->i64, 1, 0), "");
-    LLVMBuildCondBr(c->b, alone, next, meet);
-    LLVMPositionBuilderAtEnd(c->b, meet);
-    LLVMTypeRef params[] = {c->pointer, c->i32};
-    LLVMTypeRef type = LLVMFunctionType(LLVMVoidTypeInContext(c->c), params, 2, 0);
-    LLVMValueRef barrier = field(c, offsetof(BmrtFrame, barrier), c->pointer);
-    LLVMValueRef args[] = {c->frame, c->thread32};
-    LLVMBuildCall2(c->b, type, barrier, args, 2, "");
-    LLVMBuildBr(c->b, next);
-    LLVMPositionBuilderAtEnd(c->b, next);
+static BmrtStep run_step(SequenceMaker *s, uint32_t kernel) {
+    Kernel *k = s->p->kernels.data[kernel];
+    KernelSignature signature;
+    kernel_signature(s->p, k, &signature);
+    BmrtStep step = {
+        .kind = BMRT_STEP_RUN, .share = share_number(s, kernel), .first = s->words.len};
+    step.number = kernel_function(s->m, s->p, k, &signature);
+    for (uint32_t i = 0; i < k->buffers.len; i++) buffer_word(s, k->buffers.data[i]);
+    for (uint32_t i = 0; i < signature.symbols.len; i++) symbol_word(s, signature.symbols.data[i]);
+    for (uint32_t i = 0; i < signature.keys.len; i++)
+        word_add(s, BMRT_FROM_CONSTANT, constant_number(s->m, signature.keys.data[i]));
+    step.words = s->words.len - step.first;
+    if (step.words > s->sequence.words_max) s->sequence.words_max = step.words;
+    return step;
 }
 
-static LLVMValueRef or_flags(EntryCode *c, LLVMValueRef bits) {
-    LLVMValueRef flags = field(c, offsetof(BmrtFrame, flags), c->pointer);
-    return LLVMBuildAtomicRMW(c->b, LLVMAtomicRMWBinOpOr, flags, bits, LLVMAtomicOrderingMonotonic,
-                              0);
+static BmrtStep guard_step(SequenceMaker *s, uint32_t buffer) {
+    bool wide = s->p->buffers.data[buffer].dtype == DTYPE_F64;
+    BmrtStep step = {.kind = BMRT_STEP_GUARD, .first = s->words.len, .words = wide ? 2 : 1};
+    buffer_word(s, buffer);
+    return step;
 }
 
-/* Thread 0 decides and everyone reads the decision after the barrier. An all-ones exponent,
- * compared on the bits, is an infinity or a NaN. */
-static void guard_decide(EntryCode *c, const LoopBuffer *b, LLVMValueRef base) {
-    bool wide = b->dtype == DTYPE_F64;
-    LLVMTypeRef bits_type = wide ? c->i64 : c->i32;
-    LLVMValueRef exponent = LLVMConstInt(bits_type, wide ? 0x7FF0000000000000u : 0x7F800000u, 0);
-    LLVMValueRef bits = LLVMBuildLoad2(c->b, bits_type, base, "");
-    LLVMSetAlignment(bits, dtype_bytes(b->dtype));
-    LLVMValueRef infinite =
-        LLVMBuildICmp(c->b, LLVMIntEQ, LLVMBuildAnd(c->b, bits, exponent, ""), exponent, "");
-    LLVMValueRef zero = LLVMConstInt(c->i32, 0, 0);
-    LLVMValueRef up =
-        LLVMBuildSelect(c->b, infinite, LLVMConstInt(c->i32, BMRT_FLAG_NONFINITE, 0), zero, "");
-    or_flags(c, up);
-    LLVMBuildStore(c->b, up, field_at(c, offsetof(BmrtFrame, skip)));
+static BmrtStep begin_step(SequenceMaker *s, uint32_t loop) {
+    s->depths[loop] = s->open.len;
+    vec_push(s->m->ctx->arena, &s->open, s->steps.len);
+    if (s->open.len > s->sequence.loop_depth) s->sequence.loop_depth = s->open.len;
+    return (BmrtStep){.kind = BMRT_STEP_LOOP_BEGIN, .number = loop};
 }
 
-static void guard_code(EntryCode *c, uint32_t buffer) {
-    LLVMBasicBlockRef decide = block_new(c, "decide"), decided = block_new(c, "decided");
-    LLVMValueRef first = LLVMBuildICmp(c->b, LLVMIntEQ, c->thread, LLVMConstInt(c->i64, 0, 0), "");
-    LLVMBuildCondBr(c->b, first, decide, decided);
-    LLVMPositionBuilderAtEnd(c->b, decide);
-    guard_decide(c, &c->p->buffers.data[buffer], base_code(c, buffer));
-    LLVMBuildBr(c->b, decided);
-    LLVMPositionBuilderAtEnd(c->b, decided);
-    barrier_code(c);
-    LLVMBasicBlockRef go_on = block_new(c, "go_on");
-    LLVMValueRef skip = field(c, offsetof(BmrtFrame, skip), c->i32);
-    LLVMValueRef stop = LLVMBuildICmp(c->b, LLVMIntNE, skip, LLVMConstInt(c->i32, 0, 0), "");
-    LLVMBuildCondBr(c->b, stop, c->finish, go_on);
-    LLVMPositionBuilderAtEnd(c->b, go_on);
+static BmrtStep end_step(SequenceMaker *s, uint32_t loop) {
+    uint32_t begin = s->open.data[--s->open.len];
+    s->steps.data[begin].first = s->steps.len;
+    return (BmrtStep){.kind = BMRT_STEP_LOOP_END, .number = loop, .first = begin};
 }
 
-/* ------------------------------------------------------------------ loops */
-
-/* Tested at the bottom. The count is a phi: every thread has its own, none is in the frame. */
-static void loop_begin_code(EntryCode *c, uint32_t number) {
-    const OrderLoop *loop = &c->p->loops.data[number];
-    OpenLoop open = {.number = number, .trip = size_code(c, loop->trip)};
-    LLVMValueRef zero = LLVMConstInt(c->i64, 0, 0), one = LLVMConstInt(c->i64, 1, 0);
-    LLVMBasicBlockRef before = LLVMGetInsertBlock(c->b);
-    open.body = block_new(c, "iteration");
-    open.exit = block_new(c, "iterated");
-    LLVMValueRef any = LLVMBuildICmp(c->b, LLVMIntSGT, open.trip, zero, "");
-    LLVMBuildCondBr(c->b, any, open.body, open.exit);
-    LLVMPositionBuilderAtEnd(c->b, open.body);
-    open.count = LLVMBuildPhi(c->b, c->i64, "");
-    LLVMAddIncoming(open.count, &zero, &before, 1);
-    LLVMValueRef last = LLVMBuildSub(c->b, open.trip, one, "");
-    c->iterations[number] = loop->reverse ? LLVMBuildSub(c->b, last, open.count, "") : open.count;
-    vec_push(c->m->ctx->arena, &c->open, open);
-}
-
-static void loop_end_code(EntryCode *c) {
-    OpenLoop open = c->open.data[--c->open.len];
-    LLVMValueRef next = LLVMBuildAdd(c->b, open.count, LLVMConstInt(c->i64, 1, 0), "");
-    LLVMValueRef again = LLVMBuildICmp(c->b, LLVMIntSLT, next, open.trip, "");
-    LLVMBasicBlockRef latch = LLVMGetInsertBlock(c->b);
-    LLVMBuildCondBr(c->b, again, open.body, open.exit);
-    LLVMAddIncoming(open.count, &next, &latch, 1);
-    LLVMPositionBuilderAtEnd(c->b, open.exit);
-    c->iterations[open.number] = NULL;
-}
-
-/* ------------------------------------------------------------------ */
-
-static void order_code(EntryCode *c) {
-    Arena *arena = c->m->ctx->arena;
-    uint32_t count = c->p->kernels.len;
-    SharedKernel *shared = ARENA_ARRAY(arena, SharedKernel, count);
-    KernelSignature *signatures = ARENA_ARRAY(arena, KernelSignature, count);
-    for (uint32_t i = 0; i < c->p->order.len; i++) {
-        const Order *o = &c->p->order.data[i];
-        if (o->kind == ORDER_BARRIER) {
-            barrier_code(c);
-        } else if (o->kind == ORDER_GUARD) {
-            guard_code(c, o->number);
-        } else if (o->kind == ORDER_LOOP_BEGIN) {
-            loop_begin_code(c, o->number);
-        } else if (o->kind == ORDER_LOOP_END) {
-            loop_end_code(c);
-        } else {
-            Kernel *k = c->p->kernels.data[o->number];
-            if (!shared[o->number].function) {
-                kernel_signature(c->p, k, &signatures[o->number]);
-                shared[o->number] = kernel_function(c->m, c->p, k, &signatures[o->number]);
-            }
-            run_code(c, k, &signatures[o->number], &shared[o->number]);
+/* A step for each item of the order, with its number. */
+static void steps_make(SequenceMaker *s) {
+    for (uint32_t i = 0; i < s->p->order.len; i++) {
+        const Order *o = &s->p->order.data[i];
+        BmrtStep step = {.kind = BMRT_STEP_BARRIER};
+        switch (o->kind) {
+        case ORDER_RUN: step = run_step(s, o->number); break;
+        case ORDER_BARRIER: break;
+        case ORDER_GUARD: step = guard_step(s, o->number); break;
+        case ORDER_LOOP_BEGIN: step = begin_step(s, o->number); break;
+        case ORDER_LOOP_END: step = end_step(s, o->number); break;
         }
+        vec_push(s->m->ctx->arena, &s->steps, step);
     }
 }
 
-/* An entry is a list of calls: nothing in it is worth optimising, and in a deep model it is long.
- * `optnone` (which wants `noinline`) has LLVM take its quick paths through it. */
-static void plain_code(EntryCode *c) {
-    static const char *const names[] = {"noinline", "optnone"};
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-        unsigned kind = LLVMGetEnumAttributeKindForName(names[i], strlen(names[i]));
-        LLVMAddAttributeAtIndex(c->function, LLVMAttributeFunctionIndex,
-                                LLVMCreateEnumAttribute(c->c, kind, 0));
-    }
+/* ------------------------------------------------------------------ as data */
+
+static LLVMValueRef shares_image(SequenceMaker *s) {
+    uint32_t count = s->shares.len;
+    BmrtShare *rows = ARENA_ARRAY(s->m->ctx->arena, BmrtShare, count);
+    for (uint32_t i = 0; i < count; i++)
+        rows[i].grain = s->p->kernels.data[s->shares.data[i]]->grain;
+    Image *image = image_new(s->m, rows, count * sizeof(BmrtShare));
+    for (uint32_t i = 0; i < count; i++)
+        dim_image(image, i * sizeof(BmrtShare) + offsetof(BmrtShare, extent), s->symbols,
+                  s->p->kernels.data[s->shares.data[i]]->extent);
+    return image_finish(image, "shares");
 }
 
-LLVMValueRef entry_function(CodeModule *m, uint32_t number) {
-    EntryCode code = {
-        .m = m, .p = m->entries[number], .symbols = &m->symbols[number], .c = m->llvm};
-    EntryCode *c = &code;
-    c->i8 = LLVMInt8TypeInContext(c->c);
-    c->i32 = LLVMInt32TypeInContext(c->c);
-    c->i64 = LLVMInt64TypeInContext(c->c);
-    c->pointer = LLVMPointerTypeInContext(c->c, 0);
-    LLVMTypeRef params[] = {c->pointer, c->i32, c->i32};
-    LLVMTypeRef type = LLVMFunctionType(LLVMVoidTypeInContext(c->c), params, 3, 0);
+static LLVMValueRef loops_image(SequenceMaker *s) {
+    uint32_t count = s->p->loops.len;
+    BmrtLoop *rows = ARENA_ARRAY(s->m->ctx->arena, BmrtLoop, count);
+    for (uint32_t i = 0; i < count; i++) {
+        rows[i].depth = s->depths[i];
+        rows[i].reverse = s->p->loops.data[i].reverse;
+    }
+    Image *image = image_new(s->m, rows, count * sizeof(BmrtLoop));
+    for (uint32_t i = 0; i < count; i++)
+        dim_image(image, i * sizeof(BmrtLoop) + offsetof(BmrtLoop, trip), s->symbols,
+                  s->p->loops.data[i].trip);
+    return image_finish(image, "loops");
+}
+
+static LLVMValueRef sequence_image(SequenceMaker *s) {
+    CodeModule *m = s->m;
+    Image *image = image_new(m, &s->sequence, sizeof s->sequence);
+#define POINTER(field, target) image_pointer(image, offsetof(BmrtSequence, field), target)
+    POINTER(steps, bytes_constant(m, s->steps.data, s->steps.len * sizeof(BmrtStep)));
+    POINTER(words, bytes_constant(m, s->words.data, s->words.len * sizeof(BmrtWord)));
+    POINTER(kernels, m->kernel_table);
+    POINTER(shares, shares_image(s));
+    POINTER(loops, loops_image(s));
+    POINTER(tables, m->table_table);
+    POINTER(constants, m->constant_table);
+#undef POINTER
+    return image_finish(image, "sequence");
+}
+
+/* ------------------------------------------------------------------ the function */
+
+static LLVMValueRef function_emit(SequenceMaker *s) {
+    CodeModule *m = s->m;
+    LLVMContextRef c = m->llvm;
+    LLVMTypeRef pointer = LLVMPointerTypeInContext(c, 0), i32 = LLVMInt32TypeInContext(c);
+    LLVMTypeRef i64 = LLVMInt64TypeInContext(c), nothing = LLVMVoidTypeInContext(c);
+    LLVMTypeRef params[] = {pointer, i32, i32}, passed[] = {pointer, pointer, i32, i32, pointer};
     const char *name =
-        arena_printf(m->ctx->arena, "%s.entry.%s", m->program->stem, c->p->entry->name);
-    c->function = LLVMAddFunction(m->module, name, type);
-    LLVMSetLinkage(c->function, LLVMInternalLinkage);
-    function_attributes(&m->target, c->function);
-    plain_code(c);
-    c->b = LLVMCreateBuilderInContext(c->c);
-    LLVMPositionBuilderAtEnd(c->b, block_new(c, "entry"));
-    c->finish = block_new(c, "finish");
-    c->frame = LLVMGetParam(c->function, 0);
-    c->thread32 = LLVMGetParam(c->function, 1);
-    c->thread = LLVMBuildSExt(c->b, c->thread32, c->i64, "");
-    c->threads = LLVMBuildSExt(c->b, LLVMGetParam(c->function, 2), c->i64, "");
-    ranges_code(c);
-    c->iterations = ARENA_ARRAY(m->ctx->arena, LLVMValueRef, c->p->loops.len);
-    order_code(c);
-    LLVMBuildBr(c->b, c->finish);
-    LLVMPositionBuilderAtEnd(c->b, c->finish);
-    LLVMBuildRetVoid(c->b);
-    LLVMDisposeBuilder(c->b);
-    return c->function;
+        arena_printf(m->ctx->arena, "%s.entry.%s", m->program->stem, s->p->entry->name);
+    LLVMValueRef function =
+        LLVMAddFunction(m->module, name, LLVMFunctionType(nothing, params, 3, 0));
+    LLVMSetLinkage(function, LLVMInternalLinkage);
+    function_attributes(&m->target, function);
+    LLVMTypeRef run_type = LLVMFunctionType(nothing, passed, 5, 0);
+    LLVMValueRef run = LLVMGetNamedFunction(m->module, SEQUENCE_RUN);
+    if (!run) run = LLVMAddFunction(m->module, SEQUENCE_RUN, run_type);
+    LLVMBuilderRef b = LLVMCreateBuilderInContext(c);
+    LLVMPositionBuilderAtEnd(b, LLVMAppendBasicBlockInContext(c, function, "entry"));
+    LLVMTypeRef room = LLVMArrayType2(i64, BMRT_SEQUENCE_ROOM(&s->sequence));
+    LLVMValueRef args[] = {sequence_image(s), LLVMGetParam(function, 0), LLVMGetParam(function, 1),
+                           LLVMGetParam(function, 2), NULL};
+    args[4] = LLVMBuildAlloca(b, room, "room");
+    LLVMBuildCall2(b, run_type, run, args, 5, "");
+    LLVMBuildRetVoid(b);
+    LLVMDisposeBuilder(b);
+    return function;
+}
+
+/* ------------------------------------------------------------------ all entries */
+
+static LLVMValueRef kernel_table_image(CodeModule *m) {
+    size_t size = m->kernels.len * sizeof(BmrtKernelFn);
+    Image *image = image_new(m, ARENA_ARRAY(m->ctx->arena, char, size), size);
+    for (uint32_t i = 0; i < m->kernels.len; i++)
+        image_pointer(image, i * sizeof(BmrtKernelFn), m->kernels.data[i].function);
+    return image_finish(image, "kernels");
+}
+
+static LLVMValueRef table_table_image(CodeModule *m) {
+    size_t size = m->tables.len * sizeof(void *);
+    Image *image = image_new(m, ARENA_ARRAY(m->ctx->arena, char, size), size);
+    for (uint32_t i = 0; i < m->tables.len; i++)
+        image_pointer(image, i * sizeof(void *), m->tables.data[i].global);
+    return image_finish(image, "tables");
+}
+
+void entries_emit(CodeModule *m) {
+    Arena *arena = m->ctx->arena;
+    SequenceMaker *makers = ARENA_ARRAY(arena, SequenceMaker, m->entry_count);
+    for (uint32_t i = 0; i < m->program->slots.len; i++)
+        constant_number(m, (uint64_t)m->slot_offsets[i]);
+    for (uint32_t i = 0; i < m->entry_count; i++) {
+        const LoopProgram *p = m->entries[i];
+        makers[i] = (SequenceMaker){.m = m, .p = p, .symbols = &m->symbols[i]};
+        makers[i].depths = ARENA_ARRAY(arena, uint32_t, p->loops.len);
+        steps_make(&makers[i]);
+        makers[i].sequence.step_count = makers[i].steps.len;
+        makers[i].sequence.share_count = makers[i].shares.len;
+    }
+    m->kernel_table = kernel_table_image(m);
+    m->table_table = table_table_image(m);
+    m->constant_table = bytes_constant(m, m->constants.data, m->constants.len * sizeof(uint64_t));
+    for (uint32_t i = 0; i < m->entry_count; i++) m->entry_functions[i] = function_emit(&makers[i]);
 }

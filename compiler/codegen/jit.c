@@ -2,6 +2,7 @@
  * Its linking layer on x86-64 ELF is JITLink, whose memory is writable while it is filled and
  * executable afterwards, never both (tests/codegen checks /proc/self/maps). */
 #include "compiler/codegen/code_part.h"
+#include "runtime/include/sequence.h"
 #include <llvm-c/LLJIT.h>
 
 struct CodeJit {
@@ -22,6 +23,12 @@ static void check_error(LLVMErrorRef error, const char *what) {
     BUG("%s: %s", what, message);
 }
 
+static LLVMOrcExecutorAddress runtime_address(const char *name) {
+    bool runs = strcmp(name, SEQUENCE_RUN) == 0;
+    return runs ? (LLVMOrcExecutorAddress)(uintptr_t)bmrt_sequence_run
+                : (LLVMOrcExecutorAddress)(uintptr_t)wrapper_called;
+}
+
 static void runtime_names_define(LLVMOrcLLJITRef lljit, CodeModule *m) {
     LLVMOrcCSymbolMapPair pairs[64];
     size_t count = 0;
@@ -31,7 +38,7 @@ static void runtime_names_define(LLVMOrcLLJITRef lljit, CodeModule *m) {
         if (!LLVMIsDeclaration(f) || strncmp(name, "bmrt_", 5) != 0) continue;
         INVARIANT(count < sizeof pairs / sizeof pairs[0]);
         pairs[count].Name = LLVMOrcLLJITMangleAndIntern(lljit, name);
-        pairs[count].Sym.Address = (LLVMOrcExecutorAddress)(uintptr_t)wrapper_called;
+        pairs[count].Sym.Address = runtime_address(name);
         pairs[count].Sym.Flags = (LLVMJITSymbolFlags){
             LLVMJITSymbolGenericFlagsExported | LLVMJITSymbolGenericFlagsCallable, 0};
         count++;
