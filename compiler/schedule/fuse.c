@@ -44,7 +44,7 @@ static bool absorbs(const GNode *n) {
 }
 
 /* Operations an element costs, about; a load counts 1. */
-static uint32_t op_cost(const GNode *n) {
+uint32_t fuse_op_cost(const GNode *n) {
     switch (n->op) {
     case OP_CONST:
     case OP_SIZE: return 0;
@@ -114,7 +114,7 @@ static void set_level(Sched *s, NodeId id) {
 static void set_cost(Sched *s, NodeId id) {
     const GNode *n = node_of(s, id);
     NodePlan *p = plan_of(s, id);
-    uint64_t cost = op_cost(n);
+    uint64_t cost = fuse_op_cost(n);
     bool inlines = !p->core && n->op != OP_TAKE && !node_is_given(s, id);
     p->flat = !inlines || op_is_elementwise(n->op) || n->op == OP_CONST || node_draws(n) ||
               n->op == OP_RESHAPE || n->op == OP_AGAIN ||
@@ -122,7 +122,7 @@ static void set_cost(Sched *s, NodeId id) {
     if (p->slab && !slab_is_prefix(p->slab)) p->flat = false;
     for (uint32_t i = 0; inlines && i < n->nargs; i++) {
         const NodePlan *a = plan_of(s, n->args[i]);
-        bool loaded = a->core || a->forced || plan_in_region(a);
+        bool loaded = a->core || a->forced || (plan_in_region(a) && !a->remade);
         cost += loaded ? 1 : a->cost;
         if (!loaded && a->depth + 1 > p->depth) p->depth = a->depth + 1;
         if (!a->flat && !loaded && node_of(s, n->args[i])->rank > 0) p->flat = false;
@@ -209,6 +209,12 @@ static void demand_of_view(const Sched *s, NodeId id, NodeId user, Demand *d) {
 static void demand_of_user(const Sched *s, NodeId id, NodeId user, Demand *d) {
     const GNode *u = node_of(s, user);
     const NodePlan *p = plan_of(s, id), *up = plan_of(s, user);
+    if (up->remade) { /* wherever it is read, by kernels of higher levels */
+        d->outside = true;
+        d->reader = READERS_MANY;
+        if (s->core_op[up->level / 2] == OP_CONTRACT) d->unrolled = true;
+        return;
+    }
     if (u->op == OP_AGAIN && node_same(u->args[1], id) && !node_same(u->args[0], id)) {
         d->need = d->outside = true; /* the token has a buffer: that is what orders kernels */
         return;
@@ -283,7 +289,7 @@ static void decide(Sched *s, NodeId id, const bool *root) {
     } else if (!s->options.fusion || has_words(n)) {
         p->stored = true;
     } else if (p->core || plan_in_region(p)) {
-        p->stored = d.need || d.outside || p->forced;
+        p->stored = d.need || (d.outside && !p->remade) || p->forced;
     } else {
         p->stored = store_pure(n, p, &d);
         if (p->stored && !d.need && (op_is_elementwise(n->op) || node_draws(n))) adopt(s, id);
@@ -321,11 +327,13 @@ void fuse_nodes(Sched *s) {
             s->plan[i].slab = s->body->inputs[n->attr[0]].slab;
         }
         set_level(s, (NodeId){i});
-        set_cost(s, (NodeId){i});
         if (!s->options.fusion && !s->plan[i].core && n->op != OP_TAKE)
             s->plan[i].level |= s->core_count ? 1 : 0;
     }
     users_collect(s);
+    if (s->options.fusion) recompute_choose(s, root);
+    for (uint32_t i = 0; i < s->size; i++)
+        if (live[i]) set_cost(s, (NodeId){i});
     for (uint32_t i = s->size; i-- > 0;)
         if (live[i]) decide(s, (NodeId){i}, root);
 }

@@ -154,6 +154,34 @@ START_TEST(deep_inference_memory) {
 }
 END_TEST
 
+/* tanh(u) u goes on to another layer, whose gradient wants four values of u: only u is stored for
+ * it, next to what the layer reads. */
+START_TEST(activation_gradient) {
+    Sheet *s = sheet_open();
+    Graph *g = s->k.g;
+    DimId b = dim_symbol(s->k.dims, ctx_sym(s->ctx, "B"), 64), n = dim_const(s->k.dims, 32);
+    NodeId x = kit_input(&s->k, "x", DTYPE_F32, matrix(s, b, 32));
+    NodeId w = kit_input(&s->k, "w", DTYPE_F32, matrix(s, n, 32));
+    NodeId v = kit_input(&s->k, "v", DTYPE_F32, matrix(s, n, 32));
+    NodeId u = g_unary(g, OP_ABS, kit_matmul(&s->k, x, w), nowhere);
+    NodeId t = g_unary(g, OP_TANH, u, nowhere), y = g_binary(g, OP_MUL, t, u, nowhere);
+    NodeId slope =
+        g_binary(g, OP_SUB, kit_splat(&s->k, t, 1), g_binary(g, OP_MUL, t, t, nowhere), nowhere);
+    NodeId back = kit_matmul(&s->k, kit_matmul(&s->k, y, v), v);
+    NodeId sum = g_binary(g, OP_ADD, t, g_binary(g, OP_MUL, u, slope, nowhere), nowhere);
+    kit_output(&s->k, "dx", g_binary(g, OP_MUL, back, sum, nowhere));
+    s->k.g->sealed = true;
+    s->entry = (Entry){.name = "slope", .kind = BMRT_ENTRY_EXPORT, .graph = s->k.g};
+    const LoopProgram *p = schedule(s->ctx, &s->program, &s->entry);
+    ck_assert_uint_eq(p->kernels.len, 3);
+    uint32_t writes = 0;
+    for (uint32_t i = 0; i < p->kernels.data[0]->buffers.len; i++)
+        writes += p->kernels.data[0]->writes.data[i];
+    ck_assert_uint_eq(writes, 2); /* u and y */
+    context_destroy(s->ctx);
+}
+END_TEST
+
 /* Two schedules of one entry are the same, to the last offset. */
 START_TEST(deterministic) {
     const char *texts[2];
@@ -182,6 +210,7 @@ int main(void) {
     tcase_add_test(t, flatten);
     tcase_add_test(t, seed_example_barriers);
     tcase_add_test(t, deep_inference_memory);
+    tcase_add_test(t, activation_gradient);
     tcase_add_test(t, deterministic);
     suite_add_tcase(suite, t);
     SRunner *r = srunner_create(suite);
