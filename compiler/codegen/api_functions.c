@@ -25,6 +25,11 @@ const ApiFunction api_functions[API_FUNCTION_COUNT] = {
      "Seed of dropout and other draws; weights are not initialised again."},
     {"set_schedule", "bmrt_set_schedule", "pll", "$ *m, int64_t steps, int64_t steps_per_epoch",
      "int", "Steps planned in all and per epoch: what progress() and epoch() count by."},
+    {"set_show", "bmrt_set_show", "ppp",
+     "$ *m, void (*show)(void *user, const char *text), void *user", "int",
+     "Of a library built with --debug: called after each call of an entry, once a `show`, with "
+     "lines\n"
+     " * of text about that tensor; NULL: nothing is said."},
     {"workspace", "bmrt_workspace", "pEp", "$ *m, const char *entry, const int64_t *dims",
      "int64_t",
      "Bytes of scratch memory the entry needs at these dims; negative when they overflow or the\n"

@@ -81,20 +81,24 @@ static LLVMValueRef inputs_image(CodeModule *m, const EntrySymbols *symbols, con
     return values_image(m, symbols, rows, g->inputs.len);
 }
 
-static LLVMValueRef outputs_image(CodeModule *m, const EntrySymbols *symbols, const Entry *entry) {
+/* `count` of the graph's outputs from `first` on. */
+static LLVMValueRef outputs_image(CodeModule *m, const EntrySymbols *symbols, const Entry *entry,
+                                  uint32_t first, uint32_t count) {
     const Graph *g = entry->graph;
-    ValueRow *rows = ARENA_ARRAY(m->ctx->arena, ValueRow, g->outputs.len);
-    for (uint32_t i = 0; i < g->outputs.len; i++) {
-        const GNode *node = graph_node(g, g->outputs.data[i].node);
-        rows[i] = (ValueRow){g->outputs.data[i].name->text,
+    bool strings = entry->output_strings && first < entry_outputs(entry);
+    ValueRow *rows = ARENA_ARRAY(m->ctx->arena, ValueRow, count);
+    for (uint32_t i = 0; i < count; i++) {
+        const GraphOutput *out = &g->outputs.data[first + i];
+        const GNode *node = graph_node(g, out->node);
+        rows[i] = (ValueRow){out->name->text,
                              node->dtype,
-                             graph_shape(g, g->outputs.data[i].node),
+                             graph_shape(g, out->node),
                              0,
-                             entry->output_strings ? entry->output_strings[i] : 0,
+                             strings ? entry->output_strings[first + i] : 0,
                              node->span,
                              NULL};
     }
-    return values_image(m, symbols, rows, g->outputs.len);
+    return values_image(m, symbols, rows, count);
 }
 
 static uint32_t arena_buffer_count(const LoopProgram *p) {
@@ -193,7 +197,8 @@ static LLVMValueRef entries_image(CodeModule *m) {
         rows[i].kind = p->entry->kind;
         rows[i].symbol_count = m->symbols[i].table.len;
         rows[i].input_count = g ? g->inputs.len : 0;
-        rows[i].output_count = g ? g->outputs.len : 0;
+        rows[i].output_count = entry_outputs(p->entry);
+        rows[i].show_count = p->entry->show_count;
         rows[i].buffer_count = arena_buffer_count(p);
         rows[i].arena_bytes = p->arena_bytes;
         const LoopWork work = loop_work(p);
@@ -222,7 +227,11 @@ static LLVMValueRef entries_image(CodeModule *m) {
         image_pointer(image, at + offsetof(BmrtEntry, inputs),
                       g ? inputs_image(m, s, p->entry) : NULL);
         image_pointer(image, at + offsetof(BmrtEntry, outputs),
-                      g ? outputs_image(m, s, p->entry) : NULL);
+                      g ? outputs_image(m, s, p->entry, 0, entry_outputs(p->entry)) : NULL);
+        image_pointer(
+            image, at + offsetof(BmrtEntry, shows),
+            g ? outputs_image(m, s, p->entry, entry_outputs(p->entry), p->entry->show_count)
+              : NULL);
         image_pointer(image, at + offsetof(BmrtEntry, buffers), buffers_image(m, s, p));
         image_pointer(image, at + offsetof(BmrtEntry, fits),
                       bytes_constant(m, fits[i].data, fits[i].len * sizeof(uint32_t)));

@@ -74,17 +74,19 @@ typedef struct EntryText { /* of one typed function */
     const char **dims, **inputs, **outputs; /* parameter names */
 } EntryText;
 
-static void entry_names(Header *h, const Graph *g, EntryText *t) {
+static void entry_names(Header *h, const Entry *entry, EntryText *t) {
+    const Graph *g = entry->graph;
+    uint32_t outputs = entry_outputs(entry);
     Arena *arena = h->p->ctx->arena;
     h->names.len = 0;
     t->dims = ARENA_ARRAY(arena, const char *, t->symbols.table.len);
     t->inputs = ARENA_ARRAY(arena, const char *, g->inputs.len);
-    t->outputs = ARENA_ARRAY(arena, const char *, g->outputs.len);
+    t->outputs = ARENA_ARRAY(arena, const char *, outputs);
     for (uint32_t i = 0; i < t->symbols.table.len; i++)
         t->dims[i] = parameter_name(h, dim_symbol_name(h->p->dims, t->symbols.table.data[i])->text);
     for (uint32_t i = 0; i < g->inputs.len; i++)
         t->inputs[i] = parameter_name(h, g->inputs.data[i].name->text);
-    for (uint32_t i = 0; i < g->outputs.len; i++)
+    for (uint32_t i = 0; i < outputs; i++)
         t->outputs[i] = parameter_name(h, g->outputs.data[i].name->text);
 }
 
@@ -104,7 +106,7 @@ static void entry_comment(Header *h, const Entry *entry, const EntryText *t, boo
         }
         text_char(h->out, '\n');
     }
-    for (uint32_t i = 0; i < g->outputs.len; i++) {
+    for (uint32_t i = 0; i < entry_outputs(entry); i++) {
         Shape shape = graph_shape(g, g->outputs.data[i].node);
         put_value(h, t->outputs[i], "out", &shape, graph_node(g, g->outputs.data[i].node)->dtype,
                   entry->output_strings ? entry->output_strings[i] : 0);
@@ -130,7 +132,7 @@ static void put_entry(void *user, const ApiEntry *api) {
     const Graph *g = entry->graph;
     EntryText text = {0}, *t = &text;
     graph_symbols(h->p, g, &t->symbols);
-    entry_names(h, g, t);
+    entry_names(h, entry, t);
     entry_comment(h, entry, t, api->step);
     text_printf(h->out, "int %s_%s(%s *m", h->p->stem, api->name, h->p->stem);
     for (uint32_t i = 0; i < t->symbols.table.len; i++)
@@ -140,7 +142,7 @@ static void put_entry(void *user, const ApiEntry *api) {
                     is_text(entry->input_strings, i) ? "char *const"
                                                      : c_types[g->inputs.data[i].dtype],
                     t->inputs[i]);
-    for (uint32_t i = 0; i < g->outputs.len; i++)
+    for (uint32_t i = 0; i < entry_outputs(entry); i++)
         text_printf(h->out, ", %s *%s",
                     is_text(entry->output_strings, i)
                         ? "const char *"

@@ -91,8 +91,7 @@ LLVMValueRef recipe_vocabularies(CodeModule *m) {
 /* The EVAL entry gives as many outputs as there are ways to combine them. */
 static uint32_t eval_outputs(const Program *p, const BmrtEval *e) {
     if (e->eval_entry < 0 || (uint32_t)e->eval_entry >= p->entries.len) return 0;
-    const Graph *g = p->entries.data[e->eval_entry].graph;
-    return g ? g->outputs.len : 0;
+    return entry_outputs(&p->entries.data[e->eval_entry]);
 }
 
 static void eval_image(Image *image, size_t at, const BmrtEval *e) {

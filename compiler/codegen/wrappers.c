@@ -95,19 +95,19 @@ static LLVMValueRef parameter_array(Wrap *w, LLVMTypeRef type, uint32_t first, u
 static void wrap_entry(void *user, const ApiEntry *api) {
     Wrap *w = user;
     Arena *arena = w->m->ctx->arena;
-    const Graph *g = w->m->program->entries.data[api->entry].graph;
+    const Entry *entry = &w->m->program->entries.data[api->entry];
+    const Graph *g = entry->graph;
+    uint32_t outputs = entry_outputs(entry);
     uint32_t dims = w->m->symbols[api->entry].table.len;
     VEC(LLVMTypeRef) types = {0};
     vec_push(arena, &types, w->pointer);
     for (uint32_t i = 0; i < dims; i++) vec_push(arena, &types, w->i64);
-    for (uint32_t i = 0; i < g->inputs.len + g->outputs.len; i++)
-        vec_push(arena, &types, w->pointer);
+    for (uint32_t i = 0; i < g->inputs.len + outputs; i++) vec_push(arena, &types, w->pointer);
     function_open(w, api->name, LLVMFunctionType(w->i32, types.data, types.len, 0));
-    LLVMValueRef args[] = {
-        LLVMGetParam(w->function, 0), LLVMConstInt(w->i32, api->entry, 0),
-        parameter_array(w, w->i64, 1, dims),
-        parameter_array(w, w->pointer, 1 + dims, g->inputs.len),
-        parameter_array(w, w->pointer, 1 + dims + g->inputs.len, g->outputs.len)};
+    LLVMValueRef args[] = {LLVMGetParam(w->function, 0), LLVMConstInt(w->i32, api->entry, 0),
+                           parameter_array(w, w->i64, 1, dims),
+                           parameter_array(w, w->pointer, 1 + dims, g->inputs.len),
+                           parameter_array(w, w->pointer, 1 + dims + g->inputs.len, outputs)};
     LLVMTypeRef call[] = {w->pointer, w->i32, w->pointer, w->pointer, w->pointer};
     LLVMTypeRef type = LLVMFunctionType(w->i32, call, 5, 0);
     const char *target = api->step ? "bmrt_step" : "bmrt_call";

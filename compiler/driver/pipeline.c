@@ -19,6 +19,7 @@ void pipeline_begin(Pipeline *p, Session *s, uint32_t file, const char *stem, ui
     p->sema.defines = o->defines.data;
     p->sema.define_count = o->defines.len;
     p->sema.roots = roots;
+    p->sema.debug = option_given(o, OPTION_debug);
     p->codegen.triple = o->value[OPTION_target];
     p->codegen.cpu = o->value[OPTION_march];
     if (o->libraries.len) {

@@ -276,6 +276,21 @@ static ExitCode call_entry(Call *c) {
     return EXIT_CODE_RUN;
 }
 
+/* `show` of a --debug run; beside the results, which stand on standard output. */
+static void show_text(void *user, const char *text) {
+    const Session *s = user;
+    if (!s->json) {
+        fprintf(s->err, "%s\n", text);
+        return;
+    }
+    Text t = {.arena = s->ctx->arena};
+    json_open(&t, NULL, '{');
+    json_text(&t, "event", "show");
+    json_text(&t, "message", text);
+    json_close(&t, '}');
+    fprintf(s->out, "%s\n", text_str(&t));
+}
+
 /* A model without parameters, states or fits needs no weights. */
 static bool needs_weights(const BmrtModel *model) {
     for (uint32_t i = 0; i < model->slot_count; i++)
@@ -302,6 +317,7 @@ static ExitCode run_model(Pipeline *p) {
     BmrtStatus status = bmrt_open(&c.handle, c.model, weights, option_number(o, OPTION_seed, 0),
                                   (int32_t)option_number(o, OPTION_threads, 0));
     ExitCode code = EXIT_CODE_RUN;
+    if (status == BMRT_OK) (void)bmrt_set_show(c.handle, show_text, p->session);
     if (status == BMRT_OK)
         code = call_entry(&c);
     else

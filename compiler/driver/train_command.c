@@ -97,7 +97,8 @@ static void show_begin(Display *d, const BmrtEvent *e) {
 }
 
 static bool is_quiet_event(const Session *s, BmrtEventKind kind) {
-    return s->quiet && kind != BMRT_EVENT_TEST && kind != BMRT_EVENT_WARNING;
+    return s->quiet && kind != BMRT_EVENT_TEST && kind != BMRT_EVENT_WARNING &&
+           kind != BMRT_EVENT_SHOW;
 }
 
 static void on_event(void *user, const BmrtEvent *e) {

@@ -15,7 +15,13 @@ typedef struct Entry {
     /* Per input and output: 1 + the vocabulary that turns strings into its numbers; 0: no strings.
      * NULL: none has. */
     const uint32_t *input_strings, *output_strings;
+    uint32_t show_count; /* the graph's last outputs are what `show` shows; they have no strings */
 } Entry;
+
+/* Outputs that a caller sees. */
+static inline uint32_t entry_outputs(const Entry *e) {
+    return e->graph ? e->graph->outputs.len - e->show_count : 0;
+}
 
 /* One row of `bmc explain`. */
 typedef struct LayerInfo {

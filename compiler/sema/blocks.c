@@ -417,6 +417,7 @@ void make_train(Sema *s, const Node *node) {
     if (!run.ok || !(s->options->roots & SEMA_TRAIN)) return;
     t.step_entry =
         (int32_t)entry_add(s, prefixed(s, node, "step"), BMRT_ENTRY_STEP, run.build.g, node->span);
+    shows_add(s, &run.build, (uint32_t)t.step_entry, NULL);
     t.metric_count = run.metrics;
     if (t.accumulate > 1) {
         BlockRun micro = run;
@@ -425,13 +426,14 @@ void make_train(Sema *s, const Node *node) {
         if (!micro.ok) return;
         t.accumulate_entry = (int32_t)entry_add(s, prefixed(s, node, "accumulate"), BMRT_ENTRY_STEP,
                                                 micro.build.g, node->span);
+        shows_add(s, &micro.build, (uint32_t)t.accumulate_entry, NULL);
     }
     if (valid) {
         BlockRun eval_run = run;
         eval_run.training = eval_run.update = false;
         run_block(s, &eval_run);
         if (!eval_run.ok) return;
-        split_metrics(s, eval_run.build.g, eval_run.symbol, prefixed(s, node, "valid"), node->span,
+        split_metrics(s, &eval_run.build, eval_run.symbol, prefixed(s, node, "valid"), node->span,
                       &t.valid);
     }
     vec_push(s->arena, &s->program->train, t);
@@ -507,6 +509,6 @@ void make_test(Sema *s, const Node *node, uint32_t ordinal) {
                          : ordinal == 0 ? "test"
                                         : arena_printf(s->arena, "test%u", ordinal + 1);
     if (!(s->options->roots & SEMA_TEST)) return;
-    split_metrics(s, run.build.g, run.symbol, prefix, node->span, &t.eval);
+    split_metrics(s, &run.build, run.symbol, prefix, node->span, &t.eval);
     vec_push(s->arena, &s->program->test, t);
 }

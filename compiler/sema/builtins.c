@@ -2,9 +2,9 @@
  * arguments meet a row, and how an axis argument is read. */
 #include "compiler/sema/elaborate.h"
 
-static const Builtin *const TABLES[] = {BUILTINS_MATH,    BUILTINS_SHAPE,  BUILTINS_STATIC,
-                                        BUILTINS_STEP,    BUILTINS_ORDER,  BUILTINS_PATTERN,
-                                        BUILTINS_RUNNING, BUILTINS_WINDOW, BUILTINS_DATA};
+static const Builtin *const TABLES[] = {
+    BUILTINS_MATH,    BUILTINS_SHAPE,   BUILTINS_STATIC, BUILTINS_STEP, BUILTINS_ORDER,
+    BUILTINS_PATTERN, BUILTINS_RUNNING, BUILTINS_WINDOW, BUILTINS_DATA, BUILTINS_SHOW};
 
 /* Part of the language, not of this version. */
 static Value not_yet(Sema *s, const BuiltinCall *c) {
@@ -18,10 +18,8 @@ static Value around_only(Sema *s, const BuiltinCall *c) {
     return POISON;
 }
 static const Builtin NOT_YET[] = {
-    {"tokens", NULL, not_yet, 0}, {"load", NULL, not_yet, 0},
-    {"fit", NULL, not_yet, 0},    {"checkpoint", NULL, around_only, 0},
-    {"show", NULL, not_yet, 0},   {"infer", NULL, not_yet, 0},
-    {NULL, NULL, NULL, 0}};
+    {"tokens", NULL, not_yet, 0},         {"load", NULL, not_yet, 0},  {"fit", NULL, not_yet, 0},
+    {"checkpoint", NULL, around_only, 0}, {"infer", NULL, not_yet, 0}, {NULL, NULL, NULL, 0}};
 
 static const Builtin *find_in(const Builtin *table, const char *name) {
     for (; table->name; table++)

@@ -244,6 +244,10 @@ typedef struct SlotVersion {
     NodeId node;
     int32_t before; /* the version of that slot before this one, or -1 */
 } SlotVersion;
+typedef struct Shown { /* by `show` */
+    const char *title;
+    NodeId node;
+} Shown;
 typedef struct Build {
     Graph *g;
     VEC(NodeId) version; /* per slot; NODE_NONE: not read yet */
@@ -254,6 +258,7 @@ typedef struct Build {
     VEC(NodeId) objectives; /* losses that were minimised */
     VEC(SlotVersion) history;
     VEC(uint32_t) input_strings; /* per graph input: STRINGS_NOT, STRINGS_OPEN, or 1 + vocabulary */
+    VEC(Shown) shown;            /* in the order of the program; debug runs only */
     struct Build *outer;
     Loop *loop; /* the graph is the body of a scan in outer->g; or NULL */
 } Build;
@@ -510,7 +515,8 @@ Value builtin_call(Sema *s, const Builtin *b, const Args *args, const Node *call
 /* Axes of an axis argument, ascending. */
 bool axes_of(Sema *s, Value axis, const Shape *shape, Span span, uint32_t *axes, uint32_t *count);
 extern const Builtin BUILTINS_MATH[], BUILTINS_SHAPE[], BUILTINS_STATIC[], BUILTINS_STEP[],
-    BUILTINS_ORDER[], BUILTINS_PATTERN[], BUILTINS_RUNNING[], BUILTINS_WINDOW[], BUILTINS_DATA[];
+    BUILTINS_ORDER[], BUILTINS_PATTERN[], BUILTINS_RUNNING[], BUILTINS_WINDOW[], BUILTINS_DATA[],
+    BUILTINS_SHOW[];
 void mark_index(Sema *s, NodeId node, DimId size);
 Value tensor_reshape(Sema *s, Value v, const Shape *to, Span span);
 
@@ -586,11 +592,14 @@ void make_test(Sema *s, const Node *node, uint32_t ordinal);
 void make_export(Sema *s, const Node *def, Scope *scope);
 bool exports_discover(Sema *s);
 void make_init(Sema *s);
+/* What b's `show`s show become the last outputs of entry `number`, whose graph is b's, or a copy of
+ * it with copy[node of b->g] (NODE_NONE: not there). */
+void shows_add(Sema *s, const Build *b, uint32_t number, const NodeId *copy);
 uint32_t entry_add(Sema *s, const char *name, BmrtEntryKind kind, Graph *g, Span span);
 bool node_mentions_call(const Node *node, const char *callee); /* anywhere in it */
 /* Splits a metrics graph into EVAL and FINISH; fills `out`. */
-void split_metrics(Sema *s, Graph *metrics, uint32_t batch_symbol, const char *prefix, Span span,
-                   BmrtEval *out);
+void split_metrics(Sema *s, const Build *metrics, uint32_t batch_symbol, const char *prefix,
+                   Span span, BmrtEval *out);
 uint32_t layer_reserve(Sema *s, Instance *inst); /* UINT32_MAX: has its row already */
 /* Fills the row; gives the flops of one row of the batch, nested layers included. */
 double layer_row(Sema *s, Instance *inst, Value result, uint32_t first_node, uint32_t row);

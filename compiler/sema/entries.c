@@ -13,9 +13,9 @@ uint32_t entry_add(Sema *s, const char *name, BmrtEntryKind kind, Graph *g, Span
 
 /* Names that the C interface of every model has. */
 static const char *const RESERVED[] = {
-    "open",        "close",     "error", "train_step", "step",         "get",
-    "set",         "save",      "load",  "seed",       "set_seed",     "threads",
-    "set_threads", "workspace", "model", "init",       "set_schedule", NULL};
+    "open",  "close", "error",        "train_step", "step",    "get",         "set",
+    "save",  "load",  "seed",         "set_seed",   "threads", "set_threads", "workspace",
+    "model", "init",  "set_schedule", "set_show",   NULL};
 
 static bool reserved(Sema *s, const Node *def) {
     for (const char *const *r = RESERVED; *r; r++)
@@ -172,6 +172,7 @@ static void add_export(Sema *s, Build *build, const Node *def, const uint32_t *o
     uint32_t number = entry_add(s, def->name->text, BMRT_ENTRY_EXPORT, build->g, def->span);
     s->program->entries.data[number].input_strings = build->input_strings.data;
     s->program->entries.data[number].output_strings = outputs;
+    shows_add(s, build, number, NULL);
 }
 
 /* The graph of one export, in build->g; POISON: reported. */

@@ -224,17 +224,12 @@ static Value infer_form(Sema *s, const Node *e) {
     if (e->count != 2) sema_error(s, E_ARGUMENT, e->span, "`infer` takes one expression");
     return v;
 }
-static Value unsupported_form(Sema *s, const Node *e) {
-    return sema_unsupported(s, e->span, arena_printf(s->arena, "`%s`", node_kid(e, 0)->name->text));
-}
 typedef struct Form {
     const char *name;
     Value (*eval)(Sema *, const Node *);
 } Form;
-static const Form FORMS[] = {{"infer", infer_form},
-                             {"fit", fit_form},
-                             {"checkpoint", checkpoint_form},
-                             {"show", unsupported_form}};
+static const Form FORMS[] = {
+    {"infer", infer_form}, {"fit", fit_form}, {"checkpoint", checkpoint_form}};
 
 Value eval_call(Sema *s, const Node *e) {
     const Node *callee = node_kid(e, 0);

@@ -2,10 +2,18 @@
  * of a parameter or state. */
 #include "compiler/sema/elaborate.h"
 
+/* `show(x)`, `x |> show("x")` */
+static bool is_show(Sema *s, const Node *e) {
+    if (e && e->kind == NODE_PIPE) e = node_kid(e, 1);
+    if (e && e->kind == NODE_CALL) e = node_kid(e, 0);
+    return e && e->kind == NODE_NAME && strcmp(e->name->text, "show") == 0 &&
+           !scope_find(s->scope, e->name);
+}
+
 static void exec_expr(Sema *s, const Node *stmt) {
     for (uint32_t i = 0; i < stmt->count; i++) {
         Value v = eval(s, stmt->kids[i]);
-        if (v.kind == V_NONE || v.kind == V_POISON) continue;
+        if (v.kind == V_NONE || v.kind == V_POISON || is_show(s, stmt->kids[i])) continue;
         Diag *d = sema_error(s, E_UNUSED_VALUE, stmt->kids[i]->span, "this value is not used");
         diag_help(d, "name it with `=`, or end the line before with an operator to go on here");
     }

@@ -220,11 +220,12 @@ static void finish_needs(const Splitter *sp, bool *needed) {
     }
 }
 
-static Graph *eval_graph(Splitter *sp, const bool *needed, Sym *names) {
+/* copy[node of the metrics graph]: the node here, or NODE_NONE */
+static Graph *eval_graph(Splitter *sp, const bool *needed, Sym *names, NodeId *copy) {
     Graph *e = graph_like(sp->g);
-    NodeId *copy = ARENA_ARRAY(sp->s->arena, NodeId, graph_size(sp->g));
     uint32_t cuts = 0;
     e->guard = NODE_NONE;
+    for (uint32_t id = 0; id < graph_size(sp->g); id++) copy[id] = NODE_NONE;
     for (uint32_t id = 0; id < graph_size(sp->g); id++) {
         if (sp->part[id] == PART_WHOLE) continue;
         const GNode *n = graph_node(sp->g, (NodeId){id});
@@ -261,14 +262,16 @@ static Graph *finish_graph(Splitter *sp, const bool *needed, const Sym *names) {
     return f;
 }
 
-static void whole_eval(Sema *s, Graph *g, const char *prefix, Span span, BmrtEval *out) {
-    out->eval_entry =
-        (int32_t)entry_add(s, arena_printf(s->arena, "%s.eval", prefix), BMRT_ENTRY_EVAL, g, span);
+static void whole_eval(Sema *s, const Build *b, const char *prefix, Span span, BmrtEval *out) {
+    out->eval_entry = (int32_t)entry_add(s, arena_printf(s->arena, "%s.eval", prefix),
+                                         BMRT_ENTRY_EVAL, b->g, span);
     out->finish_entry = -1;
+    shows_add(s, b, (uint32_t)out->eval_entry, NULL);
 }
 
-void split_metrics(Sema *s, Graph *g, uint32_t symbol, const char *prefix, Span span,
+void split_metrics(Sema *s, const Build *build, uint32_t symbol, const char *prefix, Span span,
                    BmrtEval *out) {
+    Graph *g = build->g;
     uint32_t size = graph_size(g);
     Splitter sp = {.s = s,
                    .g = g,
@@ -294,12 +297,13 @@ void split_metrics(Sema *s, Graph *g, uint32_t symbol, const char *prefix, Span 
         any |= needed[id] && sp.part[id] == PART_CUT;
     }
     if (!ok || !any) {
-        whole_eval(s, g, prefix, span, out);
+        whole_eval(s, build, prefix, span, out);
         return;
     }
     for (uint32_t id = 0; id < size; id++) /* dead nodes need no copy */
         if (!live[id]) sp.part[id] = PART_WHOLE;
-    Graph *e = eval_graph(&sp, needed, names), *f = finish_graph(&sp, needed, names);
+    NodeId *copy = ARENA_ARRAY(s->arena, NodeId, size);
+    Graph *e = eval_graph(&sp, needed, names, copy), *f = finish_graph(&sp, needed, names);
     BmrtCombine *combine = ARENA_ARRAY(s->arena, BmrtCombine, e->outputs.len);
     uint32_t k = 0;
     for (uint32_t id = 0; id < size; id++)
@@ -307,6 +311,7 @@ void split_metrics(Sema *s, Graph *g, uint32_t symbol, const char *prefix, Span 
     out->combine = combine;
     out->eval_entry =
         (int32_t)entry_add(s, arena_printf(s->arena, "%s.eval", prefix), BMRT_ENTRY_EVAL, e, span);
+    shows_add(s, build, (uint32_t)out->eval_entry, copy);
     out->finish_entry = (int32_t)entry_add(s, arena_printf(s->arena, "%s.finish", prefix),
                                            BMRT_ENTRY_FINISH, f, span);
 }

@@ -115,6 +115,7 @@ Value checkpoint_form(Sema *s, const Node *e) {
     }
     const Node *inner = e->kids[1]->kind == NODE_ARG ? node_kid(e->kids[1], 0) : e->kids[1];
     if (!s->build) return eval(s, inner);
+    uint32_t shown = s->build->shown.len;
     Region r = {.g = sema_graph(s), .first = graph_size(sema_graph(s))};
     bool done = false;
     Value v = inner->kind == NODE_SCAN ? scan_in_segments(s, inner, &done) : eval(s, inner);
@@ -127,6 +128,9 @@ Value checkpoint_form(Sema *s, const Node *e) {
     }
     if (done) return v;
     flatten(s, &r, v, inner->span);
+    uint32_t own = r.results.len;
+    for (uint32_t i = shown; i < s->build->shown.len; i++)
+        vec_push(s->arena, &r.results, s->build->shown.data[i].node);
     find_region(s, &r);
     if (!node_is_none(r.gradient))
         return sema_unsupported(s, e->span, "a gradient inside `checkpoint`");
@@ -134,5 +138,14 @@ Value checkpoint_form(Sema *s, const Node *e) {
     for (uint32_t i = 0; i < r.results.len; i++) any |= r.inside[r.results.data[i].id];
     if (!any) return v;
     uint32_t next = 0;
-    return rebuilt(s, &r, v, once(s, &r, e->span), &next, e->span);
+    NodeId loop = once(s, &r, e->span);
+    v = rebuilt(s, &r, v, loop, &next, e->span);
+    INVARIANT(next == own);
+    for (uint32_t i = shown; i < s->build->shown.len; i++, next++) {
+        NodeId *node = &s->build->shown.data[i].node;
+        Shape shape = graph_shape(r.g, *node);
+        NodeId taken = g_take(r.g, loop, next, e->span);
+        if (r.inside[node->id]) *node = g_reshape(r.g, taken, &shape, e->span);
+    }
+    return v;
 }

@@ -19,8 +19,8 @@ typedef struct ScanRun {
     Scope *scope;
     Yields yields;
     VEC(NodeId) next; /* of the carries, then those of written states */
-    VEC(NodeId) out;  /* the yields' tensors, then the losses of gradients inside */
-    uint32_t losses;
+    VEC(NodeId) out;  /* the yields' tensors, the losses of gradients inside, what `show` shows */
+    uint32_t losses, shown;
     bool *cut;       /* in: may the loop go in segments? out: does it? NULL: no */
     NodeId *results; /* of the loop: carries, then yields */
 } ScanRun;
@@ -268,6 +268,9 @@ static bool collect(Sema *s, ScanRun *r) {
     r->losses = r->build.objectives.len;
     for (uint32_t i = 0; i < r->losses; i++)
         vec_push(s->arena, &r->out, r->build.objectives.data[i]);
+    r->shown = r->build.shown.len;
+    for (uint32_t i = 0; i < r->shown; i++)
+        vec_push(s->arena, &r->out, r->build.shown.data[i].node);
     return true;
 }
 
@@ -429,8 +432,14 @@ static Value results(Sema *s, ScanRun *r) {
     Value v = r->yields.first ? stacked(s, r, r->yields.value, &next) : NONE;
     for (uint32_t i = 0; i < r->losses; i++) {
         uint32_t axis = 0;
-        NodeId all = r->results[r->next.len + r->out.len - r->losses + i];
+        NodeId all = r->results[r->next.len + r->out.len - r->shown - r->losses + i];
         vec_push(s->arena, &s->build->objectives, g_reduce(g, OP_SUM, all, &axis, 1, span));
+    }
+    for (uint32_t i = 0; i < r->shown; i++) {
+        Shown shown = {
+            .title = arena_printf(s->arena, "%s, all iterations", r->build.shown.data[i].title),
+            .node = r->results[r->next.len + r->out.len - r->shown + i]};
+        vec_push(s->arena, &s->build->shown, shown);
     }
     return v;
 }

@@ -46,6 +46,7 @@ typedef struct SemaOptions {
     const char *identity;       /* of the main file */
     const char *only_export;    /* with SEMA_EXPORTS: just this one; NULL: all */
     const SemaWatch *watch;     /* or NULL */
+    bool debug;                 /* `show` is heard: the entries get further outputs */
     SemaFindExtern find_extern; /* NULL: no library was allowed, `extern fn` is refused */
     void *extern_user;
 } SemaOptions;

@@ -201,6 +201,10 @@ BmrtStatus bmrt_entry_run(BmrtHandle *h, uint32_t number, const int64_t *symbols
     const BmrtEntryPlan *plan = &h->plans[number];
     status = grow_arena(h, entry, planned ? entry->arena_bytes : plan->larger_bytes);
     if (status != BMRT_OK) return status;
+    BmrtShows shows = {0};
+    if (entry->show_count &&
+        (status = bmrt_shows_open(h, entry, symbols, outputs, &shows)) != BMRT_OK)
+        return status;
     h->flags = 0;
     const void *filled[BMRT_FALLBACK_INPUTS_MAX];
     inputs = with_fallbacks(entry, inputs, filled);
@@ -208,7 +212,7 @@ BmrtStatus bmrt_entry_run(BmrtHandle *h, uint32_t number, const int64_t *symbols
                        .offsets = planned ? plan->offsets : plan->larger,
                        .slots = h->slots.data,
                        .inputs = inputs,
-                       .outputs = outputs,
+                       .outputs = shows.all ? shows.all : outputs,
                        .symbols = symbols,
                        .seed = h->seed,
                        .step = step,
@@ -217,6 +221,10 @@ BmrtStatus bmrt_entry_run(BmrtHandle *h, uint32_t number, const int64_t *symbols
     if (h->steps > 0) frame.progress = (double)h->iteration / (double)h->steps;
     if (h->steps_per_epoch > 0) frame.epoch = (double)(h->iteration / h->steps_per_epoch);
     bmrt_team_run_entry(worth_a_team(entry, symbols) ? h->team : NULL, entry->run, &frame);
+    if (shows.all) {
+        bmrt_shows_tell(h, entry, symbols, &shows);
+        bmrt_shows_close(h, entry, &shows);
+    }
     return judge_flags(h, entry, wrote);
 }
 

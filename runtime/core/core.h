@@ -33,6 +33,8 @@ struct BmrtHandle {
     uint64_t draws; /* calls of exports that draw */
     int64_t iteration, steps, steps_per_epoch;
     uint32_t flags;
+    BmrtShowFn show; /* NULL: nobody listens */
+    void *show_user;
     int64_t bad_row; /* of the input whose index was refused last; -1: none */
     const char *bad_input;
     BmrtMessage message;
@@ -47,6 +49,18 @@ BmrtStatus bmrt_handle_leave(BmrtHandle *h, BmrtStatus status); /* returns statu
 BmrtStatus bmrt_entry_run(BmrtHandle *h, uint32_t entry, const int64_t *symbols,
                           const void *const *inputs, void *const *outputs, uint64_t step,
                           bool *wrote);
+
+/* show.c: what a debug build shows. `given`: the caller's outputs; *all: those and room for what is
+ * shown, to be given back by bmrt_shows_close whatever happened. */
+typedef struct BmrtShows {
+    void **all;
+    BmrtBlock *blocks;
+} BmrtShows;
+BmrtStatus bmrt_shows_open(BmrtHandle *h, const BmrtEntry *entry, const int64_t *symbols,
+                           void *const *given, BmrtShows *shows);
+void bmrt_shows_tell(BmrtHandle *h, const BmrtEntry *entry, const int64_t *symbols,
+                     const BmrtShows *shows);
+void bmrt_shows_close(BmrtHandle *h, const BmrtEntry *entry, BmrtShows *shows);
 
 /* vocabulary.c */
 BmrtStatus bmrt_vocabularies_open(BmrtHandle *h);

@@ -80,7 +80,7 @@ struct BmrtFrame {
     const int64_t *offsets; /* as entry->buffers */
     char *slots; /* parameters and states; slot i starts at slots + model->slots[i].offset */
     const void *const *inputs; /* as entry->inputs */
-    void *const *outputs;      /* as entry->outputs */
+    void *const *outputs;      /* as entry->outputs, then as entry->shows */
     const int64_t *symbols;    /* value of each dim symbol of the entry */
     uint64_t seed, step;       /* random numbers */
     double progress, epoch, iteration;
@@ -168,6 +168,8 @@ typedef struct BmrtEntry {
      * often a call's threads meet. 0: not known. */
     double work_ns, work_ns_one;
     uint32_t meetings;
+    uint32_t show_count;    /* debug builds: what `show(x)` shows after a call, as outputs that */
+    const BmrtValue *shows; /* the runtime keeps; the name says what and where */
 } BmrtEntry;
 
 typedef enum BmrtSlotKind {
@@ -383,6 +385,12 @@ int64_t bmrt_workspace(const BmrtHandle *h, uint32_t entry, const int64_t *symbo
 BmrtStatus bmrt_set_threads(BmrtHandle *h, int32_t threads);
 BmrtStatus bmrt_set_seed(BmrtHandle *h,
                          uint64_t seed); /* of dropout and the like; not re-initialising */
+/* What `show(x, "h")` says in a model that was compiled for debugging: called on the calling thread
+ * after each call of an entry, once a `show`, with some lines of text (shape, range, mean, a
+ * corner; no newline at the end) that are valid during the call. It must not use the handle. NULL:
+ * nothing is said. */
+typedef void (*BmrtShowFn)(void *user, const char *text);
+BmrtStatus bmrt_set_show(BmrtHandle *h, BmrtShowFn show, void *user);
 /* Steps planned in all and per epoch: feeds progress() and epoch(). */
 BmrtStatus bmrt_set_schedule(BmrtHandle *h, int64_t steps, int64_t steps_per_epoch);
 int64_t bmrt_iteration(const BmrtHandle *h);

@@ -89,8 +89,8 @@ static void put_counts(BmrtTextOut *t, const BmrtEvent *e) {
 }
 
 size_t bmrt_event_json(const BmrtEvent *e, char *out, size_t size) {
-    static const char *const names[] = {"begin",   "tick", "epoch", "test", "saved",
-                                        "warning", "fold", "folds", "data", "end"};
+    static const char *const names[] = {"begin", "tick",  "epoch", "test", "saved", "warning",
+                                        "fold",  "folds", "data",  "show", "end"};
     BmrtTextOut t = bmrt_textout(out, size);
     if (e->kind == BMRT_EVENT_BEGIN || e->kind == BMRT_EVENT_TICK) return 0;
     bmrt_textout_format(&t, "{\"event\":\"%s\"", names[e->kind]);
@@ -108,6 +108,7 @@ size_t bmrt_event_json(const BmrtEvent *e, char *out, size_t size) {
         put_metrics(&t, "metrics", e->metrics, e->metric_count);
         break;
     case BMRT_EVENT_SAVED: put_key_string(&t, "path", e->path); break;
+    case BMRT_EVENT_SHOW:
     case BMRT_EVENT_WARNING: put_key_string(&t, "message", e->message); break;
     case BMRT_EVENT_DATA: put_counts(&t, e); break;
     case BMRT_EVENT_FOLD:

@@ -98,6 +98,7 @@ size_t bmrt_event_line(const BmrtEvent *e, int color, char *out, size_t size) {
         paint(&t, color, RESET);
         bmrt_textout_put(&t, e->message);
         break;
+    case BMRT_EVENT_SHOW: bmrt_textout_put(&t, e->message); break;
     case BMRT_EVENT_DATA: put_counts(&t, e); break;
     case BMRT_EVENT_FOLD:
         bmrt_textout_format(&t, "fold %lld/%lld  valid:", (long long)e->epoch,

@@ -92,10 +92,14 @@ static BmrtStatus load_data(BmrtSession *s, bool train) {
     return BMRT_OK;
 }
 
+static void tell_shown(void *user, const char *text) {
+    bmrt_emit(user, (BmrtEvent){.kind = BMRT_EVENT_SHOW, .message = text});
+}
+
 static BmrtStatus open_model(BmrtSession *s, uint64_t seed) {
     const BmrtStatus status =
         bmrt_open_hooked(&s->handle, s->model, NULL, seed, s->options->threads, s->hooks);
-    if (status == BMRT_OK) return status;
+    if (status == BMRT_OK) return bmrt_set_show(s->handle, tell_shown, s);
     if (!s->handle) return bmrt_report_text(s, status, "no memory for the model");
     return bmrt_report_handle(s, status);
 }

@@ -28,6 +28,7 @@ typedef enum BmrtEventKind {
     BMRT_EVENT_FOLDS, /* all folds: epochs, metrics: the means, valid: the standard deviations */
     BMRT_EVENT_DATA,  /* a data block was read and cleaned: name, rows, dropped, duplicates, missing
                        */
+    BMRT_EVENT_SHOW,  /* message: lines of text that a `show` of a debug build says */
     BMRT_EVENT_END    /* steps, seconds, weights_sha256 */
 } BmrtEventKind;
 
@@ -45,7 +46,7 @@ typedef struct BmrtEvent {
     const BmrtMetric *valid; /* EPOCH */
     double seconds; /* EPOCH: this epoch, valid included; TEST: the test; END, TICK: since BEGIN */
     const char *path;            /* SAVED */
-    const char *message;         /* WARNING */
+    const char *message;         /* WARNING, SHOW */
     const char *weights_sha256;  /* END: 64 hex digits over parameters, states and fits */
     int64_t first_step;          /* steps this block had done before this run (resumed) */
     int64_t dropped, duplicates; /* DATA: rows left out */

@@ -25,7 +25,7 @@ static inline void compare_externs(const char *path, const char *text, int64_t r
                                    SemaFindExtern find) {
     Context *ctx = context_create();
     uint32_t file = sources_add(ctx->sources, path, text, (uint32_t)strlen(text), 0);
-    SemaOptions options = {.stem = "model", .roots = SEMA_ALL, .find_extern = find};
+    SemaOptions options = {.stem = "model", .roots = SEMA_ALL, .find_extern = find, .debug = true};
     Program *p = sema_run(ctx, syntax_parse(ctx, file), &options);
     for (uint32_t i = 0; !p && i < diags_count(ctx->diags); i++) {
         Text out = {.arena = ctx->arena};

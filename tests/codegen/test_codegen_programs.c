@@ -25,7 +25,8 @@ static const char *const PROGRAMS[] = {BMC_SOURCE_DIR "/tests/sema/programs/tiny
                                        BMC_SOURCE_DIR "/tests/sema/programs/data_block.bm",
                                        BMC_SOURCE_DIR "/examples/linear_regression/linreg.bm",
                                        BMC_SOURCE_DIR "/examples/tabular/churn.bm",
-                                       BMC_SOURCE_DIR "/examples/q_learning/model.bm"};
+                                       BMC_SOURCE_DIR "/examples/q_learning/model.bm",
+                                       BMC_SOURCE_DIR "/tests/sema/programs/show.bm"};
 
 START_TEST(programs) {
     char *text = read_program(PROGRAMS[_i]);
