@@ -320,7 +320,7 @@ void fuse_nodes(Sched *s) {
     s->core_op = ARENA_ARRAY(s->arena, Op, s->size + 1);
     for (uint32_t i = 0; i < s->size; i++) {
         const GNode *n = node_of(s, (NodeId){i});
-        s->plan[i] = (NodePlan){.live = live[i], .group = NONE, .buffer = NONE};
+        s->plan[i] = (NodePlan){.live = live[i], .group = NONE, .buffer = NONE, .partial = NONE};
         if (!live[i]) continue;
         if (s->body && n->op == OP_INPUT && node_is_given(s, (NodeId){i})) {
             s->plan[i].buffer = s->body->inputs[n->attr[0]].buffer;

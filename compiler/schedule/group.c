@@ -87,8 +87,8 @@ static void walk_alone(Sched *s, NodeId id, uint32_t number, WalkVisit visit, Sh
 static bool may_join(Sched *s, NodeId id, uint32_t number) {
     Group *g = s->groups.data[number];
     const NodePlan *p = plan_of(s, id);
-    if (!node_is_none(g->core) || !node_is_none(g->transposed) || g->level != p->level ||
-        !node_same_dims(s, id, g->like) || g->targets.len >= JOIN_TARGETS)
+    if (!node_is_none(g->core) || !node_is_none(g->transposed) || g->partials.len > 0 ||
+        g->level != p->level || !node_same_dims(s, id, g->like) || g->targets.len >= JOIN_TARGETS)
         return false;
     if (p->dep > dep_stamp(g->level, g->seq)) return false;
     if (node_of(s, id)->rank == 0) return true;
@@ -122,6 +122,7 @@ static void place(Sched *s, NodeId id) {
     if (p->core) {
         uint32_t packed[2] = {NONE, NONE};
         if (n->op == OP_CONTRACT) layout_contract(s, id, packed);
+        if (partial_wanted(s, id)) partial_create(s, id);
         uint32_t number = group_create(s, id, id, p->level);
         memcpy(s->groups.data[number]->packed, packed, sizeof packed);
         s->core_group[p->level / 2] = number;

@@ -95,6 +95,26 @@ void index_axes(Lower *l, NodeId n, const Index *at, ExprId *axis) {
     }
 }
 
+/* Axes [*first, last] that split one position, as split_position does, stand at that position. */
+static ExprId joined_axes(Lower *l, const GNode *x, const ExprId *axis, uint32_t last,
+                          uint32_t *first) {
+    const Expr *e = &l->k->exprs.data[axis[last].id];
+    ExprId whole = axis[last];
+    *first = last;
+    if (e->kind != EXPR_IMOD) return whole;
+    ExprId pos = e->args[0], rest = pos;
+    for (uint32_t i = last; i > 0; i--) {
+        ExprId size = l_dim(l, x->dims[i]);
+        e = &l->k->exprs.data[axis[i].id];
+        if (e->kind != EXPR_IMOD || e->args[0].id != rest.id || e->args[1].id != size.id) break;
+        rest = l_div(l, rest, size);
+        if (axis[i - 1].id != rest.id) continue;
+        *first = i - 1;
+        return pos;
+    }
+    return whole;
+}
+
 ExprId index_position(Lower *l, NodeId n, const Index *at) {
     const GNode *x = node_of(l->s, n);
     if (at->flat && !at->row) return at->pos;
@@ -106,7 +126,10 @@ ExprId index_position(Lower *l, NodeId n, const Index *at) {
     ExprId pos = l_int(l, 0);
     DimId stride = dim_const(l->s->dims, 1);
     for (uint32_t i = x->rank; i-- > 0;) {
-        pos = l_add(l, l_mul(l, at->axis[i], l_dim(l, stride)), pos);
+        uint32_t first;
+        ExprId along = joined_axes(l, x, at->axis, i, &first);
+        pos = l_add(l, l_mul(l, along, l_dim(l, stride)), pos);
+        for (; i > first; i--) stride = dim_mul(l->s->dims, stride, x->dims[i]);
         stride = dim_mul(l->s->dims, stride, x->dims[i]);
     }
     return pos;
@@ -331,6 +354,7 @@ static const char *kernel_name(Sched *s, const Group *g) {
         text_add(&t, ": ");
     }
     if (!node_is_none(g->transposed)) text_add(&t, "transpose");
+    if (g->partials.len > 0) text_printf(&t, "blocks of %u sums", g->partials.len);
     if (!node_is_none(g->core)) text_add(&t, op_info(node_of(s, g->core)->op)->name);
     uint32_t listed = 0;
     for (uint32_t i = 0; i < g->targets.len; i++) {
@@ -358,10 +382,11 @@ static void work_estimate(Sched *s, const Group *g, Kernel *k) {
                     if (c->attr[1 + i] == label)
                         inner *= (double)dim_bound(s->dims, node_of(s, c->args[0])->dims[i]);
             each += inner;
-        } else {
+        } else if (plan_of(s, g->core)->partial == NONE) {
             k->flops += operand;
         }
     }
+    for (uint32_t i = 0; i < g->partials.len; i++) each += 1;
     k->flops += elements * each;
     for (uint32_t i = 0; i < k->buffers.len; i++) {
         const LoopBuffer *b = &s->out->buffers.data[k->buffers.data[i]];
@@ -372,6 +397,7 @@ static void work_estimate(Sched *s, const Group *g, Kernel *k) {
 void lower_group(Sched *s, uint32_t number) {
     Group *g = s->groups.data[number];
     NodeId named = node_is_none(g->core) ? g->like : g->core;
+    if (g->partials.len > 0) named = g->partials.data[0];
     if (group_is_loop(s, g)) {
         lower_loop(s, g);
         return;
@@ -388,6 +414,8 @@ void lower_group(Sched *s, uint32_t number) {
         lower_constants(&l);
     else if (core == OP_SCATTER_ADD)
         lower_scatter(&l);
+    else if (g->partials.len > 0)
+        lower_partials(&l);
     else if (g->panel > 0)
         pack_panels(&l);
     else if (core == OP_ARGSORT)

@@ -161,6 +161,16 @@ void pack_store(Lower *l, const Group *pack, const Index *at);
 bool pack_matrix(Lower *l); /* the whole kernel; false: the operand is no matrix */
 void pack_panels(Lower *l); /* the whole kernel */
 
+/* ---- lower_reduce.c, for blocks of a sum */
+/* Element k of what `sum` adds up, +0 where `pred` is false. */
+ExprId reduce_element(Lower *l, NodeId sum, const Index *at, ExprId k, ExprId pred);
+/* Elements [from, to), one block, with the lanes in a vector. */
+ExprId reduce_block(Lower *l, NodeId sum, const Index *at, ExprId from, ExprId to);
+ExprId reduce_tree(Lower *l, Op op, DType dtype, RegId lanes, VarId var);
+/* ---- partial.c */
+void lower_partials(Lower *l); /* the whole kernel */
+ExprId partial_total(Lower *l, NodeId sum, const Index *at);
+
 /* ---- whole kernels */
 void lower_loops(Lower *l);     /* vectorise.c: a loop nest over the domain */
 void lower_constants(Lower *l); /* lower_leaf.c: a CONST of many words */

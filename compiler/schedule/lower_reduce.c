@@ -176,9 +176,13 @@ static void copies_block(Lower *l, const Reduce *r, RegId lanes, VarId u, ExprId
 
 /* ------------------------------------------------------------------ both */
 
-static ExprId tree(Lower *l, const Reduce *r, RegId lanes, VarId var) {
-    Expr e = {.kind = EXPR_TREE, .op = r->op, .dtype = r->dtype, .reg = lanes, .var = var};
+ExprId reduce_tree(Lower *l, Op op, DType dtype, RegId lanes, VarId var) {
+    Expr e = {.kind = EXPR_TREE, .op = op, .dtype = dtype, .reg = lanes, .var = var};
     return loop_expr(l->p, l->k, &e);
+}
+
+static ExprId tree(Lower *l, const Reduce *r, RegId lanes, VarId var) {
+    return reduce_tree(l, r->op, r->dtype, lanes, var);
 }
 
 static ExprId reduce_lanes(Lower *l, const Reduce *r) {
@@ -227,7 +231,23 @@ static ExprId settle(Lower *l, ExprId value, DType dtype) {
     return l_reg(l, r);
 }
 
+ExprId reduce_element(Lower *l, NodeId sum, const Index *at, ExprId k, ExprId pred) {
+    Reduce r = reduce_begin(l, sum, at, OP_ADD);
+    ExprId value = reduce_operand(l, &r, k, pred);
+    return expr_is_none(pred) ? value : l_select(l, r.dtype, pred, value, r.start);
+}
+
+ExprId reduce_block(Lower *l, NodeId sum, const Index *at, ExprId from, ExprId to) {
+    Reduce r = reduce_begin(l, sum, at, OP_ADD);
+    VarId var = l_new_var(l, "l");
+    RegId lanes = l_new_reg(l, "lanes", r.dtype, &var);
+    lanes_block(l, &r, lanes, var, from, to);
+    return tree(l, &r, lanes, var);
+}
+
 ExprId lower_SUM(Lower *l, NodeId n, const Index *at) {
+    if (plan_of(l->s, n)->partial != NONE)
+        return settle(l, partial_total(l, n, at), node_of(l->s, n)->dtype);
     Reduce r = reduce_begin(l, n, at, OP_ADD);
     return settle(l, reduce_lanes(l, &r), node_of(l->s, n)->dtype);
 }

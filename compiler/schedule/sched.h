@@ -38,11 +38,13 @@ typedef struct NodePlan {
     bool forced;  /* stored so that expressions stay bounded */
     bool remade;  /* of a region: not stored though other kernels need it; they compute it again */
     uint32_t level;
-    uint32_t reader; /* level or key of the one kernel that evaluates it; 0 none; NONE many */
-    uint32_t cost;   /* of evaluating one element where it is used, roughly in operations */
-    uint32_t depth;  /* of the expression */
-    uint32_t group;  /* that computes it for good, or NONE */
-    uint32_t buffer; /* program buffer that holds it, or NONE */
+    uint32_t reader;  /* level or key of the one kernel that evaluates it; 0 none; NONE many */
+    uint32_t cost;    /* of evaluating one element where it is used, roughly in operations */
+    uint32_t depth;   /* of the expression */
+    uint32_t group;   /* that computes it for good, or NONE */
+    uint32_t buffer;  /* program buffer that holds it, or NONE */
+    uint32_t partial; /* of a long sum: the group that sums its blocks, or NONE */
+    uint32_t parts;   /* ... and the buffer of what they come to */
     const Slab *slab;
     uint64_t dep; /* level and sequence number of the latest group it needs */
 } NodePlan;
@@ -86,6 +88,7 @@ typedef struct Group {
     uint32_t panel; /* columns that stand together in the copy, or 0: one row behind another */
     uint32_t pack_buffer; /* where it stores that */
     uint32_t packed[2];   /* layout.c: groups that store this contract's operands so, or NONE */
+    VEC(NodeId) partials; /* partial.c: the group sums blocks of these; nothing else */
     uint32_t level, seq;
     Phase phase;
     VEC(Target) targets;
@@ -181,6 +184,10 @@ uint32_t group_create(Sched *s, NodeId core, NodeId like, uint32_t level);
 uint32_t tile_columns(const Sched *s, NodeId contract);
 /* ---- layout.c: which operands of a contract are read from a copy; makes the copying groups */
 void layout_contract(Sched *s, NodeId id, uint32_t packed[2]);
+/* ---- partial.c: long sums by all threads */
+bool partial_wanted(const Sched *s, NodeId id);
+void partial_create(Sched *s, NodeId id);
+void partial_buffers(Sched *s, Group *g);
 /* ---- slots.c: outputs, writes in place, carries, the order of groups */
 void buffers_assign(Sched *s);
 void group_copy(Sched *s, Target copy, Phase phase);

@@ -379,6 +379,7 @@ void buffers_assign(Sched *s) {
             g->pack_buffer = node_buffer(
                 s, g->transposed, arena_printf(s->arena, "transposed.%u", s->out->buffers.len),
                 STORAGE_ARENA, 0);
+        partial_buffers(s, g);
         for (uint32_t k = 0; k < g->targets.len; k++) {
             Target *t = &g->targets.data[k];
             if (t->buffer == NONE)
@@ -400,8 +401,10 @@ void groups_order(Sched *s) {
     for (uint32_t i = 0; i < s->groups.len; i++) at_seq[s->groups.data[i]->seq] = i;
     qsort(s->groups.data, s->groups.len, sizeof *s->groups.data, group_compare);
     for (uint32_t i = 0; i < s->groups.len; i++) moved[at_seq[s->groups.data[i]->seq]] = i;
-    for (uint32_t i = 0; i < s->size; i++)
+    for (uint32_t i = 0; i < s->size; i++) {
         if (s->plan[i].group != NONE) s->plan[i].group = moved[s->plan[i].group];
+        if (s->plan[i].partial != NONE) s->plan[i].partial = moved[s->plan[i].partial];
+    }
     for (uint32_t i = 0; i < s->groups.len; i++)
         for (uint32_t k = 0; k < 2; k++) {
             uint32_t *packed = &s->groups.data[i]->packed[k];

@@ -27,7 +27,7 @@ static void walk_node(Walk *w, NodeId id, bool exact, WalkVisit visit, void *use
     const GNode *n = node_of(w->s, id);
     bool leaf = is_leaf(w->s, id, w->number);
     visit(user, id, exact, leaf);
-    if (leaf) return;
+    if (leaf || plan_of(w->s, id)->partial != NONE) return;
     bool same = op_is_elementwise(n->op) || n->op == OP_AGAIN;
     for (uint32_t i = 0; i < n->nargs; i++) {
         bool packed = node_same(id, w->g->core) && i < 2 && w->g->packed[i] != NONE;
@@ -40,6 +40,9 @@ void walk_group(Sched *s, const Group *g, uint32_t number, WalkVisit visit, void
     s->stamp_now += 2;
     if (!node_is_none(g->core)) walk_push(&w, g->core, true);
     if (!node_is_none(g->transposed)) walk_push(&w, g->transposed, false);
+    for (uint32_t i = 0; i < g->partials.len; i++)
+        for (uint32_t k = 0; k < node_of(s, g->partials.data[i])->nargs; k++)
+            walk_push(&w, node_of(s, g->partials.data[i])->args[k], false);
     for (uint32_t i = 0; i < g->targets.len; i++)
         if (g->targets.data[i].from == NONE) walk_push(&w, g->targets.data[i].node, true);
     while (w.stack.len > 0) {

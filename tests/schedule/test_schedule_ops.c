@@ -90,6 +90,10 @@ static const ReduceCase reduce_cases[] = {
     {4, 2, {3, 4, 5, 17}, {1, 2}},
     {3, 3, {4, -1, 9}, {0, 1, 2}},
     {2, 1, {1, 20}, {0}},
+    {2, 1, {8200, 3}, {0}}, /* from here on: blocks by all threads */
+    {4, 3, {-1, 15, 15, 6}, {0, 1, 2}},
+    {2, 2, {-1, 300}, {0, 1}},
+    {2, 1, {8195, 34}, {0}},
 };
 enum { REDUCE_CASES = sizeof reduce_cases / sizeof reduce_cases[0] };
 
@@ -223,6 +227,27 @@ START_TEST(views) {
     kit_output(&c->k, "broadcast", op2(c, OP_MUL, wide, x));
     kit_output(&c->k, "pad.sum", g_reduce(g, OP_SUM, pad, (uint32_t[]){0, 1}, 2, nowhere));
     case_check(c, _i ? 40 : 3);
+    case_close(c);
+}
+END_TEST
+
+/* Sums that share a pass: over x, over what follows from it, and over what follows from a sum. */
+START_TEST(sums_together) {
+    Case *c = case_open(0);
+    static const uint32_t rows[] = {0, 1, 2};
+    NodeId x = input(c, "x", DTYPE_F32, DIMS(-1, 16, 15, 21));
+    NodeId y = input(c, "y", DTYPE_F32, DIMS(-1, 16, 15, 21));
+    NodeId mean = g_reduce(c->k.g, OP_SUM, x, rows, 3, nowhere);
+    NodeId both = g_reduce(c->k.g, OP_SUM, op2(c, OP_MUL, x, y), rows, 3, nowhere);
+    Shape all = DIMS(-1, 16, 15, 21);
+    NodeId back = g_broadcast(c->k.g, mean, &all, (int32_t[]){-1, -1, -1, 0}, nowhere);
+    NodeId centred = op2(c, OP_SUB, x, back);
+    NodeId square = g_reduce(c->k.g, OP_SUM, op2(c, OP_MUL, centred, centred), rows, 3, nowhere);
+    kit_output(&c->k, "mean", mean);
+    kit_output(&c->k, "both", op1(c, OP_NEG, both));
+    kit_output(&c->k, "square", square);
+    kit_output(&c->k, "y", g_reduce(c->k.g, OP_SUM, y, rows, 3, nowhere));
+    case_check(c, 40);
     case_close(c);
 }
 END_TEST
@@ -394,6 +419,7 @@ int main(void) {
     tcase_add_loop_test(t, reductions, 0, 2 * REDUCE_CASES);
     tcase_add_loop_test(t, contractions, 0, 2 * CONTRACT_CASES);
     tcase_add_loop_test(t, views, 0, 2);
+    tcase_add_test(t, sums_together);
     tcase_add_test(t, windows);
     tcase_add_test(t, leaves);
     tcase_add_loop_test(t, indexing, 0, 2);
