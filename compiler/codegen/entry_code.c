@@ -30,10 +30,10 @@ static uint32_t constant_number(CodeModule *m, uint64_t value) {
 
 static void buffer_word(SequenceMaker *s, uint32_t buffer) {
     static const BmrtWordSource sources[] = {[STORAGE_ARENA] = BMRT_FROM_ARENA,
-                                         [STORAGE_SLOT] = BMRT_FROM_SLOTS,
-                                         [STORAGE_INPUT] = BMRT_FROM_INPUT,
-                                         [STORAGE_OUTPUT] = BMRT_FROM_OUTPUT,
-                                         [STORAGE_CONST] = BMRT_FROM_TABLE};
+                                             [STORAGE_SLOT] = BMRT_FROM_SLOTS,
+                                             [STORAGE_INPUT] = BMRT_FROM_INPUT,
+                                             [STORAGE_OUTPUT] = BMRT_FROM_OUTPUT,
+                                             [STORAGE_CONST] = BMRT_FROM_TABLE};
     const LoopBuffer *b = &s->p->buffers.data[buffer];
     word_add(s, sources[b->storage],
              b->storage == STORAGE_CONST ? words_number(s->m, b) : b->number);

@@ -64,6 +64,7 @@ LLVMValueRef recipe_data(CodeModule *m) {
     for (uint32_t i = 0; i < p->data.len; i++) {
         const BmrtData *d = &p->data.data[i];
         ROW(image, BmrtData, i, name, text_constant(m, d->name));
+        if (d->file) ROW(image, BmrtData, i, file, text_constant(m, d->file));
         ROW(image, BmrtData, i, fields, fields_image(m, d->fields, d->field_count));
         ROW(image, BmrtData, i, sources, sources_image(m, d->sources, d->source_count));
         ROW(image, BmrtData, i, columns, columns_image(m, d->columns, d->column_count));

@@ -11,8 +11,10 @@ const char *model_folder(const Pipeline *p) {
 }
 
 /* The byte span of one place of the file; columns count characters. */
-static Span place_span(const Pipeline *p, uint32_t line, uint32_t column) {
-    const Source *source = sources_get(p->ctx->sources, p->file);
+static Span place_span(const Pipeline *p, const char *name, uint32_t line, uint32_t column) {
+    uint32_t file = name ? sources_find(p->ctx->sources, name) : p->file;
+    if (file == 0) return (Span){0};
+    const Source *source = sources_get(p->ctx->sources, file);
     uint32_t at = 0;
     for (uint32_t l = 1; l < line && at < source->len; at++) l += source->text[at] == '\n';
     for (uint32_t c = 1; c < column && at < source->len; c++) {
@@ -21,7 +23,7 @@ static Span place_span(const Pipeline *p, uint32_t line, uint32_t column) {
     }
     uint32_t end = at;
     while (end < source->len && !strchr(" \t\r\n,:)", source->text[end])) end++;
-    return (Span){p->file, at, end > at ? end : at + 1};
+    return (Span){file, at, end > at ? end : at + 1};
 }
 
 _Static_assert(E_RUN_BUSY - E_RUN_ARGUMENT == BMRT_BUSY - BMRT_ARGUMENT,
@@ -38,10 +40,14 @@ void model_run_notes(Diag *d, const char *lines) {
     }
 }
 
-Diag *model_run_error(Pipeline *p, BmrtStatus status, uint32_t line, uint32_t column,
-                      const char *message) {
+Diag *model_run_error(Pipeline *p, BmrtStatus status, const char *message) {
+    return model_run_error_at(p, status, NULL, 0, 0, message);
+}
+
+Diag *model_run_error_at(Pipeline *p, BmrtStatus status, const char *file, uint32_t line,
+                         uint32_t column, const char *message) {
     Code code = (Code)(E_RUN_ARGUMENT + (status - BMRT_ARGUMENT));
-    Span span = line ? place_span(p, line, column) : (Span){0};
+    Span span = line ? place_span(p, file, line, column) : (Span){0};
     if (!*message) message = bmrt_status_name(status);
     size_t head = strcspn(message, "\n");
     Diag *d = ctx_error(p->ctx, code, span, "%.*s", (int)head, message);

@@ -272,7 +272,7 @@ static ExitCode call_entry(Call *c) {
     for (uint32_t i = 0; i < c->entry->output_count; i++) out[i] = c->outputs[i].data;
     BmrtStatus status = bmrt_call(c->handle, c->number, c->symbols, in, out);
     if (status == BMRT_OK) return show_outputs(c);
-    model_run_error(c->p, status, 0, 0, bmrt_error(c->handle));
+    model_run_error(c->p, status, bmrt_error(c->handle));
     return EXIT_CODE_RUN;
 }
 
@@ -321,7 +321,7 @@ static ExitCode run_model(Pipeline *p) {
     if (status == BMRT_OK)
         code = call_entry(&c);
     else
-        model_run_error(p, status, 0, 0, c.handle ? bmrt_error(c.handle) : "out of memory");
+        model_run_error(p, status, c.handle ? bmrt_error(c.handle) : "out of memory");
     bmrt_close(c.handle);
     return code;
 }

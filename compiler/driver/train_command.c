@@ -159,7 +159,8 @@ static ExitCode run_blocks(Pipeline *p, BmrtTrainOptions *options, RuntimeFn run
     BmrtStatus status = run(codegen_jit_model(p->jit), options, &report);
     clear_bar(display);
     if (status != BMRT_OK) {
-        Diag *d = model_run_error(p, status, report.line, report.column, report.message);
+        Diag *d =
+            model_run_error_at(p, status, report.file, report.line, report.column, report.message);
         model_run_notes(d, report.note);
         return EXIT_CODE_RUN;
     }

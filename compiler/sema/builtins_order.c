@@ -63,7 +63,7 @@ static NodeId pad_one(Sema *s, NodeId x, Span span) {
 }
 
 /* A tree: element i times element i + ceil(n/2), again and again. Its gradient is the product of
- * the others, right where some are zero. */
+ * the others, right where some are zero. A size that only a run knows is gone through in order. */
 Value tensor_product(Sema *s, Value v, const uint32_t *axes, uint32_t count, Span span) {
     Graph *g = sema_graph(s);
     DimTable *t = s->program->dims;
@@ -71,9 +71,9 @@ Value tensor_product(Sema *s, Value v, const uint32_t *axes, uint32_t count, Spa
     if (node_is_none(tensor_node(s, v, span))) return POISON;
     Value row = gather_axes(s, v, axes, count, &size, span);
     if (value_is_poison(row)) return POISON;
-    if (!dim_is_const(t, size))
-        return sema_unsupported(s, span, "a product over a size known only at run time");
     NodeId x = row.as.tensor.node;
+    if (!dim_is_const(t, size))
+        return value_tensor(s, product_along(s, x, tensor_shape(s, row).rank - 1, span));
     int64_t n = dim_value(t, size);
     if (n == 0) x = pad_one(s, x, span);
     while (n > 1) {

@@ -1,9 +1,11 @@
-/* Running totals: `cumsum(x, axis)` and `cumprod(x, axis)`. One loop along the axis that carries
- * the total so far, so the order of the additions is that of the axis. */
+/* Running totals: `cumsum(x, axis)`, `cumprod(x, axis)`, and a product over a size that only a run
+ * knows. One loop along the axis that carries the total so far, so the order is that of the axis.
+ */
 #include "compiler/graph/scan.h"
 #include "compiler/sema/elaborate.h"
 
-static NodeId running_total(Sema *s, NodeId x, uint32_t axis, Op op, Span span) {
+/* all: every total; else only the last. */
+static NodeId running_total(Sema *s, NodeId x, uint32_t axis, Op op, bool all, Span span) {
     Graph *g = sema_graph(s);
     const GNode n = *graph_node(g, x);
     Shape element = {.rank = 0};
@@ -18,16 +20,20 @@ static NodeId running_total(Sema *s, NodeId x, uint32_t axis, Op op, Span span) 
     NodeId next = g_input(body, ctx_sym(s->ctx, "element1"), n.dtype, &element, span);
     next = g_binary(body, op, total, next, span);
     graph_output(body, ctx_sym(s->ctx, "next"), next);
-    graph_output(body, ctx_sym(s->ctx, "yield"), next);
+    if (all) graph_output(body, ctx_sym(s->ctx, "yield"), next);
     Scan scan = {.body = body,
                  .carries = 1,
                  .sequences = 1,
-                 .yields = 1,
+                 .yields = all,
                  .trip = n.dims[axis],
                  .sequence_axis = &along,
                  .yield_axis = &along};
     NodeId operands[] = {first, x};
-    return g_take(g, g_scan(g, &scan, operands, span), 1, span);
+    return g_take(g, g_scan(g, &scan, operands, span), all, span);
+}
+
+NodeId product_along(Sema *s, NodeId x, uint32_t axis, Span span) {
+    return running_total(s, x, axis, OP_MUL, false, span);
 }
 
 static Value running(Sema *s, const BuiltinCall *c) {
@@ -49,7 +55,7 @@ static Value running(Sema *s, const BuiltinCall *c) {
     }
     NodeId x = tensor_node(s, v, c->span);
     if (node_is_none(x)) return POISON;
-    return value_tensor(s, running_total(s, x, axes[0], (Op)c->builtin->op, c->span));
+    return value_tensor(s, running_total(s, x, axes[0], (Op)c->builtin->op, true, c->span));
 }
 
 const Builtin BUILTINS_RUNNING[] = {{"cumsum", "x, axis?", running, OP_ADD},

@@ -1,10 +1,10 @@
 /* `data` blocks: the row transforms that make columns of fields, their entries, and their use on
  * new data. */
-#include "compiler/sema/elaborate.h"
+#include "compiler/sema/use_files.h"
 
-DataBlock *data_find(Sema *s, Sym name) {
+DataBlock *data_find(Sema *s, const Node *node) {
     for (uint32_t i = 0; i < s->data.len; i++)
-        if (s->data.data[i]->node->name == name) return s->data.data[i];
+        if (s->data.data[i]->node == node) return s->data.data[i];
     return NULL;
 }
 
@@ -94,7 +94,7 @@ static bool run_rows(Sema *s, DataBlock *d, const Node *drop, Scope *scope, Grap
 
 static Graph *row_graph(Sema *s, DataBlock *d, bool training, const Node *drop) {
     Build build;
-    Scope *saved = s->scope, *scope = scope_new(s, s->user, true);
+    Scope *saved = s->scope, *scope = scope_new(s, use_scope(s, d->node->span.file), true);
     bool was_training = s->training, was_rows = s->rows;
     DataBlock *was_block = s->rows_block;
     build_begin(s, &build);

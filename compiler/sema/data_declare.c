@@ -1,5 +1,6 @@
 /* What a `data` block declares: fields, files, split. */
 #include "compiler/sema/blocks.h"
+#include "compiler/sema/use_files.h"
 
 const char *const SPLIT_NAMES[BMRT_SPLIT_COUNT] = {"from", "train", "valid", "test"};
 
@@ -262,14 +263,14 @@ static void declare_split(Sema *s, DataBlock *d, BmrtData *data, const Node *set
 
 /* ------------------------------------------------------------------ dedup */
 
-static bool dedup_field(Sema *s, BmrtData *data, const Node *e, uint32_t *out) {
+static bool dedup_field(Sema *s, const BmrtData *data, const Node *e, uint32_t *out) {
     const char *name = e && e->kind == NODE_NAME ? e->name->text : NULL;
     int32_t field = name ? data_field_find(data, name) : -1;
     if (field >= 0) {
         *out = (uint32_t)field;
         return true;
     }
-    if (name && !scope_find(s->user, e->name)) return false; /* the resolver said so */
+    if (name && !scope_find(s->scope, e->name)) return false; /* the resolver said so */
     Nearest near = {.wanted = name ? name : ""};
     for (uint32_t i = 0; i < data->field_count; i++) nearest_offer(&near, data->fields[i].name);
     Diag *d = name ? sema_error(s, E_DATA, e->span, "no field `%s` in data `%s`", name, data->name)
@@ -310,7 +311,23 @@ static void declare_vocabularies(Sema *s, const DataBlock *d, const BmrtData *da
     }
 }
 
+/* Two files may each have their own: but names in the saved weights begin with a block's name. */
+static bool name_is_free(Sema *s, const Node *node) {
+    for (uint32_t i = 0; i < s->data.len; i++) {
+        const Node *other = s->data.data[i]->node;
+        if (other->name != node->name || other->span.file == node->span.file) continue;
+        Diag *d = sema_error(s, E_DUPLICATE, node->name_span, "two data blocks are called `%s`",
+                             node->name->text);
+        diag_label(d, other->name_span, "here is the other");
+        diag_note(d, "what they learn is saved under their names");
+        diag_help(d, "rename one of them");
+        return false;
+    }
+    return true;
+}
+
 void data_declare(Sema *s, const Node *node) {
+    if (!name_is_free(s, node)) return;
     DataBlock *d = ARENA_NEW(s->arena, DataBlock);
     d->node = node;
     d->index = (int32_t)s->program->data.len;
@@ -320,7 +337,9 @@ void data_declare(Sema *s, const Node *node) {
                      .drop_entry = -1,
                      .split = {.by = -1}};
     Scope *saved = s->scope;
-    s->scope = s->user;
+    s->scope = use_scope(s, node->span.file);
+    if (node->span.file != s->file->span.file)
+        data.file = sources_get(s->ctx->sources, node->span.file)->name;
     bool settings = check_settings(s, node, DATA_SETTINGS, "a data block");
     declare_fields(s, d, &data);
     bool bad_fields = d->poisoned;

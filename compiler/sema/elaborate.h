@@ -398,6 +398,8 @@ Value matmul(Sema *s, const Node *e, Value a, Value b);
 Value tensor_permute(Sema *s, Value v, const uint32_t *perm, Span span);
 /* The product over axes (ascending); they disappear. */
 Value tensor_product(Sema *s, Value v, const uint32_t *axes, uint32_t count, Span span);
+/* The same along one axis, in its order. */
+NodeId product_along(Sema *s, NodeId x, uint32_t axis, Span span);
 /* A monotone map that turns the order round: -x, or the complement of an integer's bits. */
 Value tensor_descending(Sema *s, Value v, Span span);
 
@@ -555,7 +557,7 @@ typedef struct SettingSpec {
 const Node *block_setting(const Node *block, const char *name);
 bool check_settings(Sema *s, const Node *block, const SettingSpec *specs, const char *what);
 extern const char *const SPLIT_NAMES[BMRT_SPLIT_COUNT]; /* the settings that name files */
-DataBlock *data_find(Sema *s, Sym name);
+DataBlock *data_find(Sema *s, const Node *node);        /* NULL: not declared */
 void data_declare(Sema *s, const Node *node);
 bool data_rows(Sema *s, DataBlock *d); /* builds row graphs; false: poisoned */
 Value data_member(Sema *s, Value v, const Node *e);

@@ -133,8 +133,7 @@ static Value eval_definition(Sema *s, const Node *def, Scope *file) {
     case NODE_OPTIMIZER: return closure_value(s, V_OPTIMIZER, def, file);
     case NODE_MODEL: return model_instance(s, def, file);
     case NODE_DATA: {
-        if (file != s->user) return sema_unsupported(s, def->span, "a data block of a used file");
-        DataBlock *d = data_find(s, def->name);
+        DataBlock *d = data_find(s, def);
         return d ? (Value){.kind = V_DATA, .as.data = {.block = d, .split = -1}} : POISON;
     }
     default: return POISON;

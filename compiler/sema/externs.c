@@ -1,6 +1,6 @@
 /* `extern fn`: a C function is declared (checked once, its symbols found) and called. What its
  * result is like must follow from its arguments alone: nothing else is known of it. */
-#include "compiler/sema/elaborate.h"
+#include "compiler/sema/use_files.h"
 
 /* ------------------------------------------------------------------ declarations */
 
@@ -39,7 +39,8 @@ static bool size_check(Sema *s, const Node *def, const Node *size) {
     for (uint32_t i = 0; i < size->count; i++)
         if (!size->kids[i] || !size_check(s, def, size->kids[i])) return false;
     if (!leaf || bound_by(node_kid(def, 0), size)) return true;
-    Binding *b = size->kind == NODE_NAME ? scope_find(s->user, size->name) : NULL;
+    Binding *b =
+        size->kind == NODE_NAME ? scope_find(use_scope(s, def->span.file), size->name) : NULL;
     if (b && b->def && b->def->kind == NODE_LET) return true;
     Diag *d = sema_error(s, E_UNKNOWN_DIM, size->span,
                          "no parameter of `%s` says how large `%s` of its result is",

@@ -135,12 +135,12 @@ static void check_generic(Sema *s, const Node *def) {
     uint32_t done;
     if (ptrmap_get(&s->reached, def, &done)) return;
     bool layer = def->kind == NODE_LAYER, two = layer && node_kid(def, 1);
-    Scope *probe = scope_new(s, s->user, true);
+    Scope *home = use_scope(s, def->span.file), *probe = scope_new(s, home, true);
     Build build;
     Args settings = {.count = 0}, args;
     build_begin(s, &build);
     Frame f;
-    s->scope = s->user;
+    s->scope = home;
     frame_push(s, &f, NULL, NULL, (Span){0});
     f.base = true;
     f.root = "check";
@@ -151,7 +151,7 @@ static void check_generic(Sema *s, const Node *def) {
     bool ok = true;
     if (two) ok = generic_inputs(s, build.g, node_kid(def, 0), probe, &settings);
     Value inst = POISON;
-    if (ok && !layer) inst = binding_value(s, scope_find(s->user, def->name), def->name_span);
+    if (ok && !layer) inst = binding_value(s, scope_find(home, def->name), def->name_span);
     if (ok && !layer && inst.kind == V_INSTANCE && inst.as.instance->inner) {
         const Node *inner = inst.as.instance->inner->def;
         list = node_kid(inner, node_kid(inner, 1) ? 1 : 0);
@@ -160,7 +160,7 @@ static void check_generic(Sema *s, const Node *def) {
     }
     ok = ok && list && generic_inputs(s, build.g, list, probe, &args);
     if (ok && layer) {
-        inst = instance_new(s, def, s->user, &settings, def, NULL, def->name_span);
+        inst = instance_new(s, def, home, &settings, def, NULL, def->name_span);
         if (inst.kind == V_INSTANCE) inst.as.instance->rooted = true;
     }
     if (ok && inst.kind == V_INSTANCE) instance_apply(s, inst.as.instance, &args, NULL, (Span){0});
@@ -172,12 +172,33 @@ static void check_generic(Sema *s, const Node *def) {
 
 /* ------------------------------------------------------------------ roots */
 
+static void declare_data(Sema *s) {
+    for (uint32_t f = 0; f < use_count(s); f++) {
+        const Node *file = use_tree(s, f);
+        for (uint32_t i = 0; i < file->count; i++) extern_declare(s, file->kids[i], NULL);
+    }
+    for (uint32_t f = 0; f < use_count(s); f++) {
+        const Node *file = use_tree(s, f);
+        for (uint32_t i = 0; i < file->count; i++)
+            if (file->kids[i]->kind == NODE_DATA) data_declare(s, file->kids[i]);
+    }
+}
+
+/* What no root reached, of this file and the used ones. */
+static void check_rest(Sema *s) {
+    static const NodeKind KINDS[] = {NODE_MODEL, NODE_LAYER};
+    for (size_t k = 0; k < sizeof KINDS / sizeof *KINDS; k++)
+        for (uint32_t f = 0; f < use_count(s); f++) {
+            const Node *file = use_tree(s, f);
+            for (uint32_t i = 0; i < file->count; i++)
+                if (file->kids[i]->kind == KINDS[k]) check_generic(s, file->kids[i]);
+        }
+}
+
 static void run_roots(Sema *s) {
     const Node *file = s->file;
     uint32_t tests = 0;
-    for (uint32_t i = 0; i < file->count; i++) extern_declare(s, file->kids[i], NULL);
-    for (uint32_t i = 0; i < file->count; i++)
-        if (file->kids[i]->kind == NODE_DATA) data_declare(s, file->kids[i]);
+    declare_data(s);
     for (uint32_t i = 0; i < s->data.len; i++)
         if (s->options->roots & (SEMA_TRAIN | SEMA_TEST))
             data_entries(s, s->data.data[i]);
@@ -195,10 +216,7 @@ static void run_roots(Sema *s) {
     for (uint32_t i = 0; i < file->count; i++)
         if (file->kids[i]->kind == NODE_FN && (file->kids[i]->flags & NODE_FLAG_EXPORT))
             make_export(s, file->kids[i], s->user);
-    for (uint32_t i = 0; i < file->count; i++)
-        if (file->kids[i]->kind == NODE_MODEL) check_generic(s, file->kids[i]);
-    for (uint32_t i = 0; i < file->count; i++)
-        if (file->kids[i]->kind == NODE_LAYER) check_generic(s, file->kids[i]);
+    check_rest(s);
     for (uint32_t i = 0; i < file->count; i++)
         if ((file->kids[i]->flags & NODE_FLAG_EXPORT) && file->kids[i]->kind != NODE_FN)
             sema_error(s, E_SYNTAX, file->kids[i]->span, "only a `fn` can be exported");

@@ -107,6 +107,14 @@ Scope *use_scope(Sema *s, uint32_t file) {
     return s->prelude;
 }
 
+uint32_t use_count(const Sema *s) {
+    return s->used.len;
+}
+
+const Node *use_tree(const Sema *s, uint32_t i) {
+    return s->used.data[i]->tree;
+}
+
 /* A definition is evaluated: so are its names in other files. */
 void use_known(Sema *s, const Binding *own) {
     for (uint32_t i = 0; i < s->used.len; i++) {

@@ -27,6 +27,12 @@ const Source *sources_get(const Sources *s, uint32_t file) {
     return &s->files.data[file - 1];
 }
 
+uint32_t sources_find(const Sources *s, const char *name) {
+    for (uint32_t i = 0; i < s->files.len; i++)
+        if (strcmp(s->files.data[i].name, name) == 0) return i + 1;
+    return 0;
+}
+
 uint32_t sources_count(const Sources *s) {
     return s->files.len;
 }

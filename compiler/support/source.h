@@ -23,6 +23,7 @@ Sources *sources_create(Arena *arena);
 /* Copies name and text; returns the file id (from 1). */
 uint32_t sources_add(Sources *s, const char *name, const char *text, uint32_t len, int is_prelude);
 const Source *sources_get(const Sources *s, uint32_t file);
+uint32_t sources_find(const Sources *s, const char *name); /* 0: none of that name */
 uint32_t sources_count(const Sources *s);
 
 typedef struct Place {

@@ -255,6 +255,7 @@ typedef struct BmrtSplitRule { /* how the ALL (or, if there are train files, the
 
 typedef struct BmrtData {
     const char *name;
+    const char *file; /* the .bm where it stands, for messages; NULL: the model's own */
     uint32_t field_count, source_count, column_count;
     const BmrtField *fields;
     const BmrtSource *sources;

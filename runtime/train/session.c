@@ -75,6 +75,7 @@ BmrtStatus bmrt_report_batch(BmrtSession *s, BmrtStatus status, const BmrtDatase
     for (uint32_t f = 0; f < data->recipe->field_count; f++) {
         const BmrtField *field = &data->recipe->fields[f];
         if (strcmp(field->name, s->handle->bad_input) != 0) continue;
+        s->report->file = data->recipe->file;
         s->report->line = field->line;
         s->report->column = field->column;
     }

@@ -85,6 +85,7 @@ static BmrtStatus load_data(BmrtSession *s, bool train) {
             bmrt_dataset_load(&s->data[d], &s->model->data[d], s->hooks, &load, &fault);
         if (status == BMRT_OK) tell_counts(s, &s->data[d]);
         if (status == BMRT_OK) continue;
+        s->report->file = s->model->data[d].file;
         s->report->line = fault.line;
         s->report->column = fault.column;
         return bmrt_report(s, status, &fault.message);

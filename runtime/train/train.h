@@ -86,6 +86,7 @@ typedef struct BmrtReport { /* what became of it */
     BmrtStatus status;
     int interrupted;       /* stopped by *options.stop; status is BMRT_OK */
     uint32_t line, column; /* in the .bm, of the block, source or field to blame; 0: none */
+    const char *file;      /* ... in this file; NULL: the model's own; owned by the model */
     char message[2048];    /* headline; "" when all is well */
     char note[2048];       /* further lines, or "" */
     int64_t steps;         /* done, over all blocks run */

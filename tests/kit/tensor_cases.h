@@ -105,6 +105,10 @@ static const TensorCase TENSOR_CASES[] = {
      "2 * v[0] * sum((x @ concat([m, m[0:2]], axis = 0)) * x[:, 2:])", true},
     {"prod(m) + prod(x[0, 1:4] * x[0, 0])",
      "prod(prod(m, axis = 0)) + prod(x[0, 1:4]) * x[0, 0] ^ 3", true},
+    {"prod(x, axis = 0)", "{ scan r = x along 0 with p = 0 * x[0] + 1 { p = p * r }\n return p }",
+     true},
+    {"prod(x - x[0, 0], axis = [0, 1], keep = true)",
+     "expand(expand(prod(prod(x - x[0, 0], axis = 0)), 0), 0)", true},
     {"prod(x - x[0, 0], axis = 1, keep = true)",
      "expand((x[:, 0] - x[0, 0]) * (x[:, 1] - x[0, 0]) * (x[:, 2] - x[0, 0]) * (x[:, 3] - x[0, 0]) "
      "* (x[:, 4] - x[0, 0]) * (x[:, 5] - x[0, 0]), 1)",
