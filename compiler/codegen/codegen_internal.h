@@ -45,6 +45,7 @@ typedef struct CodePart {
     LLVMModuleRef module;
     LLVMTargetMachineRef machine;
     LLVMValueRef zeros;         /* 64 bytes that a load whose predicate is false may read */
+    LLVMValueRef transposes[3]; /* routines for blocks of 4, 8, 16; made when first wanted */
     LLVMMemoryBufferRef object; /* made once, for JIT and library alike */
     const char *problem;        /* LLVM's message when it could not be made */
     uint64_t weight;            /* of the kernels in it */

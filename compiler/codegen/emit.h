@@ -79,6 +79,7 @@ typedef struct ExprFacts {
 
 typedef struct Emit {
     CodePart *part;
+    const Target *target;
     const LoopProgram *p;
     Kernel *k;
     Arena *arena;
@@ -147,6 +148,9 @@ uint32_t linear_term_depth(const Emit *e, const Term *t);
 /* ---- memory_access.c */
 LLVMValueRef emit_load(Emit *e, const Expr *x);
 void emit_store(Emit *e, const Stmt *s);
+
+/* ---- transpose.c */
+void emit_transpose(Emit *e, const Stmt *s);
 
 /* ---- extern_call.c */
 void emit_call(Emit *e, const Stmt *s);

@@ -17,7 +17,7 @@ static void for_facts(Emit *e, const StmtId *ids, uint32_t count, ForFacts *into
         if (s->kind == STMT_SET) {
             into->sets[s->reg.id] = true;
             into->bits |= 1ull << reg_bit(s->reg);
-        } else if (s->kind == STMT_STORE) {
+        } else if (s->kind == STMT_STORE || s->kind == STMT_TRANSPOSE) {
             into->bits |= 1ull << buffer_bit(s->buffer);
         } else if (s->kind == STMT_CALL) {
             for (uint32_t a = s->count; a < s->arrays.len; a++)
@@ -297,6 +297,8 @@ static void emit_list(Emit *e, const StmtId *ids, uint32_t count) {
             emit_store(e, s);
         else if (s->kind == STMT_FLAG)
             emit_flag(e, s);
+        else if (s->kind == STMT_TRANSPOSE)
+            emit_transpose(e, s);
         else if (s->kind == STMT_CALL)
             emit_call(e, s);
         else if (s->loop == LOOP_SERIAL)
@@ -365,6 +367,7 @@ LLVMValueRef kernel_emit(CodeModule *m, CodePart *part, const LoopProgram *p, Ke
     Arena *arena = m->ctx->arena;
     Emit *e = ARENA_NEW(arena, Emit);
     e->part = part;
+    e->target = &m->target;
     e->p = p;
     e->k = k;
     e->arena = arena;

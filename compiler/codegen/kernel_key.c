@@ -95,6 +95,9 @@ static void stmt_key(const Stmt *s, Text *out) {
     put(out, (uint64_t)s->value.id << 32 | s->pred.id);
     put(out, (uint64_t)s->buffer << 32 | s->bits);
     put(out, (uint64_t)s->step);
+    put(out, s->source);
+    put(out, (uint64_t)s->source_step);
+    put(out, (uint64_t)s->target_step);
     put(out, s->body.len);
     for (uint32_t i = 0; i < s->body.len; i++) put(out, s->body.data[i].id);
     put(out, (uint64_t)s->callee << 32 | s->gradient);

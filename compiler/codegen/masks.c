@@ -86,10 +86,22 @@ static void walk_list(Walk *w, const StmtId *ids, uint32_t count) {
     }
 }
 
-static bool limit_fixed(const Kernel *k, const RegUse *u) {
+/* A copy of the register is always used with one value of an unrolled variable it is expanded over.
+ */
+static bool has_copies_over(const Kernel *k, const LoopReg *reg, uint32_t v) {
+    bool own = false;
+    for (uint32_t i = 0; i < reg->nvars; i++) own |= reg->vars[i].id == v;
+    for (uint32_t i = 0; own && i < k->stmts.len; i++) {
+        const Stmt *s = &k->stmts.data[i];
+        if (s->kind == STMT_FOR && s->var.id == v && s->loop != LOOP_UNROLL) return false;
+    }
+    return own;
+}
+
+static bool limit_fixed(const Kernel *k, const RegUse *u, const LoopReg *reg) {
     for (uint32_t v = 0; v < k->vars.len; v++) {
         if (!loop_depends(k, u->limit, (VarId){v})) continue;
-        bool open = false;
+        bool open = has_copies_over(k, reg, v);
         for (uint32_t i = 0; i < u->home; i++) open |= k->stmts.data[u->path[i]].var.id == v;
         if (!open) return false;
     }
@@ -107,7 +119,8 @@ void masked_sets_find(Emit *e) {
         const RegUse *u = &walk.uses[r];
         bool unseen =
             u->used && u->first_sets && !u->observed &&
-            (expr_is_none(u->limit) || (e->facts[u->limit.id].movable && limit_fixed(k, u)));
+            (expr_is_none(u->limit) || (e->facts[u->limit.id].movable &&
+                                         limit_fixed(k, u, &k->regs.data[r])));
         e->regs[r].masked_sets = !unseen;
     }
 }

@@ -3,8 +3,8 @@
  * (with barriers) in which all threads run them.
  *
  * A kernel is a function over a range [LO, HI) of its parallel axis (or, without one, run by thread
- * 0 only). Its body is a tree of named loops and four kinds of effects: set a register, store,
- * flag, call a C function.
+ * 0 only). Its body is a tree of named loops and five kinds of effects: set a register, store,
+ * flag, copy a block transposed, call a C function.
  *
  * Loop kinds.  SERIAL: a loop.  UNROLL: `count` copies of the body (count const),
  * numbered from `step`.  VECTOR: one copy
@@ -76,7 +76,14 @@ typedef struct Expr {
 } Expr;
 
 typedef enum LoopKind { LOOP_SERIAL, LOOP_UNROLL, LOOP_VECTOR } LoopKind;
-typedef enum StmtKind { STMT_FOR, STMT_SET, STMT_STORE, STMT_FLAG, STMT_CALL } StmtKind;
+typedef enum StmtKind {
+    STMT_FOR,
+    STMT_SET,
+    STMT_STORE,
+    STMT_FLAG,
+    STMT_TRANSPOSE,
+    STMT_CALL
+} StmtKind;
 
 /* A whole array that a CALL hands over: dense, row-major, from element 0 of a buffer on or later.
  */
@@ -103,6 +110,11 @@ typedef struct Stmt {
     uint32_t buffer;
     ExprId index, value, pred;
     uint32_t bits;
+    /* TRANSPOSE: buffer[index + c * target_step + r] = source[value + r * source_step + c] for rows
+     * r < from and columns c < to, neither more than `count` (4, 8 or 16); elements of 4 bytes.
+     * Blocks may overlap: what they share gets the same values. */
+    uint32_t source;
+    int64_t source_step, target_step;
     /* CALL: a C function of program->externs, at the kernel's top level: `count` arrays it reads,
      * then those it writes */
     uint32_t callee;
@@ -226,6 +238,16 @@ StmtId loop_set(LoopProgram *p, Kernel *k, const StmtId *parent, RegId reg, Expr
 StmtId loop_store(LoopProgram *p, Kernel *k, const StmtId *parent, uint32_t position, ExprId index,
                   ExprId value, ExprId pred);
 StmtId loop_flag(LoopProgram *p, Kernel *k, const StmtId *parent, ExprId cond, uint32_t bits);
+
+/* A block of a matrix in a buffer: element (i, j) at start + i * step + j. */
+typedef struct LoopBlock {
+    uint32_t buffer;
+    ExprId start;
+    int64_t step;
+} LoopBlock;
+/* Copies `rows` rows of `columns` of `from` to `to`, whose rows they become the columns of. */
+StmtId loop_transpose(LoopProgram *p, Kernel *k, const StmtId *parent, LoopBlock from, LoopBlock to,
+                      ExprId rows, ExprId columns, uint32_t most);
 
 /* The arrays are copied; those behind the first `inputs` are written. */
 StmtId loop_call(LoopProgram *p, Kernel *k, uint32_t callee, bool gradient, const LoopArray *arrays,

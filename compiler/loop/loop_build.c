@@ -398,6 +398,23 @@ StmtId loop_flag(LoopProgram *p, Kernel *k, const StmtId *parent, ExprId cond, u
     return stmt_add(p, k, parent, &s);
 }
 
+StmtId loop_transpose(LoopProgram *p, Kernel *k, const StmtId *parent, LoopBlock from, LoopBlock to,
+                      ExprId rows, ExprId columns, uint32_t most) {
+    INVARIANT(from.buffer < k->buffers.len && to.buffer < k->buffers.len);
+    k->writes.data[to.buffer] = true;
+    Stmt s = stmt_of(STMT_TRANSPOSE);
+    s.source = from.buffer;
+    s.value = from.start;
+    s.source_step = from.step;
+    s.buffer = to.buffer;
+    s.index = to.start;
+    s.target_step = to.step;
+    s.from = rows;
+    s.to = columns;
+    s.count = most;
+    return stmt_add(p, k, parent, &s);
+}
+
 StmtId loop_call(LoopProgram *p, Kernel *k, uint32_t callee, bool gradient, const LoopArray *arrays,
                  uint32_t inputs, uint32_t count) {
     Stmt s = stmt_of(STMT_CALL);

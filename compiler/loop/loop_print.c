@@ -156,7 +156,24 @@ static void print_call(const Print *pr, const Stmt *s) {
     text_char(pr->out, '\n');
 }
 
+static void print_transpose(const Print *pr, const Stmt *s) {
+    text_printf(pr->out, "%s[", buffer_name(pr, s->buffer));
+    print_expr(pr, s->index);
+    text_printf(pr->out, " by %" PRId64 "] = transposed %s[", s->target_step,
+                buffer_name(pr, s->source));
+    print_expr(pr, s->value);
+    text_printf(pr->out, " by %" PRId64 "], ", s->source_step);
+    print_expr(pr, s->from);
+    text_add(pr->out, " rows, ");
+    print_expr(pr, s->to);
+    text_add(pr->out, " columns\n");
+}
+
 static void print_effect(const Print *pr, const Stmt *s) {
+    if (s->kind == STMT_TRANSPOSE) {
+        print_transpose(pr, s);
+        return;
+    }
     if (s->kind == STMT_CALL) {
         print_call(pr, s);
         return;
@@ -203,7 +220,7 @@ static void count_uses(Print *pr) {
             bool serial_only = r < 2, vector_only = r == 2;
             if (s->kind == STMT_FOR ? (serial_only && s->loop != LOOP_SERIAL) ||
                                           (vector_only && s->loop != LOOP_VECTOR) || r > 2
-                                    : r <= 2)
+                                    : r == 2 || (r < 2 && s->kind != STMT_TRANSPOSE))
                 continue;
             if (roots[r].id < k->exprs.len) pr->uses[roots[r].id]++;
         }

@@ -185,7 +185,30 @@ static void check_call(Check *c, const Stmt *s) {
     }
 }
 
+static void check_transpose(Check *c, const Stmt *s) {
+    RULE(s->buffer < c->k->buffers.len && s->source < c->k->buffers.len,
+         "a transposed copy of unknown buffers");
+    const LoopBuffer *from = &c->p->buffers.data[c->k->buffers.data[s->source]];
+    const LoopBuffer *to = &c->p->buffers.data[c->k->buffers.data[s->buffer]];
+    RULE(s->source != s->buffer, "%s is transposed into itself", to->name);
+    RULE(from->dtype == to->dtype && dtype_bytes(to->dtype) == 4, "%s is transposed into %s",
+         from->name, to->name);
+    RULE(c->k->writes.data[s->buffer] && to->storage != STORAGE_INPUT &&
+             to->storage != STORAGE_CONST,
+         "a transposed copy to %s", to->name);
+    RULE(s->count == 4 || s->count == 8 || s->count == 16, "transposed blocks of %u", s->count);
+    RULE(!c->vector_open, "a transposed copy inside a vector loop");
+    check_index(c, s->value, "the start of a block");
+    check_index(c, s->index, "the start of a transposed block");
+    check_index(c, s->from, "the rows of a block");
+    check_index(c, s->to, "the columns of a block");
+}
+
 static void check_effect(Check *c, const Stmt *s) {
+    if (s->kind == STMT_TRANSPOSE) {
+        check_transpose(c, s);
+        return;
+    }
     if (s->kind == STMT_CALL) {
         check_call(c, s);
         return;

@@ -43,7 +43,7 @@ typedef struct Lower {
     ExprId present; /* of the value evaluated last: false where it is absent; or EXPR_NONE */
     TapKnown taps[TAPS_KNOWN_MAX];
     uint32_t tap_count;
-    ExprId panel; /* tile.c: the first column of the tile */
+    ExprId panel, row_panel; /* tile.c: the first column of the tile, the first row */
     Memo *memo;
     VEC(NodeId) scalars; /* rank-0 values computed at the kernel's start: Sched.scalar */
 } Lower;
@@ -159,7 +159,8 @@ uint32_t pack_axes(const Sched *s, const Group *pack, uint32_t *order); /* node 
 ExprId pack_load(Lower *l, const Group *pack, const Index *at);
 void pack_store(Lower *l, const Group *pack, const Index *at);
 bool pack_matrix(Lower *l); /* the whole kernel; false: the operand is no matrix */
-void pack_panels(Lower *l); /* the whole kernel */
+void pack_panels(Lower *l); /* pack_panel.c: the whole kernel */
+ExprId panel_load(Lower *l, const Group *pack, const Index *at);
 
 /* ---- lower_reduce.c, for blocks of a sum */
 /* Element k of what `sum` adds up, +0 where `pred` is false. */

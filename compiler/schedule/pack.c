@@ -11,24 +11,6 @@ uint32_t pack_axes(const Sched *s, const Group *pack, uint32_t *order) {
     return rank;
 }
 
-/* Panels of columns, k after k in each: base * K + k * panel + offset, base a multiple of panel. */
-static ExprId panel_position(Lower *l, const Group *pack, const Index *at, ExprId base,
-                             ExprId offset) {
-    const GNode *x = node_of(l->s, pack->transposed);
-    uint32_t order[RANK_MAX], rank = pack_axes(l->s, pack, order);
-    ExprId k = l_int(l, 0);
-    DimId stride = dim_const(l->s->dims, 1);
-    for (uint32_t i = rank - 1; i-- > 0;) {
-        ExprId step = l_dim(l, stride);
-        k = l_add(l, l_mul(l, at->axis[order[i]], step), k);
-        stride = dim_mul(l->s->dims, stride, x->dims[order[i]]);
-    }
-    ExprId along = l_mul(l, k, l_int(l, pack->panel));
-    ExprId count = l_dim(l, stride);
-    ExprId first = l_mul(l, base, count);
-    return l_add(l, l_add(l, first, along), offset);
-}
-
 static ExprId pack_position(Lower *l, const Group *pack, const Index *at) {
     const GNode *x = node_of(l->s, pack->transposed);
     uint32_t order[RANK_MAX], rank = pack_axes(l->s, pack, order);
@@ -81,54 +63,11 @@ bool pack_matrix(Lower *l) {
     return true;
 }
 
-/* All axes but the last are loops, the first of them split among the threads; within the last one
- * panel after panel. */
-void pack_panels(Lower *l) {
-    const Group *pack = l->group;
-    const GNode *x = node_of(l->s, pack->transposed);
-    uint32_t order[RANK_MAX], rank = pack_axes(l->s, pack, order), lanes = l->lanes;
-    Expr lo = {.kind = EXPR_LO, .dtype = DTYPE_I64}, hi = {.kind = EXPR_HI, .dtype = DTYPE_I64};
-    Index at = {.pred = EXPR_NONE};
-    l->k->parallel = true;
-    l->k->extent = l->extent = x->dims[order[0]];
-    l->k->grain = threads_grain(l->s, l->extent);
-    lower_scalars(l);
-    for (uint32_t i = 0; i + 1 < rank; i++) {
-        VarId v = l_new_var(l, "k");
-        ExprId from = i == 0 ? loop_expr(l->p, l->k, &lo) : l_int(l, 0);
-        ExprId to = i == 0 ? loop_expr(l->p, l->k, &hi) : l_dim(l, x->dims[order[i]]);
-        l_enter_for(l, v, from, to, 1);
-        at.axis[order[i]] = l_var(l, v);
-        if (i == 0) l->row = at.axis[order[0]];
-    }
-    VarId panel = l_new_var(l, "p"), part = l_new_var(l, "v"), lane = l_new_var(l, "l");
-    ExprId first = l_int(l, 0), end = l_dim(l, x->dims[order[rank - 1]]);
-    l_enter_for(l, panel, first, end, pack->panel);
-    ExprId offset = l_var(l, lane);
-    if (pack->panel > lanes) {
-        l_enter_unroll(l, part, pack->panel / lanes);
-        offset = l_add(l, l_mul(l, l_var(l, part), l_int(l, lanes)), offset);
-    }
-    l_enter_vector(l, lane, lanes, EXPR_NONE);
-    at.axis[order[rank - 1]] = l_add(l, l_var(l, panel), offset);
-    memo_clear(l);
-    uint32_t position = loop_use(l->p, l->k, pack->pack_buffer, true);
-    access_note(l, position, ACCESS_ANY);
-    ExprId value = lower_value(l, pack->transposed, &at);
-    ExprId index = panel_position(l, pack, &at, l_var(l, panel), offset);
-    loop_store(l->p, l->k, &l->parent, position, index, value, EXPR_NONE);
-}
-
 ExprId pack_load(Lower *l, const Group *pack, const Index *at) {
+    if (pack->panel > 0) return panel_load(l, pack, at);
     uint32_t position = loop_use(l->p, l->k, pack->pack_buffer, false);
-    if (pack->panel == 0) {
-        pack_note(l, pack, at, position);
-        return loop_load(l->p, l->k, position, pack_position(l, pack, at));
-    }
-    access_note(l, position, ACCESS_ANY);
-    ExprId offset = l_sub(l, at->axis[pack->last_axis], l->panel);
-    ExprId index = panel_position(l, pack, at, l->panel, offset);
-    return loop_load(l->p, l->k, position, index);
+    pack_note(l, pack, at, position);
+    return loop_load(l->p, l->k, position, pack_position(l, pack, at));
 }
 
 void pack_store(Lower *l, const Group *pack, const Index *at) {

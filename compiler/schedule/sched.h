@@ -86,6 +86,8 @@ typedef struct Group {
         transposed; /* layout.c: the group stores this node with `last_axis` last; or NODE_NONE */
     uint32_t last_axis;
     uint32_t panel; /* columns that stand together in the copy, or 0: one row behind another */
+    uint32_t batch; /* with panels: bit i: axis i is neither k's nor `last_axis` */
+    bool of_rows;   /* the panels are those of a tile's rows */
     uint32_t pack_buffer; /* where it stores that */
     uint32_t packed[2];   /* layout.c: groups that store this contract's operands so, or NONE */
     VEC(NodeId) partials; /* partial.c: the group sums blocks of these; nothing else */
@@ -188,6 +190,8 @@ void layout_contract(Sched *s, NodeId id, uint32_t packed[2]);
 bool partial_wanted(const Sched *s, NodeId id);
 void partial_create(Sched *s, NodeId id);
 void partial_buffers(Sched *s, Group *g);
+/* ---- pack_panel.c: elements of a copy */
+DimId pack_count(const Sched *s, const Group *pack);
 /* ---- slots.c: outputs, writes in place, carries, the order of groups */
 void buffers_assign(Sched *s);
 void group_copy(Sched *s, Target copy, Phase phase);

@@ -376,9 +376,9 @@ void buffers_assign(Sched *s) {
     for (uint32_t i = 0; i < s->groups.len; i++) {
         Group *g = s->groups.data[i];
         if (!node_is_none(g->transposed))
-            g->pack_buffer = node_buffer(
-                s, g->transposed, arena_printf(s->arena, "transposed.%u", s->out->buffers.len),
-                STORAGE_ARENA, 0);
+            g->pack_buffer =
+                buffer_create(s, arena_printf(s->arena, "transposed.%u", s->out->buffers.len),
+                              STORAGE_ARENA, 0, node_of(s, g->transposed)->dtype, pack_count(s, g));
         partial_buffers(s, g);
         for (uint32_t k = 0; k < g->targets.len; k++) {
             Target *t = &g->targets.data[k];

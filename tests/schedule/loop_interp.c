@@ -222,13 +222,27 @@ static void run_for(Machine *m, const Stmt *s) {
     }
 }
 
+static void run_transpose(Machine *m, const Stmt *s) {
+    int64_t from = (int64_t)eval(m, s->value), to = (int64_t)eval(m, s->index);
+    int64_t rows = (int64_t)eval(m, s->from), columns = (int64_t)eval(m, s->to);
+    uint32_t source = m->k->buffers.data[s->source], target = m->k->buffers.data[s->buffer];
+    if (rows > s->count || columns > s->count)
+        stop(m, "a block of %lld by %lld", (long long)rows, (long long)columns);
+    for (int64_t r = 0; r < rows; r++)
+        for (int64_t c = 0; c < columns; c++)
+            memory_store(m, target, to + c * s->target_step + r,
+                         memory_load(m, source, from + r * s->source_step + c));
+}
+
 static void run_stmt(Machine *m, const Stmt *s) {
     if (s->kind == STMT_FOR) {
         run_for(m, s);
         return;
     }
     m->now++;
-    if (s->kind == STMT_SET) {
+    if (s->kind == STMT_TRANSPOSE) {
+        run_transpose(m, s);
+    } else if (s->kind == STMT_SET) {
         uint64_t v = eval(m, s->value);
         bool *set;
         *reg_copy(m, s->reg, NULL, 0, &set) = v;
