@@ -124,13 +124,30 @@ static LLVMTypeRef routine_type(Emit *e) {
     return LLVMFunctionType(LLVMVoidTypeInContext(e->c), types, 6, 0);
 }
 
+/* The block itself, come from `entry`; or the one on the stack, come from `copied`. */
+static void whole_of_two(Routine *r, LLVMValueRef *a, LLVMValueRef before, LLVMValueRef after,
+                         LLVMBasicBlockRef entry, LLVMBasicBlockRef copied) {
+    Emit *e = r->e;
+    LLVMTypeRef i64 = LLVMInt64TypeInContext(e->c), pointer = LLVMPointerTypeInContext(e->c, 0);
+    LLVMValueRef full = const_i64(e, r->lanes);
+    LLVMBasicBlockRef sides[] = {entry, copied};
+    LLVMValueRef from[] = {a[0], before}, to[] = {a[2], after};
+    LLVMValueRef from_step[] = {a[1], full}, to_step[] = {a[3], full};
+    LLVMValueRef source = LLVMBuildPhi(e->b, pointer, ""), step = LLVMBuildPhi(e->b, i64, "");
+    LLVMValueRef target = LLVMBuildPhi(e->b, pointer, ""), along = LLVMBuildPhi(e->b, i64, "");
+    LLVMAddIncoming(source, from, sides, 2);
+    LLVMAddIncoming(step, from_step, sides, 2);
+    LLVMAddIncoming(target, to, sides, 2);
+    LLVMAddIncoming(along, to_step, sides, 2);
+    whole_block(r, source, step, target, along);
+}
+
 /* (from, step, to, step, rows, columns), rows and columns at least 1: what is not whole is copied to
  * a whole block on the stack, transposed to another, and copied from there. */
 static LLVMValueRef routine_make(Emit *e, uint32_t lanes) {
     Routine r = {.e = e, .lanes = lanes};
     LLVMBuilderRef outside = e->b;
-    char name[] = "transpose.16";
-    snprintf(name, sizeof name, "transpose.%u", lanes);
+    const char *name = lanes == 4 ? "transpose.4" : lanes == 8 ? "transpose.8" : "transpose.16";
     r.vector = LLVMVectorType(LLVMFloatTypeInContext(e->c), lanes);
     r.function = LLVMAddFunction(e->part->module, name, routine_type(e));
     LLVMSetLinkage(r.function, LLVMInternalLinkage);
@@ -146,8 +163,7 @@ static LLVMValueRef routine_make(Emit *e, uint32_t lanes) {
     LLVMBasicBlockRef done = LLVMAppendBasicBlockInContext(e->c, r.function, "done");
     LLVMPositionBuilderAtEnd(e->b, entry);
     LLVMValueRef full = const_i64(e, lanes), block = const_i64(e, (int64_t)lanes * lanes);
-    LLVMTypeRef f32 = LLVMFloatTypeInContext(e->c), pointer = LLVMPointerTypeInContext(e->c, 0);
-    LLVMTypeRef i64 = LLVMInt64TypeInContext(e->c);
+    LLVMTypeRef f32 = LLVMFloatTypeInContext(e->c);
     LLVMValueRef before = LLVMBuildArrayAlloca(e->b, f32, block, "before");
     LLVMValueRef after = LLVMBuildArrayAlloca(e->b, f32, block, "after");
     LLVMSetAlignment(before, 64);
@@ -160,16 +176,7 @@ static LLVMValueRef routine_make(Emit *e, uint32_t lanes) {
     LLVMBasicBlockRef copied = LLVMGetInsertBlock(e->b);
     LLVMBuildBr(e->b, whole);
     LLVMPositionBuilderAtEnd(e->b, whole);
-    LLVMBasicBlockRef sides[] = {entry, copied};
-    LLVMValueRef from[] = {a[0], before}, to[] = {a[2], after};
-    LLVMValueRef from_step[] = {a[1], full}, to_step[] = {a[3], full};
-    LLVMValueRef source = LLVMBuildPhi(e->b, pointer, ""), step = LLVMBuildPhi(e->b, i64, "");
-    LLVMValueRef target = LLVMBuildPhi(e->b, pointer, ""), along = LLVMBuildPhi(e->b, i64, "");
-    LLVMAddIncoming(source, from, sides, 2);
-    LLVMAddIncoming(step, from_step, sides, 2);
-    LLVMAddIncoming(target, to, sides, 2);
-    LLVMAddIncoming(along, to_step, sides, 2);
-    whole_block(&r, source, step, target, along);
+    whole_of_two(&r, a, before, after, entry, copied);
     LLVMBuildCondBr(e->b, fits, done, spread);
     LLVMPositionBuilderAtEnd(e->b, spread);
     copy_rows(&r, after, full, a[2], a[3], a[5], a[4]);

@@ -74,17 +74,20 @@ static bool operand_reduces(const Sched *s, NodeId contract, NodeId operand, uin
     return n->attr[first + axis] >= (int64_t)n->rank;
 }
 
-static uint32_t pack_find(const Sched *s, NodeId operand, uint32_t axis, uint32_t panel) {
+static uint32_t pack_find(const Sched *s, NodeId operand, uint32_t axis, uint32_t panel,
+                          uint32_t batch, bool of_rows) {
     for (uint32_t i = 0; i < s->groups.len; i++) {
         const Group *g = s->groups.data[i];
-        if (node_same(g->transposed, operand) && g->last_axis == axis && g->panel == panel)
+        if (node_same(g->transposed, operand) && g->last_axis == axis && g->panel == panel &&
+            g->batch == batch && g->of_rows == of_rows)
             return i;
     }
     return NONE;
 }
 
-static uint32_t pack_create(Sched *s, NodeId operand, uint32_t axis, uint32_t panel) {
-    uint32_t known = pack_find(s, operand, axis, panel);
+static uint32_t pack_create(Sched *s, NodeId operand, uint32_t axis, uint32_t panel,
+                            uint32_t batch, bool of_rows) {
+    uint32_t known = pack_find(s, operand, axis, panel, batch, of_rows);
     if (known != NONE) return known;
     uint32_t level = plan_of(s, operand)->level;
     uint32_t number = group_create(s, NODE_NONE, operand, level == 0 ? 0 : level | 1);
@@ -92,6 +95,8 @@ static uint32_t pack_create(Sched *s, NodeId operand, uint32_t axis, uint32_t pa
     g->transposed = operand;
     g->last_axis = axis;
     g->panel = panel;
+    g->batch = batch;
+    g->of_rows = of_rows;
     return number;
 }
 
@@ -101,22 +106,52 @@ static bool sees_window(const Sched *s, NodeId id) {
     return false;
 }
 
-/* The copy is paid for by the rows of one contraction, or by all iterations of a loop. */
+/* Axes other than `axis` that are not k's. */
+static uint32_t batch_axes(const Sched *s, NodeId contract, NodeId operand, uint32_t axis) {
+    uint32_t batch = 0;
+    for (uint32_t i = 0; i < node_of(s, operand)->rank; i++)
+        if (i != axis && !operand_reduces(s, contract, operand, i)) batch |= 1u << i;
+    return batch;
+}
+
+/* Panels of columns that are neighbours in memory: the copy is paid for by the rows of one
+ * contraction, or by all iterations of a loop. Others are copied anyhow. */
 static uint32_t panel_width(const Sched *s, NodeId contract, NodeId operand, uint32_t axis,
-                            int64_t rows) {
+                            int64_t rows, uint32_t batch) {
     const GNode *x = node_of(s, operand);
     bool captured =
         s->body && x->op == OP_INPUT && x->attr[0] >= scan_capture_input(&s->body->scan, 0);
-    if (x->rank < 2 || dtype_bytes(x->dtype) != 4) return 0;
+    if (dtype_bytes(x->dtype) != 4 || !dim_is_const(s->dims, x->dims[axis])) return 0;
     if (sees_window(s, node_of(s, contract)->args[0]) ||
         sees_window(s, node_of(s, contract)->args[1]))
         return 0;
-    for (uint32_t i = 0; i + 1 < x->rank; i++) /* every other axis is one of k */
-        if (!operand_reduces(s, contract, operand, i == axis ? x->rank - 1 : i)) return 0;
-    int64_t columns = dim_bound(s->dims, x->dims[axis]), k = node_bound(s, operand) / columns;
-    if (columns < PANEL_MIN_COLUMNS || k < PANEL_MIN_K) return 0;
-    if (rows < PANEL_MIN_ROWS && !(captured && rows >= PACK_MIN_ROWS)) return 0;
-    return tile_columns(s, contract);
+    if ((uint32_t)__builtin_popcount(batch) + 1 == x->rank) return 0; /* no k */
+    int64_t columns = dim_bound(s->dims, x->dims[axis]);
+    if (unit_stride(s, operand, axis)) {
+        if (batch != 0 || columns < PANEL_MIN_COLUMNS) return 0;
+        if (node_bound(s, operand) / columns < PANEL_MIN_K) return 0;
+        if (rows < PANEL_MIN_ROWS && !(captured && rows >= PACK_MIN_ROWS)) return 0;
+    }
+    return columns > 0 ? tile_columns(s, contract) : 0;
+}
+
+/* Rows that are neighbours in memory (x.T @ dy): where a tile's rows are far from one k to the next
+ * and k is long, they are copied in panels of a tile's rows. Paid for by the result's columns. */
+static void layout_rows(Sched *s, NodeId id, uint32_t which, uint32_t packed[2]) {
+    enum { MIN_K = 512, MIN_COLUMNS = 64, MIN_ROWS = 64 };
+    const GNode *n = node_of(s, id), *x = node_of(s, n->args[which]);
+    uint32_t first = which == 0 ? 1 : 1 + node_of(s, n->args[0])->rank, label, axis = NONE;
+    uint32_t rows = tile_row_count(s, id, &label);
+    if (rows == 0 || plan_of(s, n->args[which])->absent || dtype_bytes(x->dtype) != 4) return;
+    if (sees_window(s, n->args[0]) || sees_window(s, n->args[1])) return;
+    for (uint32_t i = 0; i < x->rank; i++)
+        if (n->attr[first + i] == (int64_t)label) axis = i;
+    if (axis == NONE || !unit_stride(s, n->args[which], axis)) return;
+    uint32_t batch = batch_axes(s, id, n->args[which], axis);
+    int64_t all = node_bound(s, n->args[which]), own = dim_bound(s->dims, x->dims[axis]);
+    if (batch != 0 || x->rank < 2 || own < MIN_ROWS || all / own < MIN_K) return;
+    if (dim_bound(s->dims, n->dims[n->rank - 1]) < MIN_COLUMNS) return;
+    packed[which] = pack_create(s, n->args[which], axis, rows, batch, true);
 }
 
 void layout_contract(Sched *s, NodeId id, uint32_t packed[2]) {
@@ -136,7 +171,10 @@ void layout_contract(Sched *s, NodeId id, uint32_t packed[2]) {
     }
     if (held != 1 || plan_of(s, n->args[which])->absent) return;
     int64_t rows = rows_of(s, id, n->args[which], label_at);
-    uint32_t panel = panel_width(s, id, n->args[which], axis, rows);
-    if (panel == 0 && (unit_stride(s, n->args[which], axis) || rows < PACK_MIN_ROWS)) return;
-    packed[which] = pack_create(s, n->args[which], axis, panel);
+    uint32_t batch = batch_axes(s, id, n->args[which], axis);
+    uint32_t panel = panel_width(s, id, n->args[which], axis, rows, batch);
+    bool lies_well = unit_stride(s, n->args[which], axis);
+    layout_rows(s, id, 1 - which, packed);
+    if (panel == 0 && (lies_well || rows < PACK_MIN_ROWS)) return;
+    packed[which] = pack_create(s, n->args[which], axis, panel, panel > 0 ? batch : 0, false);
 }

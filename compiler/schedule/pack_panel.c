@@ -1,7 +1,9 @@
 /* Operands of contractions copied in panels: what one register tile reads stands together, k after
  * k, so that it streams through the cache whatever the operand's strides are.
  *
- *     panel p, k, offset o:   copy[p * K * width + k * width + o] = operand[k, p * width + o]
+ *     panel p, k, offset o:   copy[(p * (K + 2) + k) * width + o] = operand[k, p * width + o]
+ *
+ * The two rows between panels keep them from beginning in one set of the cache.
  *
  * and one such copy after another for each position of the axes that are neither k's nor the
  * panel's. Where the operand's neighbours in memory are neighbours in k (x @ w.T), blocks are turned
@@ -9,6 +11,8 @@
  *
  * Precondition: the panel's axis has a constant size. Its last panel is whole in memory. */
 #include "compiler/schedule/lower.h"
+
+enum { BETWEEN = 2 };
 
 /* The axes of an operand in the order they have in the copy: batch, k, and the panel's. */
 typedef struct Panels {
@@ -41,7 +45,8 @@ DimId pack_count(const Sched *s, const Group *pack) {
     const GNode *x = node_of(s, pack->transposed);
     if (pack->panel == 0) return dims_product(s, x->dims, x->rank);
     Panels p = panels_of(s, pack);
-    DimId count = dim_mul(s->dims, p.count, dim_const(s->dims, padded(&p, pack->panel)));
+    DimId rows = dim_add(s->dims, p.count, dim_const(s->dims, BETWEEN));
+    DimId count = dim_mul(s->dims, rows, dim_const(s->dims, padded(&p, pack->panel)));
     for (uint32_t i = 0; i < p.batches; i++) count = dim_mul(s->dims, count, x->dims[p.batch[i]]);
     return count;
 }
@@ -59,7 +64,8 @@ static ExprId panel_position(Lower *l, const Group *pack, const Index *at, ExprI
                              ExprId offset) {
     const GNode *x = node_of(l->s, pack->transposed);
     Panels p = panels_of(l->s, pack);
-    ExprId k = row_major(l, x, p.k, p.ks, at), count = l_dim(l, p.count);
+    ExprId k = row_major(l, x, p.k, p.ks, at);
+    ExprId count = l_add(l, l_dim(l, p.count), l_int(l, BETWEEN));
     ExprId pos = l_mul(l, k, l_int(l, pack->panel));
     pos = l_add(l, l_mul(l, base, count), pos);
     if (p.batches > 0) {
@@ -110,12 +116,13 @@ static bool source_block(Lower *l, const Copy *c, LoopBlock *from) {
     at.axis[c->inner] = l_add(l, at.axis[c->inner], l_var(l, i));
     at.axis[last] = l_add(l, at.axis[last], l_var(l, j));
     memo_clear(l);
-    const Expr *e = &l->k->exprs.data[lower_value(l, c->pack->transposed, &at).id];
-    if (e->kind != EXPR_LOAD || e->nargs != 1) return false;
-    from->buffer = e->buffer;
+    ExprId value = lower_value(l, c->pack->transposed, &at);
+    const Expr e = l->k->exprs.data[value.id];
+    if (e.kind != EXPR_LOAD || e.nargs != 1) return false;
+    from->buffer = e.buffer;
     int64_t unit;
     ExprId start;
-    if (!loop_affine(l->p, l->k, e->args[0], j, &start, &from->step)) return false;
+    if (!loop_affine(l->p, l->k, e.args[0], j, &start, &from->step)) return false;
     if (!loop_affine(l->p, l->k, start, i, &from->start, &unit)) return false;
     return unit == 1 && from->step != 1;
 }
@@ -160,19 +167,27 @@ static void turned_panels(Lower *l, Copy *c, ExprId from, ExprId to, bool whole)
     loop_transpose(l->p, l->k, &l->parent, source, target, rows, columns, l->lanes);
 }
 
-/* Sixteen k of every panel, so that the operand's rows are read from one end to the other. */
+/* Sixteen k at a time, and of each a stretch of some panels: the operand is read by lines that
+ * follow each other, the copy is written so too. */
 static void copied_panels(Lower *l, Copy *c, ExprId from, ExprId to, bool whole) {
-    enum { BLOCK = 16 };
+    enum { BLOCK = 16, STRETCH = 64 };
     uint32_t width = c->pack->panel, last = c->pack->last_axis;
     uint32_t lanes = width < l->lanes ? width : l->lanes;
-    VarId block = l_new_var(l, "b"), panel = l_new_var(l, "p"), k = l_new_var(l, "k");
-    VarId part = l_new_var(l, "v"), lane = l_new_var(l, "l");
+    uint32_t stretch = width >= STRETCH ? width : STRETCH / width * width;
+    VarId block = l_new_var(l, "b"), run = l_new_var(l, "s"), panel = l_new_var(l, "p");
+    VarId k = l_new_var(l, "k"), part = l_new_var(l, "v"), lane = l_new_var(l, "l");
     ExprId end = l_int(l, c->p.columns);
     l_enter_for(l, block, from, to, BLOCK);
     ExprId next = l_add(l, l_var(l, block), l_int(l, BLOCK));
-    l_enter_for(l, panel, l_int(l, 0), end, width);
+    l_enter_for(l, run, l_int(l, 0), end, stretch);
     l_enter_for(l, k, l_var(l, block), whole ? next : l_min(l, next, to), 1);
-    ExprId base = l_var(l, panel), offset = l_int(l, 0);
+    ExprId stop = l_add(l, l_var(l, run), l_int(l, stretch));
+    if (c->p.columns % stretch != 0) stop = l_min(l, stop, end);
+    ExprId base = l_var(l, run), offset = l_int(l, 0);
+    if (stretch > width) {
+        l_enter_for(l, panel, base, stop, width);
+        base = l_var(l, panel);
+    }
     if (width > lanes) {
         l_enter_unroll(l, part, width / lanes);
         offset = l_mul(l, l_var(l, part), l_int(l, lanes));
@@ -192,7 +207,7 @@ static void copied_panels(Lower *l, Copy *c, ExprId from, ExprId to, bool whole)
 /* Threads share the leading axis where that is enough, else the largest. */
 static void choose_parallel(Lower *l, Copy *c) {
     enum { ENOUGH = 16 };
-    uint32_t axes[2 * RANK_MAX], count = 0;
+    uint32_t axes[2 * RANK_MAX] = {0}, count = 0;
     for (uint32_t i = 0; i < c->p.batches; i++) axes[count++] = c->p.batch[i];
     for (uint32_t i = 0; i < c->p.ks; i++) axes[count++] = c->p.k[i];
     c->parallel = (int32_t)axes[0];

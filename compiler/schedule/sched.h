@@ -181,9 +181,10 @@ void recompute_choose(Sched *s, const bool *root);
 /* ---- group.c: which stores share a kernel */
 void group_nodes(Sched *s);
 uint32_t group_create(Sched *s, NodeId core, NodeId like, uint32_t level);
-/* ---- tile_choice.c: columns of a register tile of this contract; 0: none fits its columns evenly
- */
+/* ---- tile_choice.c: columns of a register tile of this contract; 0: it has no tiles */
 uint32_t tile_columns(const Sched *s, NodeId contract);
+/* Rows of its tiles and the label they are of; 0: it has no tiles of one size. */
+uint32_t tile_row_count(const Sched *s, NodeId contract, uint32_t *label);
 /* ---- layout.c: which operands of a contract are read from a copy; makes the copying groups */
 void layout_contract(Sched *s, NodeId id, uint32_t packed[2]);
 /* ---- partial.c: long sums by all threads */

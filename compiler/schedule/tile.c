@@ -22,10 +22,10 @@ static bool int_of(const Lower *l, ExprId e, int64_t *v) {
 }
 
 /* Accumulators: rows from i, `vectors` from j, `limit` columns or NONE; of the rows, `some` from
- * row `skip`. */
+ * row `skip`. `panel`: the row that i's panel begins with. */
 typedef struct Block {
     uint32_t rows, vectors, skip, some;
-    ExprId i, j, limit;
+    ExprId i, j, limit, panel;
     VarId r, v, lane;
 } Block;
 
@@ -50,9 +50,13 @@ static void block_enter(Lower *l, Tile *t, const Block *b) {
         l_enter_unroll(l, b->v, b->vectors);
         column = l_add(l, column, l_mul(l, l_var(l, b->v), l_int(l, l->lanes)));
     }
-    l_enter_vector(l, b->lane, l->lanes, b->limit);
+    ExprId limit = b->limit;
+    if (b->vectors > 1 && !expr_is_none(limit))
+        limit = l_sub(l, limit, l_mul(l, l_var(l, b->v), l_int(l, l->lanes)));
+    l_enter_vector(l, b->lane, l->lanes, limit);
     column = l_add(l, column, l_var(l, b->lane));
     l->panel = b->j;
+    l->row_panel = b->panel;
     t->label[t->row_label] = row;
     t->label[t->vector_label] = column;
     if (t->mode == ROWS_BY_TAP) place_tap(l, t, q);
@@ -255,6 +259,7 @@ static RegId block_total(Lower *l, Tile *t, const Block *b) {
 static void block(Lower *l, Tile *t, uint32_t rows, uint32_t vectors, ExprId i, ExprId j,
                   ExprId limit) {
     Block b = {.rows = rows, .vectors = vectors, .some = rows, .i = i, .j = j, .limit = limit};
+    b.panel = i;
     b.r = l_new_var(l, "r");
     b.v = l_new_var(l, "v");
     b.lane = l_new_var(l, "l");
@@ -307,6 +312,11 @@ static ExprId columns_by(Lower *l, Tile *t, uint32_t rows, ExprId i, ExprId from
     return end;
 }
 
+static void rest_of_columns(Lower *l, Tile *t, uint32_t rows, ExprId i, ExprId j, int64_t left) {
+    uint32_t vectors = (uint32_t)((left + l->lanes - 1) / l->lanes);
+    block(l, t, rows, vectors, i, j, left % l->lanes == 0 ? EXPR_NONE : l_int(l, left));
+}
+
 static void columns(Lower *l, Tile *t, uint32_t rows, ExprId i, uint32_t vectors) {
     ExprId from = bound_of(l, t, t->vector_label, false);
     ExprId to = bound_of(l, t, t->vector_label, true);
@@ -317,61 +327,94 @@ static void columns(Lower *l, Tile *t, uint32_t rows, ExprId i, uint32_t vectors
         dim_is_const(l->s->dims, size) && dim_value(l->s->dims, size) % step == 0)
         return;
     bool fixed = int_of(l, at, &a) && int_of(l, to, &b);
-    uint32_t rest = fixed ? (uint32_t)((b - a) / l->lanes) : 1;
-    if (at.id != to.id && rest > 0 && vectors > 1) at = columns_by(l, t, rows, i, at, to, rest);
-    if (at.id == to.id) return;
-    LowerPlace place = l_place(l);
-    if (!fixed) { /* at most one partial vector: a loop of none or one */
-        VarId j = l_new_var(l, "j");
-        l_enter_for(l, j, at, to, l->lanes);
-        at = l_var(l, j);
+    if (fixed) { /* what is left is one tile, perhaps narrower, its last vector perhaps in part */
+        if (b > a) rest_of_columns(l, t, rows, i, at, b - a);
+        return;
     }
+    if (vectors > 1) at = columns_by(l, t, rows, i, at, to, 1);
+    LowerPlace place = l_place(l);
+    VarId j = l_new_var(l, "j"); /* at most one partial vector: a loop of none or one */
+    l_enter_for(l, j, at, to, l->lanes);
+    at = l_var(l, j);
     block(l, t, rows, 1, i, at, l_sub(l, to, at));
     l_return(l, place);
 }
 
-/* Operands in panels: a panel stays in the cache while the rows go by. */
-static void tile_panels(Lower *l, Tile *t) {
-    ExprId from = bound_of(l, t, t->row_label, false), to = bound_of(l, t, t->row_label, true);
-    ExprId end = whole_steps(l, from, to, t->rows);
-    LowerPlace place = l_place(l);
-    VarId j = l_new_var(l, "j");
-    ExprId first = l_int(l, 0), last = l_dim(l, t->c.size[t->vector_label]);
-    l_enter_for(l, j, first, last, t->vectors * l->lanes);
-    LowerPlace inside = l_place(l);
-    VarId i = l_new_var(l, "i");
-    l_enter_for(l, i, from, end, t->rows);
-    block(l, t, t->rows, t->vectors, l_var(l, i), l_var(l, j), EXPR_NONE);
-    l_return(l, inside);
-    VarId rest = l_new_var(l, "i");
-    l_enter_for(l, rest, end, to, 1);
-    block(l, t, 1, t->vectors, l_var(l, rest), l_var(l, j), EXPR_NONE);
-    l_return(l, place);
+/* Rows that whole tiles leave: 0 none, or -1 when that is known only at run time. */
+static int64_t rows_left(const Lower *l, const Tile *t) {
+    DimId size = t->c.size[t->row_label];
+    bool shared = t->parallel == (int32_t)t->row_label && l->k->grain % t->rows != 0;
+    if (!dim_is_const(l->s->dims, size) || shared) return t->rows == 1 ? 0 : -1;
+    return dim_value(l->s->dims, size) % t->rows;
 }
 
-/* Whole row tiles, then single rows with as many vectors as registers allow. */
-static void tile_rows(Lower *l, Tile *t) {
+typedef void (*RowTile)(Lower *l, Tile *t, uint32_t rows, ExprId i, void *user);
+
+/* Whole row tiles, then one of the rows that are left, or single rows. */
+static void rows_by(Lower *l, Tile *t, RowTile tile, void *user) {
     ExprId from = bound_of(l, t, t->row_label, false), to = bound_of(l, t, t->row_label, true);
     ExprId end = whole_steps(l, from, to, t->rows);
+    int64_t left = rows_left(l, t);
     LowerPlace place = l_place(l);
     if (end.id != from.id) {
         VarId i = l_new_var(l, "i");
         l_enter_for(l, i, from, end, t->rows);
-        columns(l, t, t->rows, l_var(l, i), t->vectors);
+        tile(l, t, t->rows, l_var(l, i), user);
         l_return(l, place);
     }
-    DimId size = t->c.size[t->row_label];
-    bool whole = dim_is_const(l->s->dims, size) && dim_value(l->s->dims, size) % t->rows == 0 &&
-                 (t->parallel != (int32_t)t->row_label || l->k->grain % t->rows == 0);
-    if (end.id == to.id || whole) return;
+    if (end.id == to.id || left == 0) return;
+    uint32_t rows = left > 0 ? (uint32_t)left : 1;
     VarId i = l_new_var(l, "i");
-    l_enter_for(l, i, end, to, 1);
-    uint32_t wide = t->rows;
-    DimId n = t->c.size[t->vector_label];
-    if (dim_is_const(l->s->dims, n))
-        while (wide > 1 && (int64_t)wide * l->lanes > dim_value(l->s->dims, n)) wide /= 2;
-    columns(l, t, 1, l_var(l, i), wide);
+    l_enter_for(l, i, end, to, rows);
+    tile(l, t, rows, l_var(l, i), user);
     l_return(l, place);
+}
+
+typedef struct PanelTile {
+    ExprId j;
+    uint32_t vectors;
+    ExprId limit;
+} PanelTile;
+
+static void panel_tile(Lower *l, Tile *t, uint32_t rows, ExprId i, void *user) {
+    const PanelTile *p = user;
+    block(l, t, rows, p->vectors, i, p->j, p->limit);
+}
+
+/* Operands in panels: a panel stays in the cache while the rows go by. */
+static void tile_panels(Lower *l, Tile *t) {
+    ExprId from = bound_of(l, t, t->vector_label, false);
+    ExprId to = bound_of(l, t, t->vector_label, true);
+    int64_t step = t->vectors * l->lanes;
+    int64_t left = dim_value(l->s->dims, t->c.size[t->vector_label]) % step;
+    ExprId end = left == 0 ? to : whole_steps(l, from, to, (uint32_t)step);
+    LowerPlace place = l_place(l);
+    VarId j = l_new_var(l, "j");
+    l_enter_for(l, j, from, end, step);
+    PanelTile p = {l_var(l, j), t->vectors, EXPR_NONE};
+    rows_by(l, t, panel_tile, &p);
+    l_return(l, place);
+    if (left == 0) return;
+    j = l_new_var(l, "j");
+    l_enter_for(l, j, end, to, step);
+    p.j = l_var(l, j);
+    p.vectors = (uint32_t)((left + l->lanes - 1) / l->lanes);
+    if (left % l->lanes != 0) p.limit = l_int(l, left);
+    rows_by(l, t, panel_tile, &p);
+    l_return(l, place);
+}
+
+static void column_tiles(Lower *l, Tile *t, uint32_t rows, ExprId i, void *user) {
+    (void)user;
+    uint32_t vectors = t->vectors;
+    DimId n = t->c.size[t->vector_label];
+    if (rows == 1 && t->rows > 1) { /* single rows: as many vectors as registers allow */
+        vectors = t->rows;
+        if (dim_is_const(l->s->dims, n))
+            while (vectors > 1 && (int64_t)vectors * l->lanes > dim_value(l->s->dims, n))
+                vectors /= 2;
+    }
+    columns(l, t, rows, i, vectors);
 }
 
 /* ------------------------------------------------------------------ rows that are windows */
@@ -440,6 +483,21 @@ static void even_rows(Lower *l, Tile *t) {
     if (rest > 0) columns(l, t, rest, l_int(l, n - rest), t->vectors);
 }
 
+/* Columns of a panel of the vector operand, or 0: it is not in panels. */
+static uint32_t operand_panel(const Lower *l, const Tile *t) {
+    uint32_t packed = l->group->packed[t->c.in_a[t->vector_label] ? 0 : 1];
+    return packed == NONE ? 0 : l->s->groups.data[packed]->panel;
+}
+
+/* A copy that stays in the second-level cache is gone through for each tile of rows: the result is
+ * written from one end to the other. Else a panel of it stays while all rows go by. */
+static bool rows_outside(const Lower *l, const Tile *t) {
+    enum { BYTES = 384 * 1024 };
+    int64_t columns = dim_bound(l->s->dims, t->c.size[t->vector_label]);
+    int64_t k = dim_bound(l->s->dims, t->c.k);
+    return t->parallel != (int32_t)t->vector_label && k <= BYTES / 4 / columns;
+}
+
 static void outer_labels(Lower *l, Tile *t, uint32_t label) {
     LowerPlace place = l_place(l);
     for (; label + 1 < t->c.outer; label++) {
@@ -450,15 +508,14 @@ static void outer_labels(Lower *l, Tile *t, uint32_t label) {
         t->label[label] = l_var(l, o);
         if (t->parallel == 0 && label == 0) l->row = t->label[0];
     }
-    uint32_t packed = l->group->packed[t->c.in_a[t->vector_label] ? 0 : 1];
     if (rows_are_fixed(l->s, t))
         window_rows(l, t);
     else if (t->even)
         even_rows(l, t);
-    else if (packed != NONE && l->s->groups.data[packed]->panel > 0)
+    else if (operand_panel(l, t) > 0 && !rows_outside(l, t))
         tile_panels(l, t);
     else
-        tile_rows(l, t);
+        rows_by(l, t, column_tiles, NULL);
     l_return(l, place);
 }
 
@@ -502,6 +559,8 @@ bool lower_tiles(Lower *l) {
     bool blocks = tile_sums_windows(&t) && contract_chunked(l->s, &t.c) && t.c.reduced > 1;
     if (t.c.slide_count > 0 && t.parallel > 0) tile_choose_parallel(l->s, &t, l->lanes, &grain);
     if (t.parallel == (int32_t)t.row_label) t.even = false;
+    if (t.parallel == (int32_t)t.vector_label && operand_panel(l, &t) > 0)
+        grain = operand_panel(l, &t);
     l->k->parallel = t.parallel >= 0;
     l->k->grain = grain;
     if (l->k->parallel) l->k->extent = t.c.size[t.parallel];

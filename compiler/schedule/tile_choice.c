@@ -14,6 +14,8 @@ bool tile_choose_labels(const Sched *s, Tile *t) {
         if (!in_vector[label] && !dim_equals(s->dims, c->size[label], 1) &&
             (t->row_label == NONE || !slide_with(c, label, true)))
             t->row_label = label;
+    for (uint32_t label = 0; label + 1 < c->outer && t->row_label == NONE; label++)
+        if (!in_vector[label]) t->row_label = label; /* one row */
     if (t->row_label != NONE) t->slide = slide_with(c, t->row_label, false);
     return t->row_label != NONE;
 }
@@ -25,9 +27,14 @@ bool tile_choose_labels(const Sched *s, Tile *t) {
 static void choose_dense_sizes(const Sched *s, Tile *t, uint32_t lanes) {
     uint32_t registers = s->options.vector_registers;
     uint32_t widest = registers >= 32 ? 3 : 2;
+    DimId columns = t->c.size[t->vector_label], rows = t->c.size[t->row_label];
     t->rows = registers >= 32 ? 8 : 4;
+    if (dim_is_const(s->dims, rows) && dim_value(s->dims, rows) < 2 * t->rows - 1) {
+        /* few rows are one tile */
+        t->rows = (uint32_t)(dim_value(s->dims, rows) > 0 ? dim_value(s->dims, rows) : 1);
+        widest = (registers - 2) / (t->rows + 1);
+    }
     t->vectors = widest;
-    DimId columns = t->c.size[t->vector_label];
     if (!dim_is_const(s->dims, columns)) return;
     uint64_t whole = (uint64_t)dim_value(s->dims, columns) / lanes;
     double best = 0;
@@ -111,16 +118,20 @@ void tile_choose_sizes(const Sched *s, Tile *t, uint32_t lanes) {
     if (t->c.slide_count > 0) choose_window_sizes(s, t, lanes);
 }
 
-/* Columns of a whole tile, where they divide the result's. A thin result is split by columns, which
- * need not be whole tiles. */
+/* Columns of a whole tile. */
 uint32_t tile_columns(const Sched *s, NodeId contract) {
     uint32_t lanes = s->options.vector_bytes / 4;
     Tile t = {.c = contract_labels(s, contract), .parallel = -1};
-    if (t.c.dtype != DTYPE_F32 || !tile_choose_labels(s, &t)) return 0;
+    if (dtype_bytes(t.c.dtype) != 4 || !tile_choose_labels(s, &t)) return 0;
     tile_choose_sizes(s, &t, lanes);
-    DimId columns = t.c.size[t.vector_label];
-    if (dim_bound(s->dims, t.c.size[0]) < 16) return 0;
-    uint32_t width = t.vectors * lanes;
-    bool even = dim_is_const(s->dims, columns) && dim_value(s->dims, columns) % width == 0;
-    return even ? width : 0;
+    return t.vectors * lanes;
+}
+
+uint32_t tile_row_count(const Sched *s, NodeId contract, uint32_t *label) {
+    Tile t = {.c = contract_labels(s, contract), .parallel = -1};
+    if (!tile_choose_labels(s, &t)) return 0;
+    tile_choose_sizes(s, &t, s->options.vector_bytes / 4);
+    *label = t.row_label;
+    bool fits = dim_is_const(s->dims, t.c.size[t.row_label]) && ROW_GRAIN % t.rows == 0;
+    return fits ? t.rows : 0;
 }

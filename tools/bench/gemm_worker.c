@@ -26,6 +26,7 @@ typedef struct Operand {
     float *data;
     size_t count;
     int64_t outer, inner, row, column;
+    int turned; /* its columns are what lies one behind another */
 } Operand;
 typedef struct Product {
     int64_t m, n, k, outer, inner;
@@ -61,8 +62,8 @@ typedef void (*Sgemm64)(int, int, int, int64_t, int64_t, int64_t, float, const f
                         const float *, int64_t, float, float *, int64_t);
 
 static void run_cblas(Engine *e, const Product *p) {
-    int ta = p->a.column == 1 ? PLAIN : TRANSPOSED, tb = p->b.column == 1 ? PLAIN : TRANSPOSED;
-    int64_t lda = ta == PLAIN ? p->a.row : p->a.column, ldb = tb == PLAIN ? p->b.row : p->b.column;
+    int ta = p->a.turned ? TRANSPOSED : PLAIN, tb = p->b.turned ? TRANSPOSED : PLAIN;
+    int64_t lda = p->a.turned ? p->a.column : p->a.row, ldb = p->b.turned ? p->b.column : p->b.row;
     for (int64_t o = 0; o < p->outer; o++)
         for (int64_t i = 0; i < p->inner; i++) {
             const float *a = p->a.data + o * p->a.outer + i * p->a.inner;
@@ -177,6 +178,7 @@ static Operand transposed(Operand x) {
     int64_t row = x.row;
     x.row = x.column;
     x.column = row;
+    x.turned = 1;
     return x;
 }
 
