@@ -312,6 +312,12 @@ static ExprId columns_by(Lower *l, Tile *t, uint32_t rows, ExprId i, ExprId from
     return end;
 }
 
+/* Columns of a panel of the vector operand, or 0: it is not in panels. */
+static uint32_t operand_panel(const Lower *l, const Tile *t) {
+    uint32_t packed = l->group->packed[t->c.in_a[t->vector_label] ? 0 : 1];
+    return packed == NONE ? 0 : l->s->groups.data[packed]->panel;
+}
+
 static void rest_of_columns(Lower *l, Tile *t, uint32_t rows, ExprId i, ExprId j, int64_t left) {
     uint32_t vectors = (uint32_t)((left + l->lanes - 1) / l->lanes);
     block(l, t, rows, vectors, i, j, left % l->lanes == 0 ? EXPR_NONE : l_int(l, left));
@@ -408,7 +414,8 @@ static void column_tiles(Lower *l, Tile *t, uint32_t rows, ExprId i, void *user)
     (void)user;
     uint32_t vectors = t->vectors;
     DimId n = t->c.size[t->vector_label];
-    if (rows == 1 && t->rows > 1) { /* single rows: as many vectors as registers allow */
+    if (rows == 1 && t->rows > 1 && operand_panel(l, t) == 0) {
+        /* single rows: as many vectors as registers allow */
         vectors = t->rows;
         if (dim_is_const(l->s->dims, n))
             while (vectors > 1 && (int64_t)vectors * l->lanes > dim_value(l->s->dims, n))
@@ -481,12 +488,6 @@ static void even_rows(Lower *l, Tile *t) {
         l_return(l, place);
     }
     if (rest > 0) columns(l, t, rest, l_int(l, n - rest), t->vectors);
-}
-
-/* Columns of a panel of the vector operand, or 0: it is not in panels. */
-static uint32_t operand_panel(const Lower *l, const Tile *t) {
-    uint32_t packed = l->group->packed[t->c.in_a[t->vector_label] ? 0 : 1];
-    return packed == NONE ? 0 : l->s->groups.data[packed]->panel;
 }
 
 /* A copy that stays in the second-level cache is gone through for each tile of rows: the result is
