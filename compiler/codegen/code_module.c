@@ -2,67 +2,6 @@
 #include "compiler/codegen/api_functions.h"
 #include "compiler/codegen/code_part.h"
 
-/* ------------------------------------------------------------------ making the module */
-
-/* Work of code generation: unrolled copies times the expressions they reach, roughly. */
-static uint64_t list_weight(const Kernel *k, const StmtId *ids, uint32_t count, uint64_t copies) {
-    uint64_t weight = 0;
-    for (uint32_t i = 0; i < count; i++) {
-        const Stmt *s = &k->stmts.data[ids[i].id];
-        bool unrolled = s->kind == STMT_FOR && s->loop == LOOP_UNROLL;
-        weight += copies;
-        if (s->kind == STMT_FOR)
-            weight += list_weight(k, s->body.data, s->body.len, copies * (unrolled ? s->count : 1));
-    }
-    return weight;
-}
-
-static CodePart *part_lightest(CodeModule *m) {
-    CodePart *best = &m->parts[0];
-    for (uint32_t i = 1; i < m->part_count; i++)
-        if (m->parts[i].weight < best->weight) best = &m->parts[i];
-    return best;
-}
-
-/* Kernels of other parts are called through hidden functions that part 0 declares. */
-static LLVMValueRef kernel_place(CodeModule *m, const LoopProgram *p, Kernel *k,
-                                 const KernelSignature *signature) {
-    const char *name = arena_printf(m->ctx->arena, "k%u.%s", m->kernels.len, k->name);
-    CodePart *part = part_lightest(m);
-    part->weight += 20 + k->exprs.len + list_weight(k, k->body.data, k->body.len, 1);
-    LLVMValueRef kernel = kernel_emit(m, part, p, k, signature, name);
-    LLVMSetLinkage(kernel, LLVMInternalLinkage);
-    LLVMValueRef call = kernel_call_emit(m, part, kernel);
-    if (part == &m->parts[0]) {
-        LLVMSetLinkage(call, LLVMInternalLinkage);
-        return call;
-    }
-    LLVMSetVisibility(call, LLVMHiddenVisibility);
-    size_t len;
-    LLVMTypeRef nothing = LLVMFunctionType(LLVMVoidTypeInContext(m->llvm), NULL, 0, 0);
-    LLVMValueRef declared = LLVMAddFunction(m->module, LLVMGetValueName2(call, &len), nothing);
-    LLVMSetVisibility(declared, LLVMHiddenVisibility);
-    return declared;
-}
-
-uint32_t kernel_function(CodeModule *m, const LoopProgram *p, Kernel *k,
-                         const KernelSignature *signature) {
-    Text key = {.arena = m->ctx->arena};
-    kernel_canonical(p, k, signature, &key);
-    uint64_t hash = hash64(key.data, key.len);
-    for (uint32_t i = 0; i < m->kernels.len; i++) {
-        const SharedKernel *s = &m->kernels.data[i];
-        if (s->hash == hash && s->key_len == key.len && memcmp(s->key, key.data, key.len) == 0)
-            return i;
-    }
-    SharedKernel made = {.hash = hash,
-                         .key = key.data,
-                         .key_len = key.len,
-                         .function = kernel_place(m, p, k, signature)};
-    vec_push(m->ctx->arena, &m->kernels, made);
-    return m->kernels.len - 1;
-}
-
 /* Slots lie one after another at multiples of 64 bytes. */
 static bool slots_layout(CodeModule *m) {
     const Program *p = m->program;
@@ -93,24 +32,29 @@ static void module_emit(CodeModule *m) {
     entries_emit(m);
     descriptor_emit(m);
     wrappers_emit(m);
-    for (uint32_t i = 0; m->debug_verify && i < m->part_count; i++) part_verify(&m->parts[i]);
+    for (uint32_t i = 0; m->debug_verify && i < m->parts.len; i++) part_verify(m->parts.data[i]);
 }
 
 static CodeModule *module_make(Context *ctx, const Program *program, LoopProgram *const *entries,
-                               uint32_t entry_count, const Target *target, uint32_t parts,
-                               bool verify) {
+                               uint32_t entry_count, const Target *target, bool whole,
+                               const CodegenOptions *options) {
     CodeModule *m = ARENA_NEW(ctx->arena, CodeModule);
     m->ctx = ctx;
     m->program = program;
     m->entries = entries;
     m->entry_count = entry_count;
     m->target = *target;
-    m->part_count = parts;
-    m->debug_verify = verify;
+    m->is_whole = whole;
+    m->store = whole ? NULL : options->store;
+    m->debug_verify = options->debug_verify;
     if (!slots_layout(m)) return NULL;
-    for (uint32_t i = 0; i < parts; i++) part_open(&m->parts[i], target, program->stem);
-    m->llvm = m->parts[0].llvm;
-    m->module = m->parts[0].module;
+    m->machine = target_machine(target);
+    if (!m->machine) BUG("LLVM was linked without the target %s", target->triple);
+    CodePart *head = ARENA_NEW(ctx->arena, CodePart);
+    vec_push(ctx->arena, &m->parts, head);
+    part_open(m, head, program->stem);
+    m->llvm = head->llvm;
+    m->module = head->module;
     module_emit(m);
     if (!m->failed) return m;
     codegen_destroy(m);
@@ -129,12 +73,7 @@ CodeModule *codegen_module(Context *ctx, const Program *program, LoopProgram *co
         diag_help(d, "give the model file, or the file after `-o`, another name");
         return NULL;
     }
-    uint32_t kernels = 0;
-    for (uint32_t i = 0; i < entry_count; i++) kernels += entries[i]->kernels.len;
-    uint32_t parts = 1 + kernels / KERNELS_PER_PART;
-    if (parts > PARTS_MAX) parts = PARTS_MAX;
-    CodeModule *m =
-        module_make(ctx, program, entries, entry_count, &target, parts, options->debug_verify);
+    CodeModule *m = module_make(ctx, program, entries, entry_count, &target, false, options);
     if (!m) return NULL;
     m->libraries = options->libraries;
     m->library_count = options->library_count;
@@ -143,10 +82,11 @@ CodeModule *codegen_module(Context *ctx, const Program *program, LoopProgram *co
 }
 
 CodeModule *module_whole(CodeModule *m) {
-    if (m->part_count == 1) return m;
+    const CodegenOptions options = {.debug_verify = m->debug_verify};
+    if (m->is_whole) return m;
     if (!m->whole)
-        m->whole = module_make(m->ctx, m->program, m->entries, m->entry_count, &m->target, 1,
-                               m->debug_verify);
+        m->whole =
+            module_make(m->ctx, m->program, m->entries, m->entry_count, &m->target, true, &options);
     INVARIANT(m->whole);
     return m->whole;
 }
@@ -154,7 +94,8 @@ CodeModule *module_whole(CodeModule *m) {
 void codegen_destroy(CodeModule *m) {
     if (!m) return;
     if (m->whole) codegen_destroy(m->whole);
-    for (uint32_t i = 0; i < m->part_count; i++) part_close(&m->parts[i]);
+    for (uint32_t i = 0; i < m->parts.len; i++) part_close(m->parts.data[i]);
+    if (m->machine) LLVMDisposeTargetMachine(m->machine);
 }
 
 void codegen_times(const CodeModule *m, double us[4]) {

@@ -1,10 +1,12 @@
 /* Parts: opening, closing, and turning them into objects on as many threads as there are CPUs.
- * Threads share nothing but the counter they take parts from: every part has its own LLVM context
- * and target machine. */
+ * Threads share nothing but the counter they take parts from: every part has its own LLVM context,
+ * every thread its own target machine. */
 #include "compiler/codegen/code_part.h"
 #include <llvm-c/Analysis.h>
+#include <llvm-c/BitWriter.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdlib.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -51,27 +53,42 @@ static void zeros_add(CodePart *part) {
     LLVMSetAlignment(part->zeros, 64);
 }
 
-void part_open(CodePart *part, const Target *target, const char *name) {
-    part->machine = target_machine(target);
-    if (!part->machine) BUG("LLVM was linked without the target %s", target->triple);
+void part_open(CodeModule *m, CodePart *part, const char *name) {
     part->llvm = LLVMContextCreate();
     part->module = LLVMModuleCreateWithNameInContext(name, part->llvm);
-    LLVMSetTarget(part->module, target->triple);
-    LLVMTargetDataRef layout = LLVMCreateTargetDataLayout(part->machine);
+    LLVMSetTarget(part->module, m->target.triple);
+    LLVMTargetDataRef layout = LLVMCreateTargetDataLayout(m->machine);
     LLVMSetModuleDataLayout(part->module, layout);
     LLVMDisposeTargetData(layout);
     zeros_add(part);
 }
 
+static void part_forget(CodePart *part) {
+    if (part->module) LLVMDisposeModule(part->module);
+    if (part->llvm) LLVMContextDispose(part->llvm);
+    part->module = NULL;
+    part->llvm = NULL;
+}
+
 void part_close(CodePart *part) {
     if (part->object) LLVMDisposeMemoryBuffer(part->object);
-    LLVMDisposeModule(part->module);
-    LLVMContextDispose(part->llvm);
-    LLVMDisposeTargetMachine(part->machine);
+    part->object = NULL;
+    part_forget(part);
+}
+
+bool part_recall(CodeModule *m, CodePart *part) {
+    const char *bytes;
+    size_t size;
+    if (!m->store->find(m->store->user, m->ctx->arena, part->key.data, part->key.len, &bytes,
+                        &size))
+        return false;
+    part->object = LLVMCreateMemoryBufferWithMemoryRange(bytes, size, "kept", 0);
+    return true;
 }
 
 void part_verify(const CodePart *part) {
     char *message = NULL;
+    if (!part->module) return;
     if (LLVMVerifyModule(part->module, LLVMReturnStatusAction, &message))
         BUG("LLVM refuses the module: %s", message);
     LLVMDisposeMessage(message);
@@ -79,47 +96,84 @@ void part_verify(const CodePart *part) {
 
 /* ------------------------------------------------------------------ objects */
 
+enum { WORKERS_MAX = 16 };
 typedef struct Workshop {
     CodeModule *m;
+    CodePart **parts; /* those that are still to be made, the heaviest first */
+    uint32_t count;
     atomic_uint next;
 } Workshop;
 
-static void part_compile(CodePart *part, bool keep_module) {
-    /* Code generation rewrites the module; a module that is the whole program is still wanted as
-     * text. */
-    LLVMModuleRef module = keep_module ? LLVMCloneModule(part->module) : part->module;
-    char *message = NULL;
-    if (LLVMTargetMachineEmitToMemoryBuffer(part->machine, module, LLVMObjectFile, &message,
-                                            &part->object))
-        part->problem = message;
-    if (keep_module) LLVMDisposeModule(module);
-}
-
-static void *workshop_run(void *user) {
-    Workshop *w = user;
+/* A target machine costs as much as a small kernel and knows the processors it has seen, so it is
+ * made once a thread. */
+static void workshop_work(Workshop *w, LLVMTargetMachineRef machine) {
     for (;;) {
         uint32_t number = atomic_fetch_add(&w->next, 1);
-        if (number >= w->m->part_count) return NULL;
-        part_compile(&w->m->parts[number], w->m->part_count == 1);
+        if (number >= w->count) return;
+        CodePart *part = w->parts[number];
+        char *message = NULL;
+        if (LLVMTargetMachineEmitToMemoryBuffer(machine, part->module, LLVMObjectFile, &message,
+                                                &part->object))
+            part->problem = message;
     }
 }
 
+static void *workshop_thread(void *user) {
+    Workshop *w = user;
+    LLVMTargetMachineRef machine = target_machine(&w->m->target);
+    if (!machine) return NULL;
+    workshop_work(w, machine);
+    LLVMDisposeTargetMachine(machine);
+    return NULL;
+}
+
+static int by_weight(const void *a, const void *b) {
+    const CodePart *x = *(CodePart *const *)a, *y = *(CodePart *const *)b;
+    return x->weight < y->weight ? 1 : x->weight > y->weight ? -1 : 0;
+}
+
+/* The head's code needs no key of its own making: its bitcode is one. */
+static void head_key(CodeModule *m, CodePart *head) {
+    LLVMMemoryBufferRef bitcode = LLVMWriteBitcodeToMemoryBuffer(head->module);
+    head->key.arena = m->ctx->arena;
+    text_add_n(&head->key, "head", 5);
+    target_key(&m->target, &head->key);
+    text_add_n(&head->key, LLVMGetBufferStart(bitcode), LLVMGetBufferSize(bitcode));
+    LLVMDisposeMemoryBuffer(bitcode);
+}
+
 /* The caller works too; a thread that cannot be started is only missing. */
-void module_objects(CodeModule *m) {
-    if (m->parts[0].object) return;
-    double start = time_now_us();
-    Workshop workshop = {.m = m};
-    atomic_init(&workshop.next, 0);
+static void workshop_run(Workshop *w) {
+    pthread_t threads[WORKERS_MAX];
     long cpus = sysconf(_SC_NPROCESSORS_ONLN);
     uint32_t helpers = 0;
-    pthread_t threads[PARTS_MAX];
-    while (helpers + 1 < m->part_count && (long)helpers + 1 < cpus &&
-           pthread_create(&threads[helpers], NULL, workshop_run, &workshop) == 0)
+    atomic_init(&w->next, 0);
+    while (helpers + 1 < w->count && (long)helpers + 1 < cpus && helpers < WORKERS_MAX &&
+           pthread_create(&threads[helpers], NULL, workshop_thread, w) == 0)
         helpers++;
-    workshop_run(&workshop);
+    workshop_work(w, w->m->machine);
     for (uint32_t i = 0; i < helpers; i++) pthread_join(threads[i], NULL);
-    for (uint32_t i = 0; i < m->part_count; i++)
-        if (!m->parts[i].object) BUG("LLVM could not generate code: %s", m->parts[i].problem);
+}
+
+void module_objects(CodeModule *m) {
+    CodePart *head = m->parts.data[0];
+    if (head->object) return;
+    double start = time_now_us();
+    Workshop w = {.m = m, .parts = ARENA_ARRAY(m->ctx->arena, CodePart *, m->parts.len)};
+    if (m->store) head_key(m, head);
+    if (!m->store || !part_recall(m, head)) w.parts[w.count++] = head;
+    for (uint32_t i = 1; i < m->parts.len; i++)
+        if (!m->parts.data[i]->object) w.parts[w.count++] = m->parts.data[i];
+    qsort(w.parts, w.count, sizeof w.parts[0], by_weight);
+    workshop_run(&w);
+    for (uint32_t i = 0; i < w.count; i++) {
+        CodePart *part = w.parts[i];
+        if (!part->object) BUG("LLVM could not generate code: %s", part->problem);
+        if (m->store)
+            m->store->keep(m->store->user, part->key.data, part->key.len,
+                           LLVMGetBufferStart(part->object), LLVMGetBufferSize(part->object));
+        if (part != head) part_forget(part);
+    }
     m->us[TIME_OBJECT] = time_now_us() - start;
 }
 

@@ -4,10 +4,13 @@
 
 #include "compiler/codegen/codegen_internal.h"
 
-void part_open(CodePart *part, const Target *target, const char *name);
+/* An empty module for the part's code. */
+void part_open(CodeModule *m, CodePart *part, const char *name);
 void part_close(CodePart *part);
 void part_verify(const CodePart *part); /* BUG when LLVM refuses it */
-/* The objects of all parts, in m->parts[i].object; made at the first call. */
+/* The part's object from the module's store, by its key; false when it is not there. */
+bool part_recall(CodeModule *m, CodePart *part);
+/* The objects of all parts, in m->parts; made at the first call. */
 void module_objects(CodeModule *m);
 CodeModule *module_whole(CodeModule *m); /* owned by m */
 

@@ -5,13 +5,25 @@
 
 #include "compiler/loop/loop.h"
 
+/* Keeps objects from one run to the next (the driver's cache). Keys and objects are bytes; a key
+ * says all that determines the object but the version of bmc. Both are called by one thread at a
+ * time. */
+typedef struct CodeStore {
+    /* True when something is kept under the key: then *bytes, in the arena. */
+    bool (*find)(void *user, Arena *arena, const char *key, size_t key_len, const char **bytes,
+                 size_t *size);
+    void (*keep)(void *user, const char *key, size_t key_len, const char *bytes, size_t size);
+    void *user;
+} CodeStore;
+
 typedef struct CodegenOptions {
     const char *triple;           /* NULL: this machine's */
     const char *cpu;              /* -march: "native" (NULL), "x86-64-v3", "x86-64-v4" ... */
     const char *const *libraries; /* that `extern fn` needs: a .so is linked against them */
     uint32_t library_count;
-    int level;         /* -O0 ... -O3; default 2 */
-    bool debug_verify; /* verify the LLVM module before and after its passes */
+    const CodeStore *store; /* NULL: none */
+    int level;              /* -O0 ... -O3; default 2 */
+    bool debug_verify;      /* verify the LLVM module before and after its passes */
 } CodegenOptions;
 
 typedef struct CodeTarget { /* what schedule needs to know */

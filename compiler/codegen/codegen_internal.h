@@ -18,13 +18,8 @@ bool target_resolve(Context *ctx, const CodegenOptions *options, Target *out);
 bool target_runs_here(Context *ctx, const Target *t);
 /* NULL when LLVM has no such target (bmc is linked without it). */
 LLVMTargetMachineRef target_machine(const Target *t);
-
-typedef struct SharedKernel { /* one function for all kernels of equal structure */
-    uint64_t hash;
-    const char *key;
-    size_t key_len;
-    LLVMValueRef function; /* its NAME.call (kernel_call.c), as part 0 knows it */
-} SharedKernel;
+/* What of the target, and of LLVM, determines machine code, as bytes. */
+void target_key(const Target *t, Text *out);
 
 /* The symbols of one entry, in the order its frame holds them: table numbers of DimTable. */
 typedef struct EntrySymbols {
@@ -35,23 +30,41 @@ void graph_symbols(const Program *p, const Graph *g, EntrySymbols *out);
 /* Position of table symbol `symbol` in the frame; BUG when the entry does not have it. */
 uint32_t entry_symbol_index(const EntrySymbols *s, uint32_t symbol);
 
+/* ---- the signature of a kernel function:
+ * (ptr buffers..., i64 symbols..., i64 keys..., i64 lo, i64 hi, ptr frame) */
+typedef struct KernelSignature {
+    VEC(uint32_t) symbols; /* table numbers, in order of first use */
+    VEC(uint64_t) keys;    /* random site keys, in order of first use */
+} KernelSignature;
+
+typedef struct SharedKernel { /* one function for all kernels of equal structure */
+    uint64_t hash;
+    const char *key;
+    size_t key_len;
+    const LoopProgram *program; /* where it was met first */
+    Kernel *kernel;
+    KernelSignature signature;
+    const char *name;
+    uint64_t weight;       /* of making its code, roughly */
+    LLVMValueRef function; /* its NAME.call (kernel_call.c), as the head knows it */
+} SharedKernel;
+
 /* Code is made in parts, each an LLVM module of its own context, so that threads can turn them into
- * objects side by side. Part 0 holds the entries and the descriptor, kernels go where there is
- * least. What is in which part follows from the program alone, never from the machine bmc runs on.
- */
-enum { PARTS_MAX = 4, KERNELS_PER_PART = 5 };
+ * objects side by side. The first, the head, holds the entries and the descriptor, the others
+ * kernels (code_kernels.c). What is in which part follows from the program alone, never from the
+ * machine bmc runs on. */
 typedef struct CodePart {
     LLVMContextRef llvm;
-    LLVMModuleRef module;
-    LLVMTargetMachineRef machine;
+    LLVMModuleRef module;       /* NULL: the object was kept from earlier, or has been made */
     LLVMValueRef zeros;         /* 64 bytes that a load whose predicate is false may read */
     LLVMValueRef transposes[3]; /* routines for blocks of 4, 8, 16; made when first wanted */
     LLVMMemoryBufferRef object; /* made once, for JIT and library alike */
     const char *problem;        /* LLVM's message when it could not be made */
     uint64_t weight;            /* of the kernels in it */
+    Text key;                   /* for the store */
 } CodePart;
 
-typedef struct CodeTable { /* constants of the graph as data of part 0 */
+typedef struct CodeTable { /* constants of the graph as data of the head */
     const int64_t *words;
     LLVMValueRef global;
 } CodeTable;
@@ -65,10 +78,12 @@ struct CodeModule {
     bool debug_verify;
     const char *const *libraries;
     uint32_t library_count;
-    CodePart parts[PARTS_MAX];
-    uint32_t part_count;
-    CodeModule *whole;   /* the same in one part, for text and object files; made when asked for */
-    LLVMContextRef llvm; /* of part 0 */
+    const CodeStore *store; /* NULL: none */
+    LLVMTargetMachineRef machine;
+    VEC(CodePart *) parts; /* the head first */
+    bool is_whole;         /* all in the head, and kernels have readable names */
+    CodeModule *whole;     /* the same as a whole, for text and object files; made when asked for */
+    LLVMContextRef llvm;   /* of the head */
     LLVMModuleRef module;
     VEC(SharedKernel) kernels;
     VEC(CodeTable) tables;
@@ -90,16 +105,12 @@ double time_now_us(void);
 void function_attributes(const Target *target, LLVMValueRef function);
 void attribute_add(LLVMValueRef function, unsigned index, const char *name);
 
-/* ---- the signature of a kernel function:
- * (ptr buffers..., i64 symbols..., i64 keys..., i64 lo, i64 hi, ptr frame) */
-typedef struct KernelSignature {
-    VEC(uint32_t) symbols; /* table numbers, in order of first use */
-    VEC(uint64_t) keys;    /* random site keys, in order of first use */
-} KernelSignature;
 /* ---- stages of codegen_module */
 /* The number in m->kernels of kernel `k`; several kernels may share one. */
-uint32_t kernel_function(CodeModule *m, const LoopProgram *p, Kernel *k,
-                         const KernelSignature *signature);
+uint32_t kernel_number(CodeModule *m, const LoopProgram *p, Kernel *k,
+                       const KernelSignature *signature);
+/* The code, or the object kept from earlier, of all of m->kernels. */
+void kernels_make(CodeModule *m);
 /* The code of all kernels, and all of m->entry_functions. */
 void entries_emit(CodeModule *m);
 /* The runtime's function that an entry calls (runtime/include/sequence.h). */

@@ -75,7 +75,7 @@ static BmrtStep run_step(SequenceMaker *s, uint32_t kernel) {
     kernel_signature(s->p, k, &signature);
     BmrtStep step = {
         .kind = BMRT_STEP_RUN, .share = share_number(s, kernel), .first = s->words.len};
-    step.number = kernel_function(s->m, s->p, k, &signature);
+    step.number = kernel_number(s->m, s->p, k, &signature);
     for (uint32_t i = 0; i < k->buffers.len; i++) buffer_word(s, k->buffers.data[i]);
     for (uint32_t i = 0; i < signature.symbols.len; i++) symbol_word(s, signature.symbols.data[i]);
     for (uint32_t i = 0; i < signature.keys.len; i++)
@@ -224,6 +224,7 @@ void entries_emit(CodeModule *m) {
         makers[i].sequence.step_count = makers[i].steps.len;
         makers[i].sequence.share_count = makers[i].shares.len;
     }
+    kernels_make(m);
     m->kernel_table = kernel_table_image(m);
     m->table_table = table_table_image(m);
     m->constant_table = bytes_constant(m, m->constants.data, m->constants.len * sizeof(uint64_t));

@@ -86,8 +86,8 @@ CodeJit *codegen_jit(CodeModule *m) {
     check_error(LLVMOrcCreateLLJIT(&jit->lljit, NULL), "ORC");
     runtime_names_define(jit->lljit, m);
     externs_define(jit->lljit, m);
-    for (uint32_t i = 0; i < m->part_count; i++)
-        part_load(jit->lljit, &m->parts[i], arena_printf(arena, "%s.%u", m->program->stem, i));
+    for (uint32_t i = 0; i < m->parts.len; i++)
+        part_load(jit->lljit, m->parts.data[i], arena_printf(arena, "%s.%u", m->program->stem, i));
     LLVMOrcExecutorAddress address = 0;
     const char *name = arena_printf(arena, "%s_model", m->program->stem);
     check_error(LLVMOrcLLJITLookup(jit->lljit, &address, name), "ORC");

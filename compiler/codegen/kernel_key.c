@@ -87,7 +87,7 @@ static void expr_key(const LoopProgram *p, const KernelSignature *s, const Expr 
     if (x->kind == EXPR_DIM) dim_key(&key, x->dim);
 }
 
-static void stmt_key(const Stmt *s, Text *out) {
+static void stmt_key(const LoopProgram *p, const Stmt *s, Text *out) {
     put(out, (uint64_t)s->kind | (uint64_t)s->loop << 8 | (uint64_t)s->count << 32);
     put(out, (uint64_t)s->var.id << 32 | s->reg.id);
     put(out, (uint64_t)s->from.id << 32 | s->to.id);
@@ -100,7 +100,13 @@ static void stmt_key(const Stmt *s, Text *out) {
     put(out, (uint64_t)s->target_step);
     put(out, s->body.len);
     for (uint32_t i = 0; i < s->body.len; i++) put(out, s->body.data[i].id);
-    put(out, (uint64_t)s->callee << 32 | s->gradient);
+    if (s->kind == STMT_CALL) { /* by name: the number is another in another program */
+        const GraphExtern *callee = &p->program->externs.items.data[s->callee];
+        const char *name = (s->gradient ? callee->gradient : callee->name)->text;
+        put(out, s->gradient);
+        put(out, strlen(name));
+        text_add_n(out, name, strlen(name));
+    }
     put(out, s->arrays.len);
     for (uint32_t i = 0; i < s->arrays.len; i++) {
         const LoopArray *a = &s->arrays.data[i];
@@ -135,6 +141,6 @@ void kernel_canonical(const LoopProgram *p, const Kernel *k, const KernelSignatu
     put(out, k->exprs.len);
     for (uint32_t i = 0; i < k->exprs.len; i++) expr_key(p, s, &k->exprs.data[i], out);
     put(out, k->stmts.len);
-    for (uint32_t i = 0; i < k->stmts.len; i++) stmt_key(&k->stmts.data[i], out);
+    for (uint32_t i = 0; i < k->stmts.len; i++) stmt_key(p, &k->stmts.data[i], out);
     for (uint32_t i = 0; i < k->body.len; i++) put(out, k->body.data[i].id);
 }

@@ -28,7 +28,7 @@ typedef struct Linker {
 static const Linker linkers[] = {{"ld", false}, {"ld.lld", false}, {"cc", true}};
 
 typedef struct LinkFiles { /* all in one temporary folder beside the result */
-    const char *folder, *objects[PARTS_MAX], *runtime, *script, *log, *library;
+    const char *folder, **objects, *runtime, *script, *log, *library;
 } LinkFiles;
 
 static bool link_files_write(CodeModule *m, const char *path, LinkFiles *f) {
@@ -45,8 +45,9 @@ static bool link_files_write(CodeModule *m, const char *path, LinkFiles *f) {
     f->log = arena_printf(arena, "%s/log", folder);
     f->library = arena_printf(arena, "%s/library.so", folder);
     module_objects(m);
-    for (uint32_t i = 0; i < m->part_count; i++) {
-        LLVMMemoryBufferRef object = m->parts[i].object;
+    f->objects = ARENA_ARRAY(arena, const char *, m->parts.len + 1);
+    for (uint32_t i = 0; i < m->parts.len; i++) {
+        LLVMMemoryBufferRef object = m->parts.data[i]->object;
         f->objects[i] = arena_printf(arena, "%s/model%u.o", folder, i);
         if (!file_write(m->ctx, f->objects[i], LLVMGetBufferStart(object),
                         LLVMGetBufferSize(object)))
@@ -61,7 +62,7 @@ static bool link_files_write(CodeModule *m, const char *path, LinkFiles *f) {
 static void link_files_remove(const LinkFiles *f) {
     if (!f->folder) return;
     const char *const files[] = {f->runtime, f->script, f->log, f->library};
-    for (uint32_t i = 0; i < PARTS_MAX && f->objects[i]; i++) unlink(f->objects[i]);
+    for (uint32_t i = 0; f->objects && f->objects[i]; i++) unlink(f->objects[i]);
     for (size_t i = 0; i < sizeof files / sizeof files[0]; i++) unlink(files[i]);
     rmdir(f->folder);
 }
@@ -116,7 +117,7 @@ static int run_linker(CodeModule *m, const Linker *linker, const LinkFiles *f) {
     ARGUMENT(script);
     ARGUMENT("-o");
     ARGUMENT(f->library);
-    for (uint32_t i = 0; i < m->part_count; i++) ARGUMENT(f->objects[i]);
+    for (uint32_t i = 0; i < m->parts.len; i++) ARGUMENT(f->objects[i]);
     ARGUMENT(f->runtime);
     for (uint32_t i = 0; i < m->library_count; i++) { /* as dlopen looks: a bare name is no path */
         const char *library = m->libraries[i];

@@ -7,11 +7,10 @@
 #include <stdio.h>
 
 static LLVMMemoryBufferRef machine_code(CodeModule *m, LLVMCodeGenFileType kind) {
-    CodePart *part = &m->parts[0];
-    LLVMModuleRef copy = LLVMCloneModule(part->module);
+    LLVMModuleRef copy = LLVMCloneModule(m->module);
     LLVMMemoryBufferRef out = NULL;
     char *message = NULL;
-    if (LLVMTargetMachineEmitToMemoryBuffer(part->machine, copy, kind, &message, &out))
+    if (LLVMTargetMachineEmitToMemoryBuffer(m->machine, copy, kind, &message, &out))
         BUG("LLVM could not generate code: %s", message);
     LLVMDisposeModule(copy);
     return out;
@@ -57,9 +56,11 @@ bool file_write(Context *ctx, const char *path, const char *bytes, size_t size) 
 bool codegen_write(CodeModule *m, CodeFile kind, const char *path) {
     if (kind == CODE_OBJECT) {
         m = module_whole(m);
-        module_objects(m);
-        LLVMMemoryBufferRef object = m->parts[0].object;
-        return file_write(m->ctx, path, LLVMGetBufferStart(object), LLVMGetBufferSize(object));
+        LLVMMemoryBufferRef object = machine_code(m, LLVMObjectFile);
+        bool written =
+            file_write(m->ctx, path, LLVMGetBufferStart(object), LLVMGetBufferSize(object));
+        LLVMDisposeMemoryBuffer(object);
+        return written;
     }
     Text text = {.arena = m->ctx->arena};
     if (!codegen_text(m, kind, &text)) return false;

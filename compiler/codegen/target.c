@@ -142,3 +142,11 @@ LLVMTargetMachineRef target_machine(const Target *t) {
     return LLVMCreateTargetMachine(target, t->triple, t->cpu, t->features, level, LLVMRelocPIC,
                                    LLVMCodeModelDefault);
 }
+
+void target_key(const Target *t, Text *out) {
+    unsigned major, minor, patch;
+    LLVMGetVersion(&major, &minor, &patch);
+    text_printf(out, "LLVM %u.%u.%u %s %s %s %u %u O%d", major, minor, patch, t->triple, t->cpu,
+                t->features, (unsigned)t->vector_bytes, (unsigned)t->vector_registers, t->level);
+    text_add_n(out, "", 1);
+}
