@@ -23,7 +23,8 @@ static void help_overview(Text *t) {
                     command_info((CommandId)i)->summary);
     text_add(t, "\nbmc help COMMAND tells more; other topics: options, passes, codes, exit-codes,\n"
                 "an error code such as E0007, prelude, a subject of it such as losses, or a\n"
-                "definition such as dense.\n");
+                "definition such as dense. `bmc help man` is the manual page; completion-bash,\n"
+                "completion-zsh and completion-fish are for your shell's completions.\n");
 }
 
 static void help_of_command(Text *t, CommandId id) {
@@ -65,7 +66,7 @@ static void help_codes(Text *t) {
         text_printf(t, "  %s  %s\n", code_info((Code)i)->id, code_info((Code)i)->title);
 }
 
-static void help_exit_codes(Text *t) {
+void help_exit_codes(Text *t) {
     text_add(
         t, "  0    done\n"
            "  1    the model or its settings are wrong (or, with fmt --check, files would change)\n"
@@ -89,7 +90,11 @@ static bool help_topic(Session *s, Text *t, const char *topic) {
     } TOPICS[] = {{"options", help_options},
                   {"passes", help_passes},
                   {"codes", help_codes},
-                  {"exit-codes", help_exit_codes}};
+                  {"exit-codes", help_exit_codes},
+                  {"man", help_man_page},
+                  {"completion-bash", help_completion_bash},
+                  {"completion-zsh", help_completion_zsh},
+                  {"completion-fish", help_completion_fish}};
     CommandId command = command_find(topic);
     if (command != COMMAND_COUNT) {
         help_of_command(t, command);

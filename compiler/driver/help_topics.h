@@ -1,4 +1,4 @@
-/* Help on the definitions of the prelude. */
+/* Topics of `bmc help` that are more than a table printed. */
 #ifndef BMC_DRIVER_HELP_TOPICS_H
 #define BMC_DRIVER_HELP_TOPICS_H
 
@@ -15,5 +15,12 @@ bool help_subject(Session *s, Text *t, const char *name, Nearest *near);
 const char *help_mentions(Session *s, const char *word);
 /* The whole prelude as one Markdown page. */
 void help_page(Session *s, Text *t);
+
+/* ------------------------------------------------------------------ shell_pages.c */
+void help_exit_codes(Text *t);
+void help_man_page(Text *t); /* roff, for man(1) */
+void help_completion_bash(Text *t);
+void help_completion_zsh(Text *t);
+void help_completion_fish(Text *t);
 
 #endif

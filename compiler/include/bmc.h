@@ -5,7 +5,6 @@
  *   if (bmc_compile_file("mlp.bm", &options, &model) == BMC_OK) {
  *       BmrtHandle *h;
  *       bmrt_open(&h, bmc_model(model), "mlp.safetensors", 0, 0);    // bmrt.h: call, step, save
- * ...
  *       ...
  *       bmrt_close(h);
  *   }
@@ -20,6 +19,9 @@
 
 #ifdef __cplusplus
 extern "C" {
+#endif
+#ifdef __GNUC__ /* bmc is built with hidden symbols; these stay visible in libbmc.so */
+#pragma GCC visibility push(default)
 #endif
 
 typedef enum BmcStatus {
@@ -63,6 +65,9 @@ BmcStatus bmc_compile_file(const char *path, const BmcOptions *options, BmcModel
 const BmrtModel *bmc_model(const BmcModel *model);
 void bmc_close(BmcModel *model); /* NULL is allowed */
 
+#ifdef __GNUC__
+#pragma GCC visibility pop
+#endif
 #ifdef __cplusplus
 }
 #endif

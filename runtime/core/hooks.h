@@ -11,7 +11,8 @@
 
 #include "runtime/include/bmrt.h"
 
-typedef struct BmrtHooks {
+typedef struct BmrtHooks BmrtHooks;
+struct BmrtHooks {
     void *user;
     /* alignment: a power of two >= 16. NULL: no memory. The memory is not cleared. */
     void *(*alloc)(void *user, size_t bytes, size_t alignment);
@@ -27,7 +28,7 @@ typedef struct BmrtHooks {
     int (*unlink)(void *user, const char *path);
     /* As pthread_create, which returns the error number. */
     int (*thread)(void *user, pthread_t *out, void *(*start)(void *), void *argument);
-} BmrtHooks;
+};
 
 const BmrtHooks *bmrt_hooks_default(void);
 

@@ -14,6 +14,9 @@
 #ifdef __cplusplus
 extern "C" {
 #endif
+#ifdef __GNUC__ /* bmc is built with hidden symbols; these stay visible in libbmc.so */
+#pragma GCC visibility push(default)
+#endif
 
 #define BMRT_ABI 3u
 
@@ -411,6 +414,9 @@ BmrtStatus bmrt_load(BmrtHandle *h, const char *path);
 const char *bmrt_status_name(BmrtStatus s);
 size_t bmrt_dtype_bytes(BmrtDtype t);
 
+#ifdef __GNUC__
+#pragma GCC visibility pop
+#endif
 #ifdef __cplusplus
 }
 #endif

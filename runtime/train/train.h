@@ -8,8 +8,16 @@
 
 #include <signal.h>
 
-#include "runtime/core/hooks.h"
 #include "runtime/include/bmrt.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+#ifdef __GNUC__
+#pragma GCC visibility push(default)
+#endif
+
+typedef struct BmrtHooks BmrtHooks; /* core/hooks.h: for tests of failing calls */
 
 typedef struct BmrtMetric {
     const char *name; /* "loss" */
@@ -127,4 +135,10 @@ size_t bmrt_progress_bar(const BmrtEvent *event, int width, int color, int unico
                          size_t size);
 const char *bmrt_progress_clear(void);
 
+#ifdef __GNUC__
+#pragma GCC visibility pop
+#endif
+#ifdef __cplusplus
+}
+#endif
 #endif

@@ -14,3 +14,8 @@ add_test(NAME layers_faults COMMAND sh ${CMAKE_CURRENT_SOURCE_DIR}/driver/check_
   ${CMAKE_SOURCE_DIR}/tools/check-layers)
 add_test(NAME docs/language COMMAND sh ${CMAKE_CURRENT_SOURCE_DIR}/driver/check_snippets.sh $<TARGET_FILE:bmc>
   ${CMAKE_SOURCE_DIR}/docs/language.md)
+if(TARGET bmc_shared)
+  add_test(NAME install COMMAND sh ${CMAKE_CURRENT_SOURCE_DIR}/install/install.test)
+  set_tests_properties(install PROPERTIES TIMEOUT 300 ENVIRONMENT
+    "BMC=$<TARGET_FILE:bmc>;SOURCE=${CMAKE_SOURCE_DIR};BUILD=${CMAKE_BINARY_DIR};MAKE_DATA=")
+endif()
