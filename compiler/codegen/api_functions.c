@@ -34,6 +34,9 @@ const ApiFunction api_functions[API_FUNCTION_COUNT] = {
      "int64_t",
      "Bytes of scratch memory the entry needs at these dims; negative when they overflow or the\n"
      " * entry is unknown."},
+    {"interface", "bmrt_interface", "M", "void", "const char *",
+     "The functions below with their arrays, and the parameters, as one line of JSON: for "
+     "bindings."},
 };
 
 void api_entries(const Program *p, ApiVisit visit, void *user) {

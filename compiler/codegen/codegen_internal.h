@@ -128,6 +128,7 @@ LLVMValueRef recipe_test(CodeModule *m);
 LLVMValueRef recipe_statistics(CodeModule *m);
 LLVMValueRef recipe_vocabularies(CodeModule *m);
 void wrappers_emit(CodeModule *m);
+void interface_text(Text *out, CodeModule *m); /* JSON */
 
 void kernel_signature(const LoopProgram *p, const Kernel *k, KernelSignature *out);
 /* Canonical bytes of everything that determines a kernel's code. */

@@ -4,7 +4,7 @@
 
 /* The frame and descriptor are the contract with runtime/include/bmrt.h: compiled code reads fields
  * at these offsets, so a change there must not go unnoticed here. */
-_Static_assert(BMRT_ABI == 3, "the descriptor below is that of ABI 3");
+_Static_assert(BMRT_ABI == 4, "the descriptor below is that of ABI 4");
 _Static_assert(sizeof(void *) == 8 && sizeof(int) == 4, "x86-64 System V");
 _Static_assert(offsetof(BmrtFrame, arena) == 0 && offsetof(BmrtFrame, offsets) == 8 &&
                    offsetof(BmrtFrame, slots) == 16 && offsetof(BmrtFrame, inputs) == 24 &&
@@ -296,6 +296,9 @@ void descriptor_emit(CodeModule *m) {
     POINTER(flags, text_constant(m, arena_printf(m->ctx->arena, "-O%d -march=%s", m->target.level,
                                                  m->target.cpu)));
     POINTER(source, text_constant(m, source));
+    Text interface = {.arena = m->ctx->arena};
+    interface_text(&interface, m);
+    POINTER(interface, text_constant(m, text_str(&interface)));
     POINTER(slots, slots_image(m));
     POINTER(entries, entries_image(m));
     POINTER(data, recipe_data(m));

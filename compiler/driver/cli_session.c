@@ -1,7 +1,7 @@
 /* How bmc speaks: diagnostics, files, exit codes. */
 #include "compiler/driver/cli_session.h"
 #include "compiler/driver/file_output.h"
-#include "compiler/driver/json.h"
+#include "compiler/support/json.h"
 #include <ctype.h>
 
 enum { SOURCE_LIMIT_BYTES = 16 << 20 }; /* a model is text written by hand */

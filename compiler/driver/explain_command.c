@@ -1,7 +1,7 @@
 /* bmc explain: layers, sizes, work, memory and kernels, as a table or as JSON lines. */
-#include "compiler/driver/json.h"
 #include "compiler/driver/pipeline.h"
 #include "compiler/driver/table.h"
+#include "compiler/support/json.h"
 
 static const char *shape_text(Pipeline *p, const Shape *shape) {
     Text t = {.arena = p->ctx->arena};

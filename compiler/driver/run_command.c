@@ -1,8 +1,8 @@
 /* bmc run MODEL.bm ENTRY NAME=VALUE...: one call of an export. */
 #include "compiler/driver/arrays.h"
 #include "compiler/driver/file_output.h"
-#include "compiler/driver/json.h"
 #include "compiler/driver/model_run.h"
+#include "compiler/support/json.h"
 #include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>

@@ -65,8 +65,9 @@ void help_man_page(Text *t) {
     Text codes = {.arena = t->arena};
     help_exit_codes(&codes);
     roff_text(t, text_str(&codes));
-    text_add(t, ".fi\n.SH ENVIRONMENT\n.TP\n.B NO_COLOR\nmessages have no colour when it is set and "
-                "not empty\n");
+    text_add(t,
+             ".fi\n.SH ENVIRONMENT\n.TP\n.B NO_COLOR\nmessages have no colour when it is set and "
+             "not empty\n");
 }
 
 /* ------------------------------------------------------------------ completions */
@@ -158,8 +159,8 @@ void help_completion_zsh(Text *t) {
                 "    fi\n    case $words[2] in\n");
     for (uint32_t i = 0; i < COMMAND_COUNT; i++) {
         /* a file in the command's place: build */
-        text_printf(t, "    %s) options=(\n", i == COMMAND_build ? "build | *.bm | -*"
-                                                                 : command_info((CommandId)i)->name);
+        text_printf(t, "    %s) options=(\n",
+                    i == COMMAND_build ? "build | *.bm | -*" : command_info((CommandId)i)->name);
         for (uint32_t k = 0; k < OPTION_COUNT; k++) {
             const OptionInfo *o = option_info((OptionId)k);
             if (!belongs(o, (CommandId)i)) continue;

@@ -13,9 +13,9 @@ uint32_t entry_add(Sema *s, const char *name, BmrtEntryKind kind, Graph *g, Span
 
 /* Names that the C interface of every model has. */
 static const char *const RESERVED[] = {
-    "open",  "close", "error",        "train_step", "step",    "get",         "set",
-    "save",  "load",  "seed",         "set_seed",   "threads", "set_threads", "workspace",
-    "model", "init",  "set_schedule", "set_show",   NULL};
+    "open",  "close", "error",        "train_step", "step",      "get",         "set",
+    "save",  "load",  "seed",         "set_seed",   "threads",   "set_threads", "workspace",
+    "model", "init",  "set_schedule", "set_show",   "interface", NULL};
 
 static bool reserved(Sema *s, const Node *def) {
     for (const char *const *r = RESERVED; *r; r++)

@@ -1,6 +1,7 @@
-/* A tool that has the compiler inside: it compiles a model, shows what the compiler has to say in its own
- * format (here: one line a diagnostic, as editors and build servers like it), and lists what the model offers.
- *   cc -o check_model check_model.c $(pkg-config --cflags --libs bmc) && ./check_model mlp.bm */
+/* A tool that has the compiler inside: it compiles a model, shows what the compiler has to say in
+ * its own format (here: one line a diagnostic, as editors and build servers like it), and lists
+ * what the model offers. cc -o check_model check_model.c $(pkg-config --cflags --libs bmc) &&
+ * ./check_model mlp.bm */
 #include <bmc.h>
 #include <stdio.h>
 

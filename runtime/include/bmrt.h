@@ -18,7 +18,7 @@ extern "C" {
 #pragma GCC visibility push(default)
 #endif
 
-#define BMRT_ABI 3u
+#define BMRT_ABI 4u
 
 typedef enum BmrtStatus {
     BMRT_OK = 0,
@@ -344,7 +344,8 @@ typedef struct BmrtModel {
     uint32_t abi, size_bytes; /* BMRT_ABI, sizeof(BmrtModel) */
     const char *name;         /* file stem */
     const char *compiler, *target, *flags;
-    const char *source; /* the .bm text */
+    const char *source;    /* the .bm text */
+    const char *interface; /* functions, shapes, parameters as one line of JSON */
     uint64_t source_hash;
     int64_t slots_bytes;
     uint32_t slot_count, entry_count, data_count, train_count, test_count;
@@ -372,6 +373,7 @@ BmrtStatus bmrt_open(BmrtHandle **out, const BmrtModel *model, const char *weigh
 void bmrt_close(BmrtHandle *h);
 const char *bmrt_error(const BmrtHandle *h); /* "" when the last call succeeded; owned by h */
 const BmrtModel *bmrt_model(const BmrtHandle *h);
+const char *bmrt_interface(const BmrtModel *model); /* its functions, shapes, parameters: JSON */
 int32_t bmrt_entry_find(const BmrtModel *m, const char *name); /* -1: none */
 
 /* Runs an entry. symbols: one value per dim symbol; inputs and outputs: dense row-major arrays,

@@ -1,8 +1,8 @@
 /* arrays.c, npy_file.c, json.c, table.c: what bmc run and --json rely on. */
 #include "compiler/driver/arrays.h"
 #include "compiler/driver/file_output.h"
-#include "compiler/driver/json.h"
 #include "compiler/driver/table.h"
+#include "compiler/support/json.h"
 #include <check.h>
 #include <stdio.h>
 #include <stdlib.h>

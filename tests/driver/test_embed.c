@@ -47,6 +47,9 @@ START_TEST(compile_and_call) {
     BmcModel *model = NULL;
     ck_assert_int_eq(bmc_compile_text("scale.bm", MODEL, strlen(MODEL), &o, &model), BMC_OK);
     ck_assert_str_eq(bmc_model(model)->name, "scale");
+    ck_assert_ptr_nonnull(strstr(bmrt_interface(bmc_model(model)),
+                                 "\"dims\":[\"B\"],\"inputs\":[{\"name\":\"x\",\"dtype\":\"f32\","
+                                 "\"shape\":[\"B\",4]}]"));
     call_scale(model, 3);
     const BmcDefine define = {"k", "5"};
     o.defines = &define;

@@ -1,12 +1,14 @@
-/* Compiles a model in memory through libbmc and trains it through the runtime that libbmc exports. */
+/* Compiles a model in memory through libbmc and trains it through the runtime that libbmc exports.
+ */
 #include <bmc.h>
 #include <bmrt_train.h>
 #include <stdio.h>
 #include <string.h>
 
-static const char MODEL[] = "model line(x[B, 2]) -> [B] {\n  param w[2] init zeros\n  return x @ w\n}\n"
-                            "train {\n  step(x[B, 2], y[B]) {\n    loss = mse(line(x), y)\n"
-                            "    minimize loss over line with sgd(0.1)\n    metric loss = loss\n  }\n}\n";
+static const char MODEL[] =
+    "model line(x[B, 2]) -> [B] {\n  param w[2] init zeros\n  return x @ w\n}\n"
+    "train {\n  step(x[B, 2], y[B]) {\n    loss = mse(line(x), y)\n"
+    "    minimize loss over line with sgd(0.1)\n    metric loss = loss\n  }\n}\n";
 
 int main(void) {
     BmcOptions options = {.size_bytes = sizeof options, .level = 2};
@@ -18,7 +20,8 @@ int main(void) {
     int64_t rows = 4;
     uint32_t step = (uint32_t)bmc_model(model)->train[0].step_entry;
     for (int i = 0; i < 500; i++)
-        if (bmrt_step(h, step, &rows, (const void *[]){x, y}, (void *[]){&loss}) != BMRT_OK) return 3;
+        if (bmrt_step(h, step, &rows, (const void *[]){x, y}, (void *[]){&loss}) != BMRT_OK)
+            return 3;
     if (bmrt_get(h, "line.w", w, sizeof w) != BMRT_OK) return 4;
     printf("w = %.3f %.3f, loss %.6f\n", (double)w[0], (double)w[1], (double)loss);
     bmrt_close(h);

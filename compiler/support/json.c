@@ -1,5 +1,5 @@
 /* JSON writing. A comma is due exactly when the last character ends a value. */
-#include "compiler/driver/json.h"
+#include "compiler/support/json.h"
 #include <inttypes.h>
 #include <math.h>
 #include <string.h>

@@ -1,6 +1,6 @@
 /* A writer of one-line JSON objects, with commas and escapes kept right. Depth is the caller's. */
-#ifndef BMC_DRIVER_JSON_H
-#define BMC_DRIVER_JSON_H
+#ifndef BMC_SUPPORT_JSON_H
+#define BMC_SUPPORT_JSON_H
 
 #include "compiler/support/text.h"
 
