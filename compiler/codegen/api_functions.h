@@ -16,7 +16,7 @@ typedef struct ApiFunction {
     const char *comment;
 } ApiFunction;
 
-enum { API_FUNCTION_COUNT = 12 };
+enum { API_FUNCTION_COUNT = 13 };
 extern const ApiFunction api_functions[API_FUNCTION_COUNT];
 
 /* An entry that gets a typed function: an export, or the step of a train block. */
