@@ -135,7 +135,10 @@ static void propose_squeeze(Sema *s, const Slotting *b, Diag *d) {
         const Node *column = NULL;
         if (other && squeeze_would_fit(s, v, b->value, b->span, "...")) column = other;
         if (b->node && squeeze_would_fit(s, b->value, v, b->span, "...")) column = b->node;
-        if (column) diag_help(d, "drop the last axis: `%s`", squeezed_text(s, column));
+        if (column) {
+            DiagFix fix = {.span = column->span, .text = squeezed_text(s, column)};
+            diag_fix(d, fix, "drop the last axis: `%s`", fix.text);
+        }
         return;
     }
 }
@@ -330,6 +333,17 @@ static bool type_is_str(const Node *type) {
     return type && type->name && strcmp(type->name->text, "str") == 0;
 }
 
+/* The field as the file may well hold it. */
+static void propose_field(Sema *s, Diag *d, const Node *field, DType to) {
+    const Node *dims = node_kid(field, 0), *column = node_kid(field, 2);
+    Text t = {.arena = s->arena};
+    text_printf(&t, "%s%s: %s", field->name->text, dims ? written_text(s, dims) : "",
+                dtype_name(to));
+    if (column) text_printf(&t, " = %s", written_text(s, column));
+    DiagFix fix = {.span = field->span, .text = text_str(&t)};
+    diag_fix(d, fix, "`field %s` if the file holds whole numbers", fix.text);
+}
+
 /* Strings go through functions untouched, up to the `encode` that makes numbers of them. */
 static bool bind_strings(Sema *s, Slotting *b, Value v) {
     const Node *dims = node_kid(b->par, 0);
@@ -375,12 +389,11 @@ static bool bind_tensor(Sema *s, Slotting *b, Value v, bool *deferred) {
         DType to = want == DTYPE_COUNT ? DTYPE_F32 : want;
         if (field) {
             diag_label(d, field->span, "read from the file as %s", dtype_name(got));
-            diag_help(d, "`field %s: %s` if the file holds whole numbers", field->name->text,
-                      dtype_name(to));
+            propose_field(s, d, field, to);
         } else {
             sema_decl_label(s, d, v, NULL);
         }
-        diag_help(d, "convert it: `%s(...)`", dtype_name(to));
+        if (b->node) propose_conversion(s, d, b->node, to);
         return false;
     }
     Shape shape = tensor_shape(s, v), named = shape;

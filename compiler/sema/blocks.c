@@ -220,8 +220,7 @@ static void run_short(Sema *s, BlockRun *run, const Node *loss_setting, const No
                              "adam(), got %s",
                              rule.kind == V_OPTIMIZER ? "one without its settings"
                                                       : value_kind_name(rule.kind));
-        if (rule.kind == V_OPTIMIZER)
-            diag_help(d, "with its settings: `%s()`", rule.as.fn->def->name->text);
+        if (rule.kind == V_OPTIMIZER) propose_call(s, d, node_kid(rule_setting, 0));
         return;
     }
     Value model = reached_model(s, loss_setting->span);

@@ -14,12 +14,18 @@ static Value not_yet(Sema *s, const BuiltinCall *c) {
 static Value around_only(Sema *s, const BuiltinCall *c) {
     Diag *d = sema_error(s, E_ARGUMENT, c->span, "`%s` stands around a whole expression",
                          c->builtin->name);
-    diag_help(d, "`%s(x |> net)`", c->builtin->name);
+    diag_help(d, c->builtin->op ? "`%s(mean(x))`" : "`%s(x |> net)`", c->builtin->name);
     return POISON;
 }
-static const Builtin NOT_YET[] = {
-    {"tokens", NULL, not_yet, 0},         {"load", NULL, not_yet, 0},  {"fit", NULL, not_yet, 0},
-    {"checkpoint", NULL, around_only, 0}, {"infer", NULL, not_yet, 0}, {NULL, NULL, NULL, 0}};
+static Value load_elsewhere(Sema *s, const BuiltinCall *c) {
+    Diag *d = sema_error(s, E_ARGUMENT, c->span, "`load` belongs to the `init:` of a train block");
+    diag_help(d, "`init: load(\"base.safetensors\", only = [net.body])`");
+    return POISON;
+}
+static const Builtin ELSEWHERE[] = {
+    {"tokens", NULL, not_yet, 0},    {"load", NULL, load_elsewhere, 0},
+    {"fit", NULL, around_only, 1},   {"checkpoint", NULL, around_only, 0},
+    {"infer", NULL, around_only, 0}, {NULL, NULL, NULL, 0}};
 
 static const Builtin *find_in(const Builtin *table, const char *name) {
     for (; table->name; table++)
@@ -32,13 +38,13 @@ const Builtin *builtin_find(const char *name) {
         const Builtin *b = find_in(TABLES[i], name);
         if (b) return b;
     }
-    return find_in(NOT_YET, name);
+    return find_in(ELSEWHERE, name);
 }
 
 void builtin_each(void (*visit)(void *user, const char *name), void *user) {
     for (size_t i = 0; i < sizeof TABLES / sizeof *TABLES; i++)
         for (const Builtin *b = TABLES[i]; b->name; b++) visit(user, b->name);
-    for (const Builtin *b = NOT_YET; b->name; b++) visit(user, b->name);
+    for (const Builtin *b = ELSEWHERE; b->name; b++) visit(user, b->name);
 }
 
 /* ------------------------------------------------------------------ arguments */

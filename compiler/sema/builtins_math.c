@@ -109,8 +109,16 @@ static bool leaks(Sema *s, const BuiltinCall *c, const Shape *shape) {
                          "`%s` of one row of a scalar field is the value itself", name);
     diag_note(d, "expressions in a data block run row by row; statistics must say which rows they "
                  "see");
-    diag_help(d, "`fit(%s)` is computed once over the train split and saved with the weights",
-              call ? node_text(s, call) : name);
+    if (call) {
+        DiagFix fix = {.span = call->span,
+                       .text = arena_printf(s->arena, "fit(%s)", node_text(s, call))};
+        diag_fix(d, fix, "`%s` is computed once over the train split and saved with the weights",
+                 fix.text);
+    } else {
+        diag_help(d,
+                  "`fit(%s(...))` is computed once over the train split and saved with the weights",
+                  name);
+    }
     return true;
 }
 

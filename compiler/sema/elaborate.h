@@ -534,6 +534,14 @@ int32_t slot_find(Sema *s, Sym path);
 /* sema.c */
 void declare_file(Sema *s, const Node *file, Scope *scope); /* its names and those it uses */
 
+/* fixes.c */
+/* `adam()` for `adam`; `i32(y)` for `y` */
+void propose_call(Sema *s, Diag *d, const Node *e);
+void propose_conversion(Sema *s, Diag *d, const Node *e, DType to);
+/* Takes away what was proposed and does not work. */
+void fixes_check(Sema *s);
+Program *sema_try_program(Context *ctx, const Node *file, const SemaOptions *options);
+
 /* warnings.c */
 void warn_file(Sema *s);
 

@@ -37,8 +37,15 @@ static bool input_default(Sema *s, const Node *par, bool strings, DType dtype, c
     if (strings || shape->rank) {
         Diag *d = sema_error(s, E_ARGUMENT, e->span,
                              "only a single number of an export can have a default");
-        diag_help(d, "`%s: %s = %s`", par->name->text, strings ? "f32" : dtype_name(dtype),
-                  v.kind == V_NUM ? value_string(s, v) : "1");
+        if (strings || v.kind != V_NUM) {
+            diag_help(d, "`%s: %s = 1` is one", par->name->text,
+                      strings ? "f32" : dtype_name(dtype));
+            return false;
+        }
+        DiagFix fix = {.span = par->span,
+                       .text = arena_printf(s->arena, "%s: %s = %s", par->name->text,
+                                            dtype_name(dtype), value_string(s, v))};
+        diag_fix(d, fix, "`%s`", fix.text);
         return false;
     }
     if (v.kind != V_NUM && v.kind != V_BOOL) {

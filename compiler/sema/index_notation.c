@@ -537,7 +537,8 @@ static void propose_order(IndexSpace *ix, Diag *d, const Node *access) {
                 text_printf(&agree, "%s%s=%s", agree.len ? ", " : ": ", at->name->text,
                             l->size_text);
         }
-        diag_help(d, "`%s` makes every index agree%s", node_text(s, r.changed), text_str(&agree));
+        DiagFix fix = {.span = access->span, .text = node_text(s, r.changed)};
+        diag_fix(d, fix, "`%s` makes every index agree%s", fix.text, text_str(&agree));
         return;
     }
 }

@@ -39,9 +39,19 @@ static void propose_swap(Sema *s, Diag *d, const Node *e, Value a, Value b) {
     if (!sema_try(s, swapped, &w)) return;
     Shape sa = tensor_shape(s, a), sb = tensor_shape(s, b), to = tensor_shape(s, w.result);
     bool wanted = sema_try(s, is_declared_result, &w);
-    diag_help(d, "swap them: `%s @ %s` is %s @ %s -> %s%s", operand_name(s, e, 1),
-              operand_name(s, e, 0), shape_string(s, &sb, NULL), shape_string(s, &sa, NULL),
-              shape_string(s, &to, NULL), wanted ? ", the declared result" : "");
+    DiagFix fix = {
+        .span = e->span,
+        .text = arena_printf(s->arena, "%s @ %s", operand_name(s, e, 1), operand_name(s, e, 0))};
+    diag_fix(d, fix, "swap them: `%s` is %s @ %s -> %s%s", fix.text, shape_string(s, &sb, NULL),
+             shape_string(s, &sa, NULL), shape_string(s, &to, NULL),
+             wanted ? ", the declared result" : "");
+}
+
+static void propose_transpose(Sema *s, Diag *d, const Node *e) {
+    DiagFix fix = {
+        .span = e->span,
+        .text = arena_printf(s->arena, "%s @ %s.T", operand_name(s, e, 0), operand_name(s, e, 1))};
+    diag_fix(d, fix, "transpose the second: `%s`", fix.text);
 }
 
 static Value inner_mismatch(Sema *s, const Node *e, Value a, Value b, DimId x, DimId y) {
@@ -59,8 +69,7 @@ static Value inner_mismatch(Sema *s, const Node *e, Value a, Value b, DimId x, D
     if (sb.rank >= 1 && sa.rank == 2 && dim_same(sb.dims[sb.rank - 1], sa.dims[0]))
         propose_swap(s, d, e, a, b);
     else if (sb.rank == 2 && dim_same(sb.dims[1], x))
-        diag_help(d, "transpose the second: `%s @ %s.T`", operand_name(s, e, 0),
-                  operand_name(s, e, 1));
+        propose_transpose(s, d, e);
     return POISON;
 }
 

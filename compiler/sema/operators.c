@@ -308,7 +308,11 @@ static bool operands_meet(Sema *s, Span span, const char *what, Value *a, Value 
         diag_note(d, "shapes go together when they are equal, one is a suffix of the other, or "
                      "the ranks agree and an axis is literally 1");
         const Node *column = column_of(s, e, what, *a, *b);
-        if (column) diag_help(d, "drop the last axis: `%s`", squeezed_text(s, column));
+        if (column) {
+            DiagFix fix = {.span = column->span,
+                           .text = arena_printf(s->arena, "(%s)", squeezed_text(s, column))};
+            diag_fix(d, fix, "drop the last axis: `%s`", squeezed_text(s, column));
+        }
         return false;
     }
     *a = tensor_broadcast_to(s, *a, &to, span);

@@ -251,8 +251,7 @@ void exec_minimize(Sema *s, const Node *stmt) {
             Diag *d = sema_error(
                 s, E_KIND, node_kid(target, 1)->span, "`with` wants an optimizer, got %s",
                 rule.kind == V_OPTIMIZER ? "one without its settings" : value_kind_name(rule.kind));
-            if (rule.kind == V_OPTIMIZER)
-                diag_help(d, "with its settings: `%s()`", rule.as.fn->def->name->text);
+            if (rule.kind == V_OPTIMIZER) propose_call(s, d, node_kid(target, 1));
             continue;
         }
         Value g = gradient(s, loss, model, stmt, node_kid(target, 0)->span);

@@ -165,16 +165,16 @@ const char *sized_names(Sema *s, const Shape *shape, bool numbers) {
 
 void carry_help(Sema *s, Diag *d, const Node *bind, const Shape *wanted) {
     const Node *first = node_kid(bind, 0);
+    DiagFix fix = {.span = first->span};
     if (first->kind == NODE_CALL && first->count == 2 && node_kid(first, 0)->kind == NODE_NAME &&
         node_kid(node_kid(first, 1), 0)->kind == NODE_DIMS) {
         const char *maker = node_kid(first, 0)->name->text;
         if (strcmp(maker, "zeros") == 0 || strcmp(maker, "ones") == 0)
-            diag_help(d, "did you mean `%s = %s(%s)`?", bind->name->text, maker,
-                      sized_names(s, wanted, false));
+            fix.text = arena_printf(s->arena, "%s(%s)", maker, sized_names(s, wanted, false));
     } else if (first->kind == NODE_NUMBER && first->number == 0) {
-        diag_help(d, "did you mean `%s = zeros(%s)`?", bind->name->text,
-                  sized_names(s, wanted, false));
+        fix.text = arena_printf(s->arena, "zeros(%s)", sized_names(s, wanted, false));
     }
+    if (fix.text) diag_fix(d, fix, "did you mean `%s = %s`?", bind->name->text, fix.text);
 }
 
 void sema_decl_label(Sema *s, Diag *d, Value v, const char *name) {

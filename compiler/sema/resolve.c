@@ -240,7 +240,12 @@ static void visit_slot(Resolver *r, const Node *n) {
         diag_label(d, r->def->flags & NODE_FLAG_EXPORT ? r->def->name_span : fn,
                    "this is a function: calling it twice would have to mean the same weights, or "
                    "different ones");
-        diag_help(d, "make it a layer, settings first: `%s`", as_layer(r->s, r->def));
+        const Node *body = node_kid(r->def, 3);
+        Span head = {r->def->span.file, r->def->span.begin, body ? body->span.begin : 0};
+        DiagFix fix = {.span = head, .interface = true};
+        const char *layer = as_layer(r->s, r->def);
+        fix.text = arena_printf(r->s->arena, "%s ", layer);
+        diag_fix(d, fix, "make it a layer, settings first: `%s`", layer);
     }
     visit(r, node_kid(par, 0));
     visit(r, node_kid(n, 1));
@@ -371,8 +376,11 @@ static void visit_definition(Resolver *r, const Node *n) {
             sema_error(r->s, E_ARGUMENT, n->name_span,
                        "optimizer `%s` needs two lists: settings, then tensors", n->name->text);
         const Node *list = node_kid(n, 0);
-        diag_help(d, "`optimizer %s()%s`", n->name->text,
-                  list ? written_text(r->s, list) : "(w[...], g[...])");
+        DiagFix fix = {.span = {n->span.file, n->name_span.end, n->name_span.end}, .text = "()"};
+        if (list)
+            diag_fix(d, fix, "`optimizer %s()%s`", n->name->text, written_text(r->s, list));
+        else
+            diag_help(d, "`optimizer %s()(w[...], g[...])`", n->name->text);
     }
     r->scope = outer;
 }

@@ -202,8 +202,7 @@ static bool wrong_carry(Sema *s, ScanRun *r, uint32_t i, const Binding *b) {
     if (shapes)
         carry_help(s, d, bind, &next);
     else
-        diag_help(d, "convert one of them: `%s = %s(%s)`", bind->name->text, dtype_name(to),
-                  node_text(s, node_kid(bind, 0)));
+        propose_conversion(s, d, node_kid(bind, 0), to);
     return false;
 }
 

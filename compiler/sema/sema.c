@@ -230,9 +230,8 @@ static void finish_graphs(Sema *s) {
     }
 }
 
-Program *sema_run(Context *ctx, const Node *file, const SemaOptions *options) {
+static Sema *sema_create(Context *ctx, const Node *file, const SemaOptions *options) {
     Sema *s = ARENA_NEW(ctx->arena, Sema);
-    uint32_t before = diags_errors(ctx->diags);
     s->ctx = ctx;
     s->arena = ctx->arena;
     s->options = options;
@@ -243,6 +242,14 @@ Program *sema_run(Context *ctx, const Node *file, const SemaOptions *options) {
     p->stem = options->stem;
     p->dims = dims_create(s->arena);
     p->init_entry = -1;
+    return s;
+}
+
+static Program *run(Sema *s) {
+    Context *ctx = s->ctx;
+    const Node *file = s->file;
+    Program *p = s->program;
+    uint32_t before = diags_errors(ctx->diags);
     if (!load_prelude(s)) return NULL;
     s->user = scope_new(s, s->prelude, true);
     s->user->file = true;
@@ -260,4 +267,15 @@ Program *sema_run(Context *ctx, const Node *file, const SemaOptions *options) {
     make_init(s);
     finish_graphs(s);
     return diags_errors(ctx->diags) == before ? p : NULL;
+}
+
+Program *sema_try_program(Context *ctx, const Node *file, const SemaOptions *options) {
+    return run(sema_create(ctx, file, options));
+}
+
+Program *sema_run(Context *ctx, const Node *file, const SemaOptions *options) {
+    Sema *s = sema_create(ctx, file, options);
+    Program *p = run(s);
+    if (!p) fixes_check(s);
+    return p;
 }

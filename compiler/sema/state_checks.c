@@ -70,7 +70,13 @@ static void check_in(Sema *s, const Node *n, const Node *body) {
                              name->text);
         if (hides) diag_label(d, n->span, "declared here");
         const Node *value = hides && targets->count == 1 ? node_kid(hides, 1) : NULL;
-        diag_help(d, "write `%s := %s`", name->text, value ? written_text(s, value) : "...");
+        DiagFix fix = {.span = hides ? hides->span : n->span};
+        if (value)
+            fix.text = arena_printf(s->arena, "%s := %s", name->text, written_text(s, value));
+        if (value)
+            diag_fix(d, fix, "write `%s`", fix.text);
+        else
+            diag_help(d, "it is written with `:=`: `%s := ...`", name->text);
         return;
     }
     for (uint32_t i = 0; i < n->count; i++) check_in(s, n->kids[i], body);

@@ -56,6 +56,10 @@ const Diag *diags_get(const Diags *d, uint32_t index) {
     INVARIANT(index < d->list.len);
     return d->list.data[index];
 }
+Diag *diags_change(Diags *d, uint32_t index) {
+    INVARIANT(index < d->list.len);
+    return d->list.data[index];
+}
 void diags_warnings_are_errors(Diags *d, int on) {
     d->warnings_are_errors = on;
 }
@@ -115,4 +119,21 @@ void diag_note(Diag *diag, const char *format, ...) {
 void diag_help(Diag *diag, const char *format, ...) {
     FORMATTED(text);
     vec_push(diag->arena, &diag->helps, text);
+}
+
+void diag_fix(Diag *diag, DiagFix fix, const char *format, ...) {
+    FORMATTED(text);
+    fix.help = diag->helps.len;
+    vec_push(diag->arena, &diag->helps, text);
+    vec_push(diag->arena, &diag->fixes, fix);
+}
+
+void diag_fix_drop(Diag *diag, uint32_t fix) {
+    uint32_t help = diag->fixes.data[fix].help;
+    diag->helps.len--;
+    for (uint32_t i = help; i < diag->helps.len; i++) diag->helps.data[i] = diag->helps.data[i + 1];
+    diag->fixes.len--;
+    for (uint32_t i = fix; i < diag->fixes.len; i++) diag->fixes.data[i] = diag->fixes.data[i + 1];
+    for (uint32_t i = 0; i < diag->fixes.len; i++)
+        diag->fixes.data[i].help -= diag->fixes.data[i].help > help;
 }

@@ -37,6 +37,14 @@ typedef struct DiagLabel {
     const char *text;
 } DiagLabel;
 
+typedef struct DiagFix { /* a change of the text that a help proposes */
+    Span span;           /* what is replaced */
+    const char *text;
+    uint32_t help;  /* its number among the helps */
+    bool tried;     /* it is known to work */
+    bool interface; /* other places have to follow: calls of what becomes a layer */
+} DiagFix;
+
 typedef struct Diag {
     Severity severity;
     Code code;
@@ -46,6 +54,7 @@ typedef struct Diag {
     VEC(DiagLabel) labels;
     VEC(const char *) notes;
     VEC(const char *) helps;
+    VEC(DiagFix) fixes;
     Arena *arena;
 } Diag;
 
@@ -55,6 +64,7 @@ uint32_t diags_errors(const Diags *d); /* errors so far; warnings count when the
 uint32_t diags_warnings(const Diags *d);
 uint32_t diags_count(const Diags *d);
 const Diag *diags_get(const Diags *d, uint32_t index); /* in the order they were reported */
+Diag *diags_change(Diags *d, uint32_t index);
 void diags_warnings_are_errors(Diags *d, int on);
 /* Errors after this many are counted but not kept (default 50): a damaged file must not flood. */
 void diags_limit(Diags *d, uint32_t limit);
@@ -66,6 +76,13 @@ void diag_label(Diag *diag, Span span, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 void diag_note(Diag *diag, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void diag_help(Diag *diag, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* A help that says what to write, and the change itself; `help` need not be set. Whoever reports it
+ * sees to it that only changes that work are left (sema/fixes.c). */
+void diag_fix(Diag *diag, DiagFix fix, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+/* Takes the fix and its help away. */
+void diag_fix_drop(Diag *diag, uint32_t fix);
 
 /* Renders as compilers do: file:line:col: error: message, source line, carets, labels, notes,
  * helps. `color`: ANSI. */

@@ -48,14 +48,21 @@ static const char *shown(const Parser *parser, const Fix *fix) {
     return line.len && line.len <= 120 ? text_str(&line) : NULL;
 }
 
+static DiagFix whole(const Parser *parser, const Fix *fix) {
+    Text text = {.arena = parser->ctx->arena};
+    rewrite(&text, parser, fix, fix->begin, fix->end);
+    return (DiagFix){
+        .span = {parser->file, fix->begin, fix->end}, .text = text_str(&text), .tried = true};
+}
+
 void parser_try_fixes(Parser *parser) {
     bool try = parser->len <= FIX_FILE_BYTES && parser->mistakes < MISTAKE_LIMIT;
     for (uint32_t i = 0; i < parser->fixes.len; i++) {
         const Fix *fix = &parser->fixes.data[i];
         const char *line = try && i < FIXES_TRIED ? shown(parser, fix) : NULL;
         if (line && mistakes_after(parser, fix) < parser->mistakes)
-            diag_help(fix->diag, "%s%s`%s`", fix->label ? fix->label : "", fix->label ? ": " : "",
-                      line);
+            diag_fix(fix->diag, whole(parser, fix), "%s%s`%s`", fix->label ? fix->label : "",
+                     fix->label ? ": " : "", line);
         else if (fix->otherwise)
             diag_help(fix->diag, "%s", fix->otherwise);
     }
