@@ -111,7 +111,11 @@ static void steps_make(SequenceMaker *s) {
         const Order *o = &s->p->order.data[i];
         BmrtStep step = {.kind = BMRT_STEP_BARRIER};
         switch (o->kind) {
-        case ORDER_RUN: step = run_step(s, o->number); break;
+        case ORDER_RUN:
+            step = run_step(s, o->number);
+            step.together = (uint8_t)o->together;
+            step.rows = (uint32_t)o->rows;
+            break;
         case ORDER_BARRIER: break;
         case ORDER_GUARD: step = guard_step(s, o->number); break;
         case ORDER_LOOP_BEGIN: step = begin_step(s, o->number); break;

@@ -164,6 +164,7 @@ typedef struct Kernel {
     DimId extent;            /* of the parallel axis */
     int64_t grain;           /* ranges are multiples of it: thread t of T gets grains
                                 [n*t/T, n*(t+1)/T) of n = ceil(extent / grain) */
+    int64_t strip;           /* within a grain, ranges may be multiples of this */
     double flops, bytes;     /* for explain and profile; symbols at their bounds */
     struct ExprIndex *index; /* private */
 } Kernel;
@@ -178,9 +179,13 @@ typedef enum OrderKind {
                    used as positions are checked before the entry runs). Stands after a barrier;
                    carries its own barrier. */
 } OrderKind;
+/* RUN with `together` > 1: this and the next together - 1 items are RUNs over the same rows; each
+ * thread runs all of them on `rows` of its rows, then on the next, until none is left. */
 typedef struct Order {
     OrderKind kind;
     uint32_t number;
+    uint32_t together;
+    int64_t rows; /* a multiple of the kernels' `strip` */
 } Order;
 
 /* A loop of the order (a scan of the graph). While it runs, `symbol` of the DimTable is the number

@@ -294,6 +294,9 @@ static void print_loop(Text *out, const LoopProgram *p, uint32_t at) {
 static void print_order(Text *out, const LoopProgram *p) {
     for (uint32_t i = 0; i < p->order.len; i++) {
         const Order *o = &p->order.data[i];
+        if (o->together > 1)
+            text_printf(out, "%u to %u: %" PRId64 " rows at a time\n", i, i + o->together - 1,
+                        o->rows);
         if (o->kind == ORDER_RUN)
             text_printf(out, "%u: run %u \"%s\"\n", i, o->number, p->kernels.data[o->number]->name);
         else if (o->kind == ORDER_BARRIER)

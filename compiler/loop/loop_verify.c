@@ -364,6 +364,23 @@ static void check_run(Check *c, uint32_t kernel, const bool *open) {
     c->k = NULL;
 }
 
+static void check_together(Check *c, uint32_t at) {
+    const LoopProgram *p = c->p;
+    const Order *first = &p->order.data[at];
+    if (first->together < 2) return;
+    RULE(first->together <= p->order.len - at, "more kernels together than there are");
+    const Kernel *k = p->kernels.data[first->number];
+    for (uint32_t i = at; i < at + first->together; i++) {
+        RULE(p->order.data[i].kind == ORDER_RUN, "what runs together is no kernel");
+        RULE(i == at || p->order.data[i].together < 2, "kernels run together twice");
+        const Kernel *other = p->kernels.data[p->order.data[i].number];
+        RULE(other->parallel && dim_same(other->extent, k->extent) && other->grain == k->grain,
+             "kernels together over different rows");
+        RULE(first->rows > 0 && other->strip > 0 && first->rows % other->strip == 0,
+             "kernel %s cannot run on %lld rows", other->name, (long long)first->rows);
+    }
+}
+
 static void check_order(const LoopProgram *p) {
     Check check = {.p = p}, *c = &check;
     bool after_barrier = true;
@@ -371,7 +388,10 @@ static void check_order(const LoopProgram *p) {
     VEC(uint32_t) nest = {0};
     for (uint32_t i = 0; i < p->order.len; i++) {
         const Order *o = &p->order.data[i];
-        if (o->kind == ORDER_RUN) check_run(c, o->number, open);
+        if (o->kind == ORDER_RUN) {
+            check_run(c, o->number, open);
+            check_together(c, i);
+        }
         if (o->kind == ORDER_LOOP_BEGIN) {
             RULE(o->number < p->loops.len && !open[o->number], "a loop begins twice");
             open[o->number] = true;

@@ -426,5 +426,6 @@ void lower_group(Sched *s, uint32_t number) {
                                           : core != OP_CONTRACT || !lower_tiles(&l))
         lower_loops(&l);
     for (uint32_t i = 0; i < l.scalars.len; i++) s->scalar[l.scalars.data[i].id] = EXPR_NONE;
+    if (l.k->strip == 0) l.k->strip = l.k->grain;
     work_estimate(s, g, l.k);
 }

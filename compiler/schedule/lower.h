@@ -35,6 +35,7 @@ typedef struct Lower {
     bool nested; /* statements go to `parent`; else to the kernel's top level */
     StmtId parent;
     ExprId row;           /* the position on the parallel axis 0, or EXPR_NONE */
+    bool split_rows;      /* partial.c: a summed element's leading axis is the row */
     DimId extent;         /* of the parallel axis */
     bool vector;          /* a VECTOR loop is open */
     uint32_t lanes;       /* f32 lanes of a machine vector */

@@ -61,6 +61,7 @@ static ExprId reduce_tap(Lower *l, const Reduce *r, ExprId k, ExprId pred, ExprI
     index_axes(l, r->node, r->at, axis);
     for (uint32_t i = 0; i < n->nattr; i++) dims[i] = r->x->dims[n->attr[i]];
     split_position(l, k, dims, n->nattr, split);
+    if (l->split_rows) l->row = split[0];
     for (uint32_t i = 0, out = 0, in = 0; i < r->x->rank; i++)
         to.axis[i] = is_reduced(n, i) ? split[in++] : axis[out++];
     return l_cast(l, r->dtype, lower_tap(l, n->args[0], &to, present));

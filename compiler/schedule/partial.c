@@ -194,18 +194,40 @@ static void panels_of_block(Lower *l, Blocks *b, ExprId from, ExprId to) {
     l_return(l, place);
 }
 
+/* Elements a row of the leading axis, if blocks are whole rows and what threads get of that axis
+ * is whole blocks: then who computed a row is who sums it. Else 0. */
+static int64_t elements_a_row(const Sched *s, const GNode *n, const GNode *x) {
+    DimId rest = dim_const(s->dims, 1);
+    for (uint32_t i = 1; i < n->nattr; i++) rest = dim_mul(s->dims, rest, x->dims[n->attr[i]]);
+    if (n->rank == 0 || n->nattr < 2 || !dim_is_const(s->dims, rest)) return 0;
+    int64_t row = dim_value(s->dims, rest), grain = threads_grain(s, x->dims[0]);
+    return row > 0 && K_CHUNK % row == 0 && grain * row % K_CHUNK == 0 ? row : 0;
+}
+
+/* The range of elements: of the whole sum, or of the rows. */
+static void range_open(Lower *l, ExprId *from, ExprId *to) {
+    const GNode *n = node_of(l->s, l->group->partials.data[0]), *x = node_of(l->s, n->args[0]);
+    int64_t row = elements_a_row(l->s, n, x);
+    Expr lo = {.kind = EXPR_LO, .dtype = DTYPE_I64}, hi = {.kind = EXPR_HI, .dtype = DTYPE_I64};
+    l->k->parallel = true;
+    l->k->extent = l->extent = row > 0 ? x->dims[0] : summed_size(l->s, n, x);
+    l->k->grain = row > 0 ? threads_grain(l->s, x->dims[0]) : K_CHUNK;
+    l->k->strip = row > 0 ? K_CHUNK / row : K_CHUNK;
+    l->split_rows = row > 0;
+    ExprId scale = l_int(l, row > 0 ? row : 1);
+    *from = l_mul(l, loop_expr(l->p, l->k, &lo), scale);
+    *to = l_mul(l, loop_expr(l->p, l->k, &hi), scale);
+}
+
 void lower_partials(Lower *l) {
     const Group *g = l->group;
     const GNode *first = node_of(l->s, g->partials.data[0]);
     Blocks b = {.count = g->partials.len, .sums = g->partials.data};
     for (uint32_t i = 0; i < b.count; i++)
         b.dtype[i] = accumulator(node_of(l->s, b.sums[i])->dtype);
-    l->k->parallel = true;
-    l->k->extent = l->extent = summed_size(l->s, first, node_of(l->s, first->args[0]));
-    l->k->grain = K_CHUNK;
+    ExprId from, end;
+    range_open(l, &from, &end);
     lower_scalars(l);
-    Expr lo = {.kind = EXPR_LO, .dtype = DTYPE_I64}, hi = {.kind = EXPR_HI, .dtype = DTYPE_I64};
-    ExprId from = loop_expr(l->p, l->k, &lo), end = loop_expr(l->p, l->k, &hi);
     VarId block = l_new_var(l, "b");
     l_enter_for(l, block, from, end, K_CHUNK);
     from = l_var(l, block);

@@ -147,7 +147,7 @@ typedef struct Orderer {
 } Orderer;
 
 static void order_push(Meeting *m, OrderKind kind, uint32_t number) {
-    Order item = {kind, number};
+    Order item = {.kind = kind, .number = number};
     vec_push(m->root->arena, &m->root->out->order, item);
     if (kind == ORDER_RUN) m->met = false;
     if (kind != ORDER_BARRIER && kind != ORDER_GUARD) return;

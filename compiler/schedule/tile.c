@@ -566,6 +566,7 @@ bool lower_tiles(Lower *l) {
     l->k->grain = grain;
     if (l->k->parallel) l->k->extent = t.c.size[t.parallel];
     l->extent = l->k->extent;
+    if (t.parallel == 0 && t.row_label != 0 && !blocks) l->k->strip = 1;
     lower_scalars(l);
     if (blocks)
         blocks_of_k(l, &t);

@@ -77,8 +77,10 @@ static Nest nest_plan(Lower *l) {
     l->k->grain = grain;
     if (l->k->parallel) l->k->extent = n.dims[n.parallel];
     l->extent = l->k->extent;
+    if (n.parallel == 0 && n.rank > 1) l->k->strip = 1;
     for (uint32_t i = 0; i < n.rank && !core_takes_vector(s, l->group); i++)
         if (!dim_equals(s->dims, n.dims[i], 1)) n.vector = (int32_t)i;
+    if (n.vector == n.parallel) l->k->strip = 0;
     return n;
 }
 

@@ -18,10 +18,12 @@ typedef struct Walk {
     const BmrtSequence *s;
     BmrtFrame *frame;
     int32_t thread, threads;
-    uint64_t *rows;   /* per share: lo, hi */
-    uint64_t *counts; /* per open loop: the number of the iteration */
-    uint64_t *left;   /* per open loop: iterations still to come */
-    uint64_t *words;  /* of the kernel to be called */
+    uint64_t *rows;                  /* per share: lo, hi */
+    uint64_t *counts;                /* per open loop: the number of the iteration */
+    uint64_t *left;                  /* per open loop: iterations still to come */
+    uint64_t *words;                 /* of the kernel to be called */
+    uint64_t strip[2];               /* rows of the steps that run together now */
+    uint32_t strip_begin, strip_end; /* those steps; none: 0, 0 */
     Source sources[BMRT_SOURCE_COUNT];
 } Walk;
 
@@ -78,11 +80,35 @@ static inline void step_run(const Walk *w, const BmrtStep *step) {
         rows = &w->rows[(size_t)2 * step->share];
     else if (w->thread != 0)
         return;
+    if (w->strip_end > 0) rows = w->strip;
     const int64_t lo = (int64_t)rows[0], hi = (int64_t)rows[1];
     if (lo >= hi) return;
     const BmrtWord *words = &w->s->words[step->first];
     for (uint32_t i = 0; i < step->words; i++) w->words[i] = word_value(w, words[i]);
     w->s->kernels[step->number](w->words, lo, hi, w->frame);
+}
+
+/* The number of the step to go on with: behind the last step of a strip, the first one again. */
+static uint32_t run_next(Walk *w, const BmrtStep *step, uint32_t at) {
+    if (step->together > 1 && w->strip_end == 0) {
+        const uint64_t *rows = &w->rows[(size_t)2 * step->share];
+        w->strip_begin = at;
+        w->strip_end = at + step->together;
+        w->strip[0] = rows[0];
+        w->strip[1] = rows[1] - rows[0] > step->rows ? rows[0] + step->rows : rows[1];
+        if (rows[0] >= rows[1]) w->strip[1] = rows[0];
+    }
+    step_run(w, step);
+    if (at + 1 != w->strip_end) return at + 1;
+    const BmrtStep *first = &w->s->steps[w->strip_begin];
+    const uint64_t hi = w->rows[(size_t)2 * first->share + 1];
+    if (w->strip[1] < hi) {
+        w->strip[0] = w->strip[1];
+        w->strip[1] = hi - w->strip[0] > first->rows ? w->strip[0] + first->rows : hi;
+        return w->strip_begin;
+    }
+    w->strip_end = 0;
+    return at + 1;
 }
 
 static void step_barrier(const Walk *w) {
@@ -142,6 +168,7 @@ static inline void walk_open(Walk *w, const BmrtSequence *s, BmrtFrame *frame, i
     w->frame = frame;
     w->thread = thread;
     w->threads = threads;
+    w->strip_begin = w->strip_end = 0;
     w->rows = room;
     w->counts = w->rows + (size_t)2 * s->share_count;
     w->left = w->counts + s->loop_depth;
@@ -155,7 +182,7 @@ static inline void walk_open(Walk *w, const BmrtSequence *s, BmrtFrame *frame, i
 static inline uint32_t step_do(Walk *w, uint32_t at) {
     const BmrtStep *step = &w->s->steps[at];
     switch ((BmrtStepKind)step->kind) {
-    case BMRT_STEP_RUN: step_run(w, step); break;
+    case BMRT_STEP_RUN: return run_next(w, step, at);
     case BMRT_STEP_BARRIER: step_barrier(w); break;
     case BMRT_STEP_GUARD: return step_guard(w, step) ? at + 1 : UINT32_MAX;
     case BMRT_STEP_LOOP_BEGIN: return loop_begin(w, step, at);

@@ -40,9 +40,11 @@ enum { BMRT_SHARE_ALONE = UINT16_MAX }; /* thread 0 runs it, with lo = 0 and hi 
 
 typedef struct BmrtStep {
     uint8_t kind;
-    uint8_t unused;
-    uint16_t share; /* RUN: number of a BmrtShare, or BMRT_SHARE_ALONE */
+    uint8_t together; /* RUN: this and the next together - 1 steps run on `rows` of the thread's
+                         rows, then on the next ones (0, 1: by itself, on all) */
+    uint16_t share;   /* RUN: number of a BmrtShare, or BMRT_SHARE_ALONE */
     uint32_t number, first, words;
+    uint32_t rows;
 } BmrtStep;
 
 /* Thread t of T gets the grains [n*t/T, n*(t+1)/T) of n = ceil(extent / grain). */

@@ -191,6 +191,7 @@ static inline bool compare_run(Compare *c, Random *r, bool special) {
         ck_assert(codegen_target(c->ctx, &options, &target));
         ScheduleOptions how = {.vector_bytes = target.vector_bytes,
                                .vector_registers = target.vector_registers,
+                               .strip_bytes = cpu == 1 ? 256 : 0,
                                .fusion = c->fusion,
                                .memory_plan = c->memory_plan};
         LoopProgram *p = schedule_entry(c->ctx, c->program, &c->program->entries.data[0], &how);

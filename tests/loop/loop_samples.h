@@ -40,7 +40,7 @@ static inline uint32_t sample_buffer(Sample *s, const char *name, Storage storag
 }
 
 static inline void sample_run(Sample *s, OrderKind kind, uint32_t number) {
-    Order o = {kind, number};
+    Order o = {.kind = kind, .number = number};
     vec_push(s->ctx->arena, &s->p->order, o);
 }
 

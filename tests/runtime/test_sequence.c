@@ -132,6 +132,39 @@ START_TEST(rows_of_every_thread) {
 }
 END_TEST
 
+/* Two kernels together, three rows at a time; a third by itself. */
+START_TEST(strips_of_rows) {
+    frame.barrier = barrier_count;
+    for (int64_t batch = 0; batch < 20; batch++)
+        for (int32_t threads = 1; threads <= 3; threads++) {
+            setup();
+            frame.symbols = &batch;
+            shares[0] = (BmrtShare){one_term(&symbol), 2};
+            s.share_count = 1;
+            for (int i = 0; i < 3; i++) step(BMRT_STEP_RUN, 0, 0, 0, 0);
+            steps[0].together = 2;
+            steps[0].rows = 3;
+            int64_t at = 0;
+            for (int32_t t = 0; t < threads; t++) {
+                uint32_t first = note_count, i;
+                run(t, threads);
+                for (i = first; i + 1 < note_count; i += 2) { /* both, on the same rows */
+                    ck_assert_int_eq(notes[i].lo, at);
+                    ck_assert_int_eq(notes[i + 1].lo, at);
+                    ck_assert_int_eq(notes[i].hi, notes[i + 1].hi);
+                    ck_assert_int_le(notes[i].hi - at, 3);
+                    at = notes[i].hi;
+                }
+                if (note_count == first) continue;
+                ck_assert_uint_eq(i + 1, note_count);
+                ck_assert_int_eq(notes[i].lo, notes[first].lo);
+                ck_assert_int_eq(notes[i].hi, at);
+            }
+            ck_assert_int_eq(at, batch);
+        }
+}
+END_TEST
+
 START_TEST(only_thread_0_runs_what_is_not_shared) {
     frame.barrier = barrier_count;
     step(BMRT_STEP_RUN, 0, 0, 0, BMRT_SHARE_ALONE);
@@ -237,6 +270,7 @@ int main(void) {
     tcase_add_checked_fixture(t, setup, NULL);
     tcase_add_test(t, arguments_of_every_source);
     tcase_add_test(t, rows_of_every_thread);
+    tcase_add_test(t, strips_of_rows);
     tcase_add_test(t, only_thread_0_runs_what_is_not_shared);
     tcase_add_test(t, loops_in_loops);
     tcase_add_test(t, guards);

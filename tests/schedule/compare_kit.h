@@ -157,6 +157,7 @@ static inline const char *compare_all(Compare *c) {
         schedule_options_default(&o);
         o.fusion = variant != 1;
         o.memory_plan = variant != 2;
+        o.strip_bytes = variant > 1 ? 256 : 0;
         if (variant == 3) o.vector_bytes = 32, o.vector_registers = 16;
         if (variant == 4) o.vector_bytes = 16, o.vector_registers = 16;
         if (variant == 5) o.vector_bytes = 32, o.fusion = false;

@@ -37,6 +37,8 @@ typedef struct Machine {
     /* of the running kernel */
     const Kernel *k;
     int64_t lo, hi;
+    int64_t strip, strip_rows; /* of kernels that run together; strip < 0: alone, on all rows */
+    bool strip_done;
     int64_t *vars;
     uint32_t *var_copies;
     uint64_t **regs;
@@ -296,8 +298,30 @@ static void run_kernel(Machine *m, const Kernel *k) {
     m->hi = k->parallel ? grains * (m->thread + 1) / m->run->threads * k->grain : 1;
     if (m->hi > extent) m->hi = extent;
     if (m->lo > extent) m->lo = extent;
+    if (m->strip >= 0) { /* of the thread's rows, those of the strip */
+        m->lo += m->strip;
+        if (m->hi > m->lo + m->strip_rows) m->hi = m->lo + m->strip_rows;
+        m->strip_done = m->lo >= m->hi;
+        if (m->strip_done) return;
+    }
     kernel_registers(m);
     run_list(m, k->body.data, k->body.len);
+}
+
+/* Kernels that run together: all of them on a few rows, then on the next. */
+static uint32_t run_strips(Machine *m, uint32_t at) {
+    const Order *o = &m->p->order.data[at];
+    if (o->together < 2) {
+        run_kernel(m, m->p->kernels.data[o->number]);
+        return at + 1;
+    }
+    m->strip_rows = o->rows;
+    m->strip_done = false;
+    for (m->strip = 0; !m->strip_done; m->strip += o->rows)
+        for (uint32_t i = 0; i < o->together; i++)
+            run_kernel(m, m->p->kernels.data[m->p->order.data[at + i].number]);
+    m->strip = -1;
+    return at + o->together;
 }
 
 static void run_guard(Machine *m, uint32_t buffer) {
@@ -341,8 +365,7 @@ static void run_thread(Machine *m, Thread *t) {
         } else if (o->kind == ORDER_LOOP_END) {
             t->at = run_iteration(m, t, loop_other_end(p, t->at), t->done[o->number] + 1);
         } else {
-            run_kernel(m, p->kernels.data[o->number]);
-            t->at++;
+            t->at = run_strips(m, t->at);
         }
     }
 }
@@ -415,7 +438,7 @@ static void buffers_open(Machine *m) {
 }
 
 void loop_interpret(const LoopProgram *p, LoopRun *run) {
-    Machine m = {.p = p, .run = run, .arena = p->ctx->arena, .phase = 1};
+    Machine m = {.p = p, .run = run, .arena = p->ctx->arena, .phase = 1, .strip = -1};
     run->problem = NULL;
     run->flags = 0;
     if (setjmp(m.stop)) return;
