@@ -2,15 +2,16 @@
  *
  * Time is counted in phases, the stretches between barriers: within one, threads run at their own
  * pace, so two buffers of one phase never share. Placement is greedy by size, largest first, each
- * at the lowest free offset (after Pisarchyk & Lee, arXiv 2001.03288). Sizes are taken with every
- * symbol at its bound. A loop comes back to its beginning: what is shared with the outside lives
- * from its beginning to its end, and so does what lives in its first or last phase when no barrier
- * stands at its end (then the next iteration begins beside this one). Cost: O(buffers^2).
- * loop_verify_memory checks the result independently. */
+ * at the lowest free offset (after Pisarchyk & Lee, arXiv 2001.03288); where that leaves holes,
+ * other orders are tried. Sizes are taken with every symbol at its bound. A loop comes back
+ * to its beginning: what is shared with the outside lives from its beginning to its end, and so
+ * does what lives in its first or last phase when no barrier stands at its end (then the next
+ * iteration begins beside this one). Cost: O(buffers^2). loop_verify_memory checks the result
+ * independently. */
 #include "compiler/schedule/sched.h"
 #include <stdlib.h>
 
-enum { ALIGNMENT = 64 };
+enum { ALIGNMENT = 64, TRY_MOST = 4096, ROUNDS = 400, EFFORT = 1 << 25 };
 
 typedef struct Piece {
     uint32_t buffer;
@@ -83,10 +84,32 @@ static bool lives_collect(Memory *m) {
     return true;
 }
 
+/* ------------------------------------------------------------------ places */
+
 static int larger_first(const void *a, const void *b) {
-    const Piece *x = a, *y = b;
+    const Piece *x = *(Piece *const *)a, *y = *(Piece *const *)b;
     if (x->bytes != y->bytes) return x->bytes > y->bytes ? -1 : 1;
+    /* intervals of one size taken by their beginnings need the least room there is */
+    if (x->first != y->first) return x->first < y->first ? -1 : 1;
     return x->buffer < y->buffer ? -1 : 1;
+}
+
+static int longer_first(const void *a, const void *b) {
+    const Piece *x = *(Piece *const *)a, *y = *(Piece *const *)b;
+    uint32_t mine = x->last - x->first, other = y->last - y->first;
+    return mine != other ? (mine > other ? -1 : 1) : larger_first(a, b);
+}
+
+static int larger_area_first(const void *a, const void *b) {
+    const Piece *x = *(Piece *const *)a, *y = *(Piece *const *)b;
+    double mine = (double)x->bytes * (x->last - x->first + 1);
+    double other = (double)y->bytes * (y->last - y->first + 1);
+    return mine != other ? (mine > other ? -1 : 1) : larger_first(a, b);
+}
+
+static int earlier_first(const void *a, const void *b) {
+    const Piece *x = *(Piece *const *)a, *y = *(Piece *const *)b;
+    return x->first != y->first ? (x->first < y->first ? -1 : 1) : larger_first(a, b);
 }
 
 /* The lowest offset at which `piece` fits between the placed pieces that live with it. `placed` is
@@ -106,15 +129,101 @@ static bool piece_place(const Memory *m, Piece *piece, Piece **placed, uint32_t 
     return offset <= INT64_MAX / 2;
 }
 
-static int64_t live_most(Memory *m) {
-    int64_t *live = ARENA_ARRAY(m->s->arena, int64_t, m->phases + 1), most = 0;
-    for (uint32_t i = 0; i < m->pieces.len; i++)
-        for (uint32_t phase = m->pieces.data[i].first; phase <= m->pieces.data[i].last; phase++)
-            if (__builtin_add_overflow(live[phase], m->pieces.data[i].bytes, &live[phase]))
-                live[phase] = INT64_MAX;
-    for (uint32_t i = 0; i <= m->phases; i++)
-        if (live[i] > most) most = live[i];
+/* The bytes they take together, or -1. */
+static int64_t pieces_place(const Memory *m, Piece **order, Piece **placed) {
+    int64_t total = 0;
+    for (uint32_t i = 0; i < m->pieces.len; i++) {
+        Piece *piece = order[i];
+        if (!piece_place(m, piece, placed, i)) return -1;
+        if (piece->offset + piece->bytes > total) total = piece->offset + piece->bytes;
+    }
+    return total;
+}
+
+/* What lives in one phase at most: no placement takes less. */
+static double phase_most(const Memory *m) {
+    double *change = ARENA_ARRAY(m->s->arena, double, m->phases + 2), live = 0, most = 0;
+    for (uint32_t i = 0; i < m->pieces.len; i++) {
+        change[m->pieces.data[i].first] += (double)m->pieces.data[i].bytes;
+        change[m->pieces.data[i].last + 1] -= (double)m->pieces.data[i].bytes;
+    }
+    for (uint32_t i = 0; i <= m->phases; i++) {
+        live += change[i];
+        if (live > most) most = live;
+    }
     return most;
+}
+
+typedef struct Search {
+    Memory *m;
+    Piece **order, **placed, **kept_order;
+    int64_t *kept; /* per piece: its offset in the best placement so far */
+    int64_t best;
+    uint64_t draws;
+} Search;
+
+/* Keeps what is no worse, so that the search drifts over equals. */
+static void attempt(Search *x) {
+    uint32_t count = x->m->pieces.len;
+    int64_t total = pieces_place(x->m, x->order, x->placed);
+    if (total < 0 || (x->best >= 0 && total > x->best)) return;
+    x->best = total;
+    memcpy(x->kept_order, x->order, count * sizeof *x->order);
+    for (uint32_t i = 0; i < count; i++) x->kept[i] = x->m->pieces.data[i].offset;
+}
+
+static uint32_t draw(Search *x, uint32_t below) { /* always the same sequence */
+    uint64_t z = ++x->draws * 0x9E3779B97F4A7C15u;
+    z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9u;
+    return (uint32_t)((z >> 33) % below);
+}
+
+/* Of the best order so far, the large ones (a 256th of the whole) come first; two of them change
+ * places: mostly the one that ends last and one it lies behind. */
+static void vary(Search *x) {
+    uint32_t count = x->m->pieces.len, large = 0, last = 0;
+    for (uint32_t i = 0; i < count; i++) x->m->pieces.data[i].offset = x->kept[i];
+    for (uint32_t i = 0; i < count; i++)
+        if (x->kept_order[i]->bytes >= x->best / 256) x->order[large++] = x->kept_order[i];
+    for (uint32_t i = 0, at = large; i < count; i++)
+        if (x->kept_order[i]->bytes < x->best / 256) x->order[at++] = x->kept_order[i];
+    if (large < 2) return;
+    for (uint32_t i = 1; i < large; i++)
+        if (x->order[i]->offset + x->order[i]->bytes >
+            x->order[last]->offset + x->order[last]->bytes)
+            last = i;
+    if (last == 0 || x->draws % 4 == 0) last = 1 + draw(x, large - 1);
+    uint32_t to = draw(x, last);
+    Piece *piece = x->order[last];
+    for (uint32_t i = last; i > to; i--) x->order[i] = x->order[i - 1];
+    x->order[to] = piece;
+}
+
+/* Largest first is nearly always best. Where it leaves holes, other orders are tried, and small
+ * changes of the best one, as many as a few milliseconds allow. */
+static int64_t best_place(Memory *m) {
+    static int (*const orders[])(const void *, const void *) = {larger_first, larger_area_first,
+                                                                longer_first, earlier_first};
+    const uint32_t count = m->pieces.len, kinds = count > TRY_MOST ? 1 : 4;
+    const double enough = phase_most(m) * 1.01;
+    uint32_t rounds = (uint32_t)(EFFORT / ((uint64_t)count * count + 1));
+    Search x = {.m = m, .best = -1};
+    x.order = ARENA_ARRAY(m->s->arena, Piece *, count);
+    x.kept_order = ARENA_ARRAY(m->s->arena, Piece *, count);
+    x.placed = ARENA_ARRAY(m->s->arena, Piece *, count);
+    x.kept = ARENA_ARRAY(m->s->arena, int64_t, count);
+    for (uint32_t k = 0; k < kinds && (k == 0 || (double)x.best > enough); k++) {
+        for (uint32_t i = 0; i < count; i++) x.order[i] = &m->pieces.data[i];
+        qsort(x.order, count, sizeof *x.order, orders[k]);
+        attempt(&x);
+    }
+    if (rounds > ROUNDS) rounds = ROUNDS;
+    for (uint32_t i = 0; i < rounds && count > 1 && (double)x.best > enough; i++) {
+        vary(&x);
+        attempt(&x);
+    }
+    for (uint32_t i = 0; i < count; i++) m->pieces.data[i].offset = x.kept[i];
+    return x.best;
 }
 
 static bool too_large(Sched *s) {
@@ -129,18 +238,14 @@ bool plan_memory(Sched *s) {
     for (uint32_t i = 0; i < s->out->buffers.len; i++) m.piece_of[i] = NONE;
     if (!lives_collect(&m)) return too_large(s);
     if (m.pieces.len == 0) return true;
-    qsort(m.pieces.data, m.pieces.len, sizeof *m.pieces.data, larger_first);
-    Piece **placed = ARENA_ARRAY(s->arena, Piece *, m.pieces.len);
+    s->out->arena_bytes = best_place(&m);
+    if (s->out->arena_bytes < 0) return too_large(s);
     for (uint32_t i = 0; i < m.pieces.len; i++) {
         const Piece *piece = &m.pieces.data[i];
-        if (!piece_place(&m, &m.pieces.data[i], placed, i)) return too_large(s);
         LoopBuffer *b = &s->out->buffers.data[piece->buffer];
         b->offset = piece->offset;
         b->first = m.phase_first[piece->first];
         b->last = m.phase_last[piece->last];
-        int64_t end = piece->offset + piece->bytes;
-        if (end > s->out->arena_bytes) s->out->arena_bytes = end;
     }
-    s->out->live_bytes_max = live_most(&m);
-    return s->out->live_bytes_max < INT64_MAX ? true : too_large(s);
+    return true;
 }

@@ -5,7 +5,8 @@
  * rows; the next value of the same dtype, shape and partition may take over the whole buffer once
  * the last reader of the first one has run: each thread's rows are free when that thread gets
  * there. In a loop it gets there in every iteration. This keeps a deep row-wise model in a few
- * buffers, which stay in cache.
+ * buffers, which stay in cache. Only within a phase: behind a barrier the planner may put anything
+ * there, and a buffer kept for a value to come would lie idle.
  *
  * Why not in plan_memory.c: the values then are one buffer, so the independent checker needs no
  * exception. Precondition: the order is known. Cost: O(buffers * kinds). */
@@ -15,6 +16,7 @@
 typedef struct Use {
     bool used, rows;      /* rows: by every kernel, over one extent and grain */
     uint32_t first, last; /* positions in the order */
+    uint32_t first_phase, last_phase;
     DimId extent;
     int64_t grain;
 } Use;
@@ -23,11 +25,28 @@ static void use_note(Use *use, const Group *g, uint32_t position, uint32_t at) {
     const Kernel *k = g->kernel;
     bool rows = g->access.data[position] == ACCESS_ROWS;
     if (!use->used) {
-        *use = (Use){true, rows, at, at, k->extent, k->grain};
+        *use = (Use){.used = true,
+                     .rows = rows,
+                     .first = at,
+                     .last = at,
+                     .extent = k->extent,
+                     .grain = k->grain};
         return;
     }
     use->last = at;
     use->rows &= rows && dim_same(use->extent, k->extent) && use->grain == k->grain;
+}
+
+static void phases_note(const LoopProgram *p, Use *uses, Arena *arena) {
+    uint32_t *phase = ARENA_ARRAY(arena, uint32_t, p->order.len + 1);
+    for (uint32_t i = 0; i < p->order.len; i++) {
+        OrderKind kind = p->order.data[i].kind;
+        phase[i + 1] = phase[i] + (kind == ORDER_BARRIER || kind == ORDER_GUARD);
+    }
+    for (uint32_t i = 0; i < p->buffers.len && p->order.len > 0; i++) {
+        uses[i].first_phase = phase[uses[i].first];
+        uses[i].last_phase = phase[uses[i].last];
+    }
 }
 
 static void use_in_loop(void *user, uint32_t buffer, uint32_t begin, uint32_t end, bool through) {
@@ -49,13 +68,15 @@ static Use *uses_collect(Sched *s) {
             use_note(&uses[g->kernel->buffers.data[b]], g, b, i);
     }
     loop_lives(s, use_in_loop, uses);
+    phases_note(p, uses, s->arena);
     return uses;
 }
 
 static bool may_share(const LoopProgram *p, const Use *uses, uint32_t a, uint32_t b) {
     const LoopBuffer *x = &p->buffers.data[a], *y = &p->buffers.data[b];
     return x->dtype == y->dtype && dim_same(x->count, y->count) && uses[a].last < uses[b].first &&
-           dim_same(uses[a].extent, uses[b].extent) && uses[a].grain == uses[b].grain;
+           uses[a].last_phase == uses[b].first_phase && dim_same(uses[a].extent, uses[b].extent) &&
+           uses[a].grain == uses[b].grain;
 }
 
 typedef struct Start {
@@ -90,6 +111,7 @@ static void share(Sched *s, Use *uses, uint32_t *into) {
         }
         into[b] = found;
         uses[found].last = uses[b].last;
+        uses[found].last_phase = uses[b].last_phase;
         p->buffers.data[b].count = dim_const(s->dims, 0);
     }
 }

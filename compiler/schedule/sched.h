@@ -230,6 +230,8 @@ void threads_choose(const Sched *s, const Group *g, const DimId *dims, uint32_t 
                     int64_t *grain);
 int64_t threads_grain(const Sched *s, DimId extent); /* of rows */
 void plan_threads(Sched *s);
+/* ---- live_set.c: the largest sum of what lives at one kernel, in bytes */
+int64_t live_set(Sched *s);
 /* ---- strips.c: kernels over the same rows, a few rows at a time */
 void strips_choose(Sched *s);
 /* ---- reuse.c: values of one shape and partition, one after another in one buffer */

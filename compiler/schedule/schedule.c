@@ -57,6 +57,7 @@ LoopProgram *schedule_entry(Context *ctx, const Program *program, const Entry *e
     s.out = loop_program_create(ctx, program, entry);
     schedule_graph(&s);
     plan_threads(&s);
+    s.out->live_bytes_max = live_set(&s);
     strips_choose(&s);
     reuse_buffers(&s);
     if (!plan_memory(&s)) return NULL;
