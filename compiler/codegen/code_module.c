@@ -47,6 +47,9 @@ static CodeModule *module_make(Context *ctx, const Program *program, LoopProgram
     m->is_whole = whole;
     m->store = whole ? NULL : options->store;
     m->debug_verify = options->debug_verify;
+    m->mark = options->mark;
+    m->mark_user = options->mark_user;
+    m->mark_entry = options->mark_entry;
     if (!slots_layout(m)) return NULL;
     m->machine = target_machine(target);
     if (!m->machine) BUG("LLVM was linked without the target %s", target->triple);
@@ -82,7 +85,7 @@ CodeModule *codegen_module(Context *ctx, const Program *program, LoopProgram *co
 }
 
 CodeModule *module_whole(CodeModule *m) {
-    const CodegenOptions options = {.debug_verify = m->debug_verify};
+    const CodegenOptions options = {.debug_verify = m->debug_verify}; /* text is without marks */
     if (m->is_whole) return m;
     if (!m->whole)
         m->whole =

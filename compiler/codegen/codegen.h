@@ -4,6 +4,7 @@
 #define BMC_CODEGEN_CODEGEN_H
 
 #include "compiler/loop/loop.h"
+#include "runtime/include/sequence.h"
 
 /* Keeps objects from one run to the next (the driver's cache). Keys and objects are bytes; a key
  * says all that determines the object but the version of bmc. Both are called by one thread at a
@@ -22,8 +23,13 @@ typedef struct CodegenOptions {
     const char *const *libraries; /* that `extern fn` needs: a .so is linked against them */
     uint32_t library_count;
     const CodeStore *store; /* NULL: none */
-    int level;              /* -O0 ... -O3; default 2 */
-    bool debug_verify;      /* verify the LLVM module before and after its passes */
+    /* What a profiler has called at each step of one entry (bmrt_sequence_mark); NULL: none. Only
+     * for code that codegen_jit loads. */
+    BmrtMark mark;
+    void *mark_user;
+    uint32_t mark_entry;
+    int level;         /* -O0 ... -O3; default 2 */
+    bool debug_verify; /* verify the LLVM module before and after its passes */
 } CodegenOptions;
 
 typedef struct CodeTarget { /* what schedule needs to know */
@@ -58,6 +64,21 @@ typedef struct CodeJit CodeJit;
 CodeJit *codegen_jit(CodeModule *m);
 const BmrtModel *codegen_jit_model(const CodeJit *jit);
 void codegen_jit_destroy(CodeJit *jit);
+
+/* Loops that find out what a machine can do, compiled for it. Each has the signature of an entry
+ * and is run by a whole team. Of the frame they read: fma    step: rounds. Every thread multiplies
+ * and adds in registers only; `fma_flops` a round. triad  step: rounds; symbols[0]: elements of
+ * each thread, a multiple of 64; a = b + 3 c with a = outputs[0], b = inputs[0], c = inputs[1],
+ * f32, 64-byte aligned. 12 bytes an element.
+ */
+typedef struct CodeProbes {
+    BmrtEntryFn fma, triad;
+    double fma_flops;
+    struct ProbeCode *code; /* private */
+} CodeProbes;
+/* False, with E_TARGET_MACHINE, when this process may not run such code. */
+bool codegen_probes(Context *ctx, const CodegenOptions *options, CodeProbes *out);
+void codegen_probes_free(CodeProbes *probes);
 
 /* Microseconds spent per phase since creation: emit, optimise, object, jit (for --time-passes). */
 void codegen_times(const CodeModule *m, double us[4]);

@@ -76,6 +76,9 @@ struct CodeModule {
     uint32_t entry_count;
     Target target;
     bool debug_verify;
+    BmrtMark mark;
+    void *mark_user;
+    uint32_t mark_entry;
     const char *const *libraries;
     uint32_t library_count;
     const CodeStore *store; /* NULL: none */
@@ -97,6 +100,11 @@ struct CodeModule {
     bool failed; /* something was reported that rules the module out */
     double us[4];
 };
+
+/* Names under which codegen_jit defines the profiler's function and its first argument. */
+#define MARK_FUNCTION "bmc_profile_mark"
+#define MARK_USER     "bmc_profile_user"
+#define SEQUENCE_MARK "bmrt_sequence_mark"
 
 enum { TIME_EMIT, TIME_OPTIMISE, TIME_OBJECT, TIME_JIT };
 double time_now_us(void);

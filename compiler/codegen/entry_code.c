@@ -15,6 +15,7 @@ typedef struct SequenceMaker {
     VEC(uint32_t) shares; /* a kernel of each partition of rows */
     uint32_t *depths;     /* per loop of the order: how many are open around it */
     VEC(uint32_t) open;   /* the steps where the open loops begin */
+    bool marked;          /* a profiler watches it */
 } SequenceMaker;
 
 static void word_add(SequenceMaker *s, BmrtWordSource source, uint32_t number) {
@@ -170,28 +171,49 @@ static LLVMValueRef sequence_image(SequenceMaker *s) {
 
 /* ------------------------------------------------------------------ the function */
 
+static LLVMValueRef function_of(CodeModule *m, const char *name, LLVMTypeRef type) {
+    LLVMValueRef found = LLVMGetNamedFunction(m->module, name);
+    return found ? found : LLVMAddFunction(m->module, name, type);
+}
+
+/* What goes through the sequence: for a profiler, with its function, which codegen_jit names. */
+static void run_emit(SequenceMaker *s, LLVMBuilderRef b, LLVMValueRef *args) {
+    CodeModule *m = s->m;
+    LLVMTypeRef nothing = LLVMVoidTypeInContext(m->llvm), types[7];
+    if (s->marked) {
+        LLVMTypeRef i32 = LLVMInt32TypeInContext(m->llvm);
+        LLVMTypeRef pointer = LLVMPointerTypeInContext(m->llvm, 0);
+        LLVMTypeRef mark[] = {pointer, i32, i32, i32};
+        args[5] = function_of(m, MARK_FUNCTION, LLVMFunctionType(nothing, mark, 4, 0));
+        args[6] = LLVMGetNamedGlobal(m->module, MARK_USER);
+        if (!args[6]) args[6] = LLVMAddGlobal(m->module, LLVMInt8TypeInContext(m->llvm), MARK_USER);
+    }
+    const unsigned count = s->marked ? 7 : 5;
+    for (unsigned i = 0; i < count; i++) types[i] = LLVMTypeOf(args[i]);
+    LLVMTypeRef type = LLVMFunctionType(nothing, types, count, 0);
+    LLVMValueRef run = function_of(m, s->marked ? SEQUENCE_MARK : SEQUENCE_RUN, type);
+    LLVMBuildCall2(b, type, run, args, count, "");
+}
+
 static LLVMValueRef function_emit(SequenceMaker *s) {
     CodeModule *m = s->m;
     LLVMContextRef c = m->llvm;
     LLVMTypeRef pointer = LLVMPointerTypeInContext(c, 0), i32 = LLVMInt32TypeInContext(c);
     LLVMTypeRef i64 = LLVMInt64TypeInContext(c), nothing = LLVMVoidTypeInContext(c);
-    LLVMTypeRef params[] = {pointer, i32, i32}, passed[] = {pointer, pointer, i32, i32, pointer};
+    LLVMTypeRef params[] = {pointer, i32, i32};
     const char *name =
         arena_printf(m->ctx->arena, "%s.entry.%s", m->program->stem, s->p->entry->name);
     LLVMValueRef function =
         LLVMAddFunction(m->module, name, LLVMFunctionType(nothing, params, 3, 0));
     LLVMSetLinkage(function, LLVMInternalLinkage);
     function_attributes(&m->target, function);
-    LLVMTypeRef run_type = LLVMFunctionType(nothing, passed, 5, 0);
-    LLVMValueRef run = LLVMGetNamedFunction(m->module, SEQUENCE_RUN);
-    if (!run) run = LLVMAddFunction(m->module, SEQUENCE_RUN, run_type);
     LLVMBuilderRef b = LLVMCreateBuilderInContext(c);
     LLVMPositionBuilderAtEnd(b, LLVMAppendBasicBlockInContext(c, function, "entry"));
     LLVMTypeRef room = LLVMArrayType2(i64, BMRT_SEQUENCE_ROOM(&s->sequence));
-    LLVMValueRef args[] = {sequence_image(s), LLVMGetParam(function, 0), LLVMGetParam(function, 1),
-                           LLVMGetParam(function, 2), NULL};
+    LLVMValueRef args[7] = {sequence_image(s), LLVMGetParam(function, 0), LLVMGetParam(function, 1),
+                            LLVMGetParam(function, 2)};
     args[4] = LLVMBuildAlloca(b, room, "room");
-    LLVMBuildCall2(b, run_type, run, args, 5, "");
+    run_emit(s, b, args);
     LLVMBuildRetVoid(b);
     LLVMDisposeBuilder(b);
     return function;
@@ -223,6 +245,7 @@ void entries_emit(CodeModule *m) {
     for (uint32_t i = 0; i < m->entry_count; i++) {
         const LoopProgram *p = m->entries[i];
         makers[i] = (SequenceMaker){.m = m, .p = p, .symbols = &m->symbols[i]};
+        makers[i].marked = m->mark != NULL && m->mark_entry == i;
         makers[i].depths = ARENA_ARRAY(arena, uint32_t, p->loops.len);
         steps_make(&makers[i]);
         makers[i].sequence.step_count = makers[i].steps.len;

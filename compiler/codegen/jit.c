@@ -24,9 +24,11 @@ static void check_error(LLVMErrorRef error, const char *what) {
 }
 
 static LLVMOrcExecutorAddress runtime_address(const char *name) {
-    bool runs = strcmp(name, SEQUENCE_RUN) == 0;
-    return runs ? (LLVMOrcExecutorAddress)(uintptr_t)bmrt_sequence_run
-                : (LLVMOrcExecutorAddress)(uintptr_t)wrapper_called;
+    if (strcmp(name, SEQUENCE_RUN) == 0)
+        return (LLVMOrcExecutorAddress)(uintptr_t)bmrt_sequence_run;
+    if (strcmp(name, SEQUENCE_MARK) == 0)
+        return (LLVMOrcExecutorAddress)(uintptr_t)bmrt_sequence_mark;
+    return (LLVMOrcExecutorAddress)(uintptr_t)wrapper_called;
 }
 
 static void runtime_names_define(LLVMOrcLLJITRef lljit, CodeModule *m) {
@@ -71,6 +73,22 @@ static void externs_define(LLVMOrcLLJITRef lljit, CodeModule *m) {
     check_error(LLVMOrcJITDylibDefine(LLVMOrcLLJITGetMainJITDylib(lljit), unit), "ORC");
 }
 
+/* What an entry with time stamps calls. */
+static void marks_define(LLVMOrcLLJITRef lljit, CodeModule *m) {
+    if (!m->mark) return;
+    LLVMOrcCSymbolMapPair pairs[2] = {
+        {.Name = LLVMOrcLLJITMangleAndIntern(lljit, MARK_FUNCTION)},
+        {.Name = LLVMOrcLLJITMangleAndIntern(lljit, MARK_USER)},
+    };
+    pairs[0].Sym.Address = (LLVMOrcExecutorAddress)(uintptr_t)m->mark;
+    pairs[0].Sym.Flags.GenericFlags =
+        LLVMJITSymbolGenericFlagsExported | LLVMJITSymbolGenericFlagsCallable;
+    pairs[1].Sym.Address = (LLVMOrcExecutorAddress)(uintptr_t)m->mark_user;
+    pairs[1].Sym.Flags.GenericFlags = LLVMJITSymbolGenericFlagsExported;
+    LLVMOrcMaterializationUnitRef unit = LLVMOrcAbsoluteSymbols(pairs, 2);
+    check_error(LLVMOrcJITDylibDefine(LLVMOrcLLJITGetMainJITDylib(lljit), unit), "ORC");
+}
+
 static void part_load(LLVMOrcLLJITRef lljit, const CodePart *part, const char *name) {
     LLVMMemoryBufferRef copy = LLVMCreateMemoryBufferWithMemoryRangeCopy(
         LLVMGetBufferStart(part->object), LLVMGetBufferSize(part->object), name);
@@ -86,6 +104,7 @@ CodeJit *codegen_jit(CodeModule *m) {
     check_error(LLVMOrcCreateLLJIT(&jit->lljit, NULL), "ORC");
     runtime_names_define(jit->lljit, m);
     externs_define(jit->lljit, m);
+    marks_define(jit->lljit, m);
     for (uint32_t i = 0; i < m->parts.len; i++)
         part_load(jit->lljit, m->parts.data[i], arena_printf(arena, "%s.%u", m->program->stem, i));
     LLVMOrcExecutorAddress address = 0;

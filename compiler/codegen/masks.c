@@ -117,10 +117,9 @@ void masked_sets_find(Emit *e) {
     walk_list(&walk, k->body.data, k->body.len);
     for (uint32_t r = 0; r < k->regs.len; r++) {
         const RegUse *u = &walk.uses[r];
-        bool unseen =
-            u->used && u->first_sets && !u->observed &&
-            (expr_is_none(u->limit) || (e->facts[u->limit.id].movable &&
-                                         limit_fixed(k, u, &k->regs.data[r])));
+        bool unseen = u->used && u->first_sets && !u->observed &&
+                      (expr_is_none(u->limit) ||
+                       (e->facts[u->limit.id].movable && limit_fixed(k, u, &k->regs.data[r])));
         e->regs[r].masked_sets = !unseen;
     }
 }

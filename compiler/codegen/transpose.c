@@ -1,6 +1,6 @@
 /* Blocks copied transposed: rows into registers, a tree of shuffles, columns out. The tree is dear
- * to compile, so each part has one routine for it, which all kernels call; a block that is not whole
- * goes through a whole one on the stack.
+ * to compile, so each part has one routine for it, which all kernels call; a block that is not
+ * whole goes through a whole one on the stack.
  *
  * Stages: pairs of rows are interleaved by one element, then by two, within stretches of four
  * elements; then stretches of four are gathered from every fourth row. */
@@ -84,11 +84,9 @@ static void vector_write(Routine *r, LLVMValueRef v, LLVMValueRef to) {
 static void whole_block(Routine *r, LLVMValueRef from, LLVMValueRef from_step, LLVMValueRef to,
                         LLVMValueRef to_step) {
     LLVMValueRef v[BLOCK_MAX];
-    for (uint32_t i = 0; i < r->lanes; i++)
-        v[i] = vector_read(r, row_at(r->e, from, from_step, i));
+    for (uint32_t i = 0; i < r->lanes; i++) v[i] = vector_read(r, row_at(r->e, from, from_step, i));
     transpose_registers(r, v);
-    for (uint32_t i = 0; i < r->lanes; i++)
-        vector_write(r, v[i], row_at(r->e, to, to_step, i));
+    for (uint32_t i = 0; i < r->lanes; i++) vector_write(r, v[i], row_at(r->e, to, to_step, i));
 }
 
 /* A loop of `rows` rows of `columns` elements from one place to another, by masks. */
@@ -142,8 +140,8 @@ static void whole_of_two(Routine *r, LLVMValueRef *a, LLVMValueRef before, LLVMV
     whole_block(r, source, step, target, along);
 }
 
-/* (from, step, to, step, rows, columns), rows and columns at least 1: what is not whole is copied to
- * a whole block on the stack, transposed to another, and copied from there. */
+/* (from, step, to, step, rows, columns), rows and columns at least 1: what is not whole is copied
+ * to a whole block on the stack, transposed to another, and copied from there. */
 static LLVMValueRef routine_make(Emit *e, uint32_t lanes) {
     Routine r = {.e = e, .lanes = lanes};
     LLVMBuilderRef outside = e->b;

@@ -208,6 +208,12 @@ static NodeId limit_reached(Candidate *c, Span span) {
     return *slot ? (NodeId){*slot - 1} : node_store(g, &zero, slot);
 }
 
+/* Where a node comes from is a line that the user wrote: for prelude code, the call of it. */
+static Span user_span(const Graph *g, Span span) {
+    if (!span.file || !g->ctx->call.file) return span;
+    return sources_get(g->ctx->sources, span.file)->is_prelude ? g->ctx->call : span;
+}
+
 NodeId graph_add(Graph *g, Op op, DType dtype, const Shape *shape, const NodeId *args,
                  uint32_t nargs, const int64_t *attr, uint32_t nattr, Span span) {
     Candidate c = {.g = g,
@@ -231,7 +237,7 @@ NodeId graph_add(Graph *g, Op op, DType dtype, const Shape *shape, const NodeId 
                .args = args,
                .nattr = c.nattr,
                .attr = attr,
-               .span = span};
+               .span = user_span(g, span)};
     if (2 * (g->nodes.len + 1) > g->index->count) index_grow(g);
     uint32_t *slot = index_find(g, &n);
     if (*slot) return (NodeId){*slot - 1};
@@ -330,6 +336,20 @@ static double contract_flops(const Graph *g, const GNode *n) {
         count *= size;
     }
     return count;
+}
+
+double graph_contract_flops(const Graph *g) {
+    double total = 0;
+    bool *live = ARENA_ARRAY(g->ctx->arena, bool, g->nodes.len);
+    graph_live(g, live);
+    for (uint32_t i = 0; i < g->nodes.len; i++) {
+        const GNode *n = &g->nodes.data[i];
+        if (live[i] && n->op == OP_CONTRACT) total += contract_flops(g, n);
+        if (live[i] && n->op == OP_SCAN)
+            total += (double)dim_bound(g->dims, (DimId){(uint32_t)n->attr[6]}) *
+                     graph_contract_flops(g->bodies.data[n->attr[0]]);
+    }
+    return total;
 }
 
 double graph_flops(const Graph *g) {

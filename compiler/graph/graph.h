@@ -232,5 +232,7 @@ void graph_dot(Text *out, const Graph *g); /* Graphviz */
 /* Float work of one evaluation with every symbol at its bound: 2 per multiply-add of contract, 1
  * per other elementwise or reduced element. */
 double graph_flops(const Graph *g);
+/* ... of the contractions alone, which is what a share of the multiply-add peak is a share of. */
+double graph_contract_flops(const Graph *g);
 
 #endif

@@ -165,7 +165,8 @@ typedef struct Kernel {
     int64_t grain;           /* ranges are multiples of it: thread t of T gets grains
                                 [n*t/T, n*(t+1)/T) of n = ceil(extent / grain) */
     int64_t strip;           /* within a grain, ranges may be multiples of this */
-    double flops, bytes;     /* for explain and profile; symbols at their bounds */
+    double flops, bytes;     /* for explain and profile; of one run, symbols at their bounds */
+    double cost;             /* operations weighed by what they cost; 0: as many as flops */
     struct ExprIndex *index; /* private */
 } Kernel;
 
@@ -216,6 +217,9 @@ typedef struct LoopWork {
     uint32_t meetings; /* barriers and guards written in the order */
 } LoopWork;
 LoopWork loop_work(const LoopProgram *p);
+/* Makes the bytes of kernels that run in loops those of one iteration: an array that every access
+ * reads or writes at a place of the iteration counts as one iteration's part. */
+void loop_work_slices(LoopProgram *p);
 
 /* ---- building (loop_build.c) */
 LoopProgram *loop_program_create(Context *ctx, const Program *program, const Entry *entry);

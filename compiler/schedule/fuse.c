@@ -111,10 +111,17 @@ static void set_level(Sched *s, NodeId id) {
     }
 }
 
+/* Arithmetic on floats; a multiply-add is two. */
+static uint32_t op_flops(const GNode *n) {
+    if (!op_is_elementwise(n->op) || !dtype_is_float(n->dtype)) return 0;
+    if (n->op == OP_CAST || n->op == OP_STOP || n->op == OP_SELECT) return 0;
+    return n->op == OP_FMA ? 2 : 1;
+}
+
 static void set_cost(Sched *s, NodeId id) {
     const GNode *n = node_of(s, id);
     NodePlan *p = plan_of(s, id);
-    uint64_t cost = fuse_op_cost(n);
+    uint64_t cost = fuse_op_cost(n), flops = op_flops(n);
     bool inlines = !p->core && n->op != OP_TAKE && !node_is_given(s, id);
     p->flat = !inlines || op_is_elementwise(n->op) || n->op == OP_CONST || node_draws(n) ||
               n->op == OP_RESHAPE || n->op == OP_AGAIN ||
@@ -124,6 +131,7 @@ static void set_cost(Sched *s, NodeId id) {
         const NodePlan *a = plan_of(s, n->args[i]);
         bool loaded = a->core || a->forced || (plan_in_region(a) && !a->remade);
         cost += loaded ? 1 : a->cost;
+        flops += loaded ? 0 : a->flops;
         if (!loaded && a->depth + 1 > p->depth) p->depth = a->depth + 1;
         if (!a->flat && !loaded && node_of(s, n->args[i])->rank > 0) p->flat = false;
     }
@@ -132,6 +140,7 @@ static void set_cost(Sched *s, NodeId id) {
     if (!inlines || forced) p->depth = 0;
     p->forced = inlines && forced;
     if (p->forced) p->cost = 1;
+    p->flops = flops > COST_LIMIT ? COST_LIMIT : (uint32_t)flops;
 }
 
 static void users_collect(Sched *s) {

@@ -85,8 +85,8 @@ static uint32_t pack_find(const Sched *s, NodeId operand, uint32_t axis, uint32_
     return NONE;
 }
 
-static uint32_t pack_create(Sched *s, NodeId operand, uint32_t axis, uint32_t panel,
-                            uint32_t batch, bool of_rows) {
+static uint32_t pack_create(Sched *s, NodeId operand, uint32_t axis, uint32_t panel, uint32_t batch,
+                            bool of_rows) {
     uint32_t known = pack_find(s, operand, axis, panel, batch, of_rows);
     if (known != NONE) return known;
     uint32_t level = plan_of(s, operand)->level;

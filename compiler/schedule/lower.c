@@ -369,8 +369,11 @@ static const char *kernel_name(Sched *s, const Group *g) {
 }
 
 static void work_estimate(Sched *s, const Group *g, Kernel *k) {
-    double elements = (double)node_bound(s, g->like), each = 0;
-    for (uint32_t i = 0; i < g->targets.len; i++) each += plan_of(s, g->targets.data[i].node)->cost;
+    double elements = (double)node_bound(s, g->like), each = 0, cost = 0;
+    for (uint32_t i = 0; i < g->targets.len; i++) {
+        cost += plan_of(s, g->targets.data[i].node)->cost;
+        each += plan_of(s, g->targets.data[i].node)->flops;
+    }
     if (!node_is_none(g->core)) {
         const GNode *c = node_of(s, g->core);
         double operand = (double)node_bound(s, c->nargs ? c->args[0] : g->core);
@@ -382,12 +385,16 @@ static void work_estimate(Sched *s, const Group *g, Kernel *k) {
                     if (c->attr[1 + i] == label)
                         inner *= (double)dim_bound(s->dims, node_of(s, c->args[0])->dims[i]);
             each += inner;
+            cost += inner;
         } else if (plan_of(s, g->core)->partial == NONE) {
-            k->flops += operand;
+            if (dtype_is_float(c->dtype)) k->flops += operand;
+            k->cost += operand;
         }
     }
-    for (uint32_t i = 0; i < g->partials.len; i++) each += 1;
+    each += g->partials.len;
+    cost += g->partials.len;
     k->flops += elements * each;
+    k->cost += elements * cost;
     for (uint32_t i = 0; i < k->buffers.len; i++) {
         const LoopBuffer *b = &s->out->buffers.data[k->buffers.data[i]];
         k->bytes += (double)dim_bound(s->dims, b->count) * dtype_bytes(b->dtype);

@@ -6,8 +6,8 @@
  * The two rows between panels keep them from beginning in one set of the cache.
  *
  * and one such copy after another for each position of the axes that are neither k's nor the
- * panel's. Where the operand's neighbours in memory are neighbours in k (x @ w.T), blocks are turned
- * in registers; else rows of a panel are copied.
+ * panel's. Where the operand's neighbours in memory are neighbours in k (x @ w.T), blocks are
+ * turned in registers; else rows of a panel are copied.
  *
  * Precondition: the panel's axis has a constant size. Its last panel is whole in memory. */
 #include "compiler/schedule/lower.h"

@@ -40,6 +40,7 @@ typedef struct NodePlan {
     uint32_t level;
     uint32_t reader;  /* level or key of the one kernel that evaluates it; 0 none; NONE many */
     uint32_t cost;    /* of evaluating one element where it is used, roughly in operations */
+    uint32_t flops;   /* ... in operations on floats: one each, whatever they cost */
     uint32_t depth;   /* of the expression */
     uint32_t group;   /* that computes it for good, or NONE */
     uint32_t buffer;  /* program buffer that holds it, or NONE */

@@ -61,6 +61,7 @@ LoopProgram *schedule_entry(Context *ctx, const Program *program, const Entry *e
     strips_choose(&s);
     reuse_buffers(&s);
     if (!plan_memory(&s)) return NULL;
+    loop_work_slices(s.out);
     loop_verify(s.out);
     loop_verify_memory(s.out);
     return s.out;

@@ -192,6 +192,7 @@ struct Frame {
     const Node *def;  /* FN LAYER MODEL OPTIMIZER LAMBDA TRAIN TEST DATA; NULL: file level */
     const Node *call; /* the call in the frame above */
     Span call_span;
+    Span outer_call;  /* ctx->call of the frame around this one */
     Instance *owner;  /* whose params, states and draws these are; or NULL */
     const char *root; /* path of an activation that no instance owns: "train", "predict" */
     Scope *settings;  /* for messages */

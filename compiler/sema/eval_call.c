@@ -6,7 +6,13 @@ enum { CALL_DEPTH_MAX = 200 };
 
 void frame_push(Sema *s, Frame *f, const Node *def, const Node *call, Span span) {
     Frame *up = s->frame;
-    *f = (Frame){.up = up, .def = def, .call = call, .call_span = span, .result = NONE};
+    *f = (Frame){.up = up,
+                 .def = def,
+                 .call = call,
+                 .call_span = span,
+                 .outer_call = s->ctx->call,
+                 .result = NONE};
+    if (span.file && !span_in_prelude(s, span)) s->ctx->call = span;
     if (up) {
         f->owner = up->owner;
         f->root = up->root;
@@ -17,6 +23,7 @@ void frame_push(Sema *s, Frame *f, const Node *def, const Node *call, Span span)
 }
 void frame_pop(Sema *s, Frame *f) {
     s->frame = f->up;
+    s->ctx->call = f->outer_call;
 }
 
 bool eval_args(Sema *s, const Node *call, Args *out) {

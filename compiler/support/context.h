@@ -12,6 +12,7 @@ typedef struct Context {
     Interner *names;
     Sources *sources;
     Diags *diags;
+    Span call; /* elaboration: the call of the user's own text that stands for prelude code */
     uint32_t node_limit; /* graph nodes a compilation may make; 0: the default of 1,000,000 */
 } Context;
 
