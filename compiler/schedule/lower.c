@@ -354,7 +354,9 @@ static const char *kernel_name(Sched *s, const Group *g) {
         text_add(&t, ": ");
     }
     if (!node_is_none(g->transposed)) text_add(&t, "transpose");
-    if (g->partials.len > 0) text_printf(&t, "blocks of %u sums", g->partials.len);
+    if (g->partials.len > 0)
+        text_printf(&t, "blocks of %u %ss", g->partials.len,
+                    op_info(node_of(s, g->partials.data[0])->op)->name);
     if (!node_is_none(g->core)) text_add(&t, op_info(node_of(s, g->core)->op)->name);
     uint32_t listed = 0;
     for (uint32_t i = 0; i < g->targets.len; i++) {
@@ -429,8 +431,9 @@ void lower_group(Sched *s, uint32_t number) {
         lower_sort(&l);
     else if (core == OP_EXTERN)
         lower_extern(&l);
-    else if (!node_is_none(g->transposed) ? !pack_matrix(&l)
-                                          : core != OP_CONTRACT || !lower_tiles(&l))
+    else if (!node_is_none(g->transposed)
+                 ? !pack_matrix(&l)
+                 : core != OP_CONTRACT || plan_of(s, g->core)->partial != NONE || !lower_tiles(&l))
         lower_loops(&l);
     for (uint32_t i = 0; i < l.scalars.len; i++) s->scalar[l.scalars.data[i].id] = EXPR_NONE;
     if (l.k->strip == 0) l.k->strip = l.k->grain;

@@ -133,6 +133,11 @@ static uint32_t varying_label(const Lower *l, const Contract *c, const ExprId *l
 }
 
 ExprId lower_CONTRACT(Lower *l, NodeId n, const Index *at) {
+    if (plan_of(l->s, n)->partial != NONE) {
+        RegId sum = l_new_reg(l, "dot", node_of(l->s, n)->dtype, NULL);
+        l_set(l, sum, l_cast(l, node_of(l->s, n)->dtype, partial_total(l, n, at)));
+        return l_reg(l, sum);
+    }
     Contract c = contract_of(l->s, n);
     ExprId label[2 * RANK_MAX], zero = l_bits(l, c.dtype, 0);
     index_axes(l, n, at, label);

@@ -27,6 +27,8 @@ typedef struct Contract {
 } Contract;
 
 Contract contract_of(const Sched *s, NodeId n);
+/* Does it sum over the windows of an operand, their taps being axes of the result? */
+bool contract_sums_windows(const Sched *s, const Contract *c);
 Contract contract_labels(const Sched *s, NodeId n); /* before groups: but for flat_k */
 ExprId contract_step(Lower *l, const Contract *c, ExprId acc, const ExprId *label);
 bool contract_chunked(const Sched *s, const Contract *c); /* k may exceed one chunk */

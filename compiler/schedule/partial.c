@@ -12,50 +12,59 @@
  * registers with all columns of a panel, and every line is read by one pass only.
  *
  * Cost: O(partial groups) a sum. */
-#include "compiler/schedule/lower.h"
+#include "compiler/schedule/tile.h"
 
 enum { TOGETHER_MAX = 4, BLOCKS_MIN = 2, PARTS_SHARE = 64 };
 
-/* At least as many as there are blocks: sizes of a run count as whole blocks. */
-static DimId blocks_of(const Sched *s, const GNode *n, const GNode *x) {
-    DimId run = dim_const(s->dims, 1), fixed = run;
-    for (uint32_t i = 0; i < n->nattr; i++) {
-        DimId size = x->dims[n->attr[i]];
-        if (dim_is_const(s->dims, size))
-            fixed = dim_mul(s->dims, fixed, size);
-        else
-            run = dim_mul(s->dims, run, size);
-    }
-    int64_t blocks = (dim_bound(s->dims, fixed) + K_CHUNK - 1) / K_CHUNK;
-    return dim_mul(s->dims, run, dim_const(s->dims, blocks));
-}
-
-static DimId summed_size(const Sched *s, const GNode *n, const GNode *x) {
+static DimId summed_size(const Sched *s, NodeId sum) {
+    const GNode *n = node_of(s, sum), *x = node_of(s, n->args[0]);
+    if (n->op == OP_CONTRACT) return contract_labels(s, sum).k;
     DimId size = dim_const(s->dims, 1);
     for (uint32_t i = 0; i < n->nattr; i++) size = dim_mul(s->dims, size, x->dims[n->attr[i]]);
     return size;
 }
 
 static DimId parts_count(const Sched *s, NodeId sum) {
-    const GNode *n = node_of(s, sum), *x = node_of(s, n->args[0]);
-    return dim_mul(s->dims, blocks_of(s, n, x), dims_product(s, n->dims, n->rank));
+    const GNode *n = node_of(s, sum);
+    bool exact;
+    DimId up = dim_add(s->dims, summed_size(s, sum), dim_const(s->dims, K_CHUNK - 1));
+    DimId blocks = dim_div(s->dims, up, dim_const(s->dims, K_CHUNK), &exact);
+    return dim_mul(s->dims, blocks, dims_product(s, n->dims, n->rank));
 }
 
 /* All axes are summed, or all but the last one. */
-bool partial_wanted(const Sched *s, NodeId id) {
+static bool sum_wanted(const Sched *s, NodeId id) {
     const GNode *n = node_of(s, id);
-    if (n->op != OP_SUM || s->body || !s->options.fusion) return false;
     const GNode *x = node_of(s, n->args[0]);
     if (n->rank > 1 || n->attr[0] != 0 || n->nattr + n->rank != x->rank) return false;
     if (n->rank == 1 && n->attr[n->nattr - 1] == (int64_t)x->rank - 1) return false;
     if (plan_of(s, n->args[0])->absent || plan_of(s, n->args[0])->taps) return false;
-    if (dim_bound(s->dims, summed_size(s, n, x)) < BLOCKS_MIN * K_CHUNK) return false;
+    if (dim_bound(s->dims, summed_size(s, id)) < BLOCKS_MIN * K_CHUNK) return false;
     return dim_bound(s->dims, parts_count(s, id)) <= node_bound(s, n->args[0]) / PARTS_SHARE;
+}
+
+/* The gradient of a convolution's weights: a sum over all windows of all images. */
+static bool windows_wanted(const Sched *s, NodeId id) {
+    enum { BLOCKS_MIN_TILES = 4, PARTS_SHARE_TILES = 4 };
+    const GNode *n = node_of(s, id);
+    Tile t = {.c = contract_labels(s, id), .parallel = -1};
+    int64_t operands = node_bound(s, n->args[0]) + node_bound(s, n->args[1]);
+    if (t.c.reduced < 2 || !tile_choose_labels(s, &t) || !contract_sums_windows(s, &t.c))
+        return false;
+    if (dim_bound(s->dims, t.c.k) < BLOCKS_MIN_TILES * K_CHUNK) return false;
+    return dim_bound(s->dims, parts_count(s, id)) <= operands / PARTS_SHARE_TILES;
+}
+
+bool partial_wanted(const Sched *s, NodeId id) {
+    Op op = node_of(s, id)->op;
+    if (s->body || !s->options.fusion) return false;
+    return op == OP_SUM ? sum_wanted(s, id) : op == OP_CONTRACT && windows_wanted(s, id);
 }
 
 static bool may_share_pass(const Sched *s, const Group *g, NodeId id) {
     if (g->partials.len == 0 || g->partials.len >= TOGETHER_MAX) return false;
     const GNode *n = node_of(s, id), *other = node_of(s, g->partials.data[0]);
+    if (n->op != OP_SUM || other->op != OP_SUM) return false;
     if (n->rank != other->rank || !node_same_dims(s, n->args[0], other->args[0])) return false;
     uint64_t begins = (uint64_t)g->level << 32 | (uint64_t)2 * g->seq; /* group.c */
     return plan_of(s, n->args[0])->dep < begins;
@@ -63,11 +72,14 @@ static bool may_share_pass(const Sched *s, const Group *g, NodeId id) {
 
 void partial_create(Sched *s, NodeId id) {
     NodePlan *p = plan_of(s, id);
-    NodeId operand = node_of(s, id)->args[0];
+    const GNode *n = node_of(s, id);
+    NodeId operand = n->args[0];
     for (uint32_t i = s->groups.len; i-- > 0 && p->partial == NONE;)
         if (may_share_pass(s, s->groups.data[i], id)) p->partial = i;
     if (p->partial == NONE) {
-        uint32_t level = plan_of(s, operand)->level;
+        uint32_t level = 0;
+        for (uint32_t i = 0; i < n->nargs; i++)
+            if (plan_of(s, n->args[i])->level > level) level = plan_of(s, n->args[i])->level;
         p->partial = group_create(s, NODE_NONE, operand, level == 0 ? 0 : level | 1);
     }
     vec_push(s->arena, &s->groups.data[p->partial]->partials, id);
@@ -98,7 +110,8 @@ static ExprId part_position(Lower *l, NodeId sum, ExprId from, ExprId column) {
     const GNode *n = node_of(l->s, sum);
     ExprId block = l_div(l, from, l_int(l, K_CHUNK));
     if (n->rank == 0) return block;
-    return l_add(l, l_mul(l, block, l_dim(l, n->dims[0])), column);
+    ExprId result = l_dim(l, dims_product(l->s, n->dims, n->rank));
+    return l_add(l, l_mul(l, block, result), column);
 }
 
 static void part_store(Lower *l, NodeId sum, ExprId position, ExprId value) {
@@ -206,11 +219,12 @@ static int64_t elements_a_row(const Sched *s, const GNode *n, const GNode *x) {
 
 /* The range of elements: of the whole sum, or of the rows. */
 static void range_open(Lower *l, ExprId *from, ExprId *to) {
-    const GNode *n = node_of(l->s, l->group->partials.data[0]), *x = node_of(l->s, n->args[0]);
+    NodeId first = l->group->partials.data[0];
+    const GNode *n = node_of(l->s, first), *x = node_of(l->s, n->args[0]);
     int64_t row = elements_a_row(l->s, n, x);
     Expr lo = {.kind = EXPR_LO, .dtype = DTYPE_I64}, hi = {.kind = EXPR_HI, .dtype = DTYPE_I64};
     l->k->parallel = true;
-    l->k->extent = l->extent = row > 0 ? x->dims[0] : summed_size(l->s, n, x);
+    l->k->extent = l->extent = row > 0 ? x->dims[0] : summed_size(l->s, first);
     l->k->grain = row > 0 ? threads_grain(l->s, x->dims[0]) : K_CHUNK;
     l->k->strip = row > 0 ? K_CHUNK / row : K_CHUNK;
     l->split_rows = row > 0;
@@ -222,6 +236,10 @@ static void range_open(Lower *l, ExprId *from, ExprId *to) {
 void lower_partials(Lower *l) {
     const Group *g = l->group;
     const GNode *first = node_of(l->s, g->partials.data[0]);
+    if (first->op == OP_CONTRACT) {
+        lower_tile_parts(l);
+        return;
+    }
     Blocks b = {.count = g->partials.len, .sums = g->partials.data};
     for (uint32_t i = 0; i < b.count; i++)
         b.dtype[i] = accumulator(node_of(l->s, b.sums[i])->dtype);
@@ -254,17 +272,21 @@ void lower_partials(Lower *l) {
 ExprId partial_total(Lower *l, NodeId sum, const Index *at) {
     const GNode *n = node_of(l->s, sum);
     DType dtype = accumulator(n->dtype);
-    ExprId axis[RANK_MAX], zero = l_int(l, 0);
-    index_axes(l, sum, at, axis);
+    ExprId zero = l_int(l, 0), column = n->rank > 0 ? index_position(l, sum, at) : zero;
     RegId total = l_new_reg(l, "total", dtype, NULL);
     l_set(l, total, l_bits(l, dtype, 0));
     LowerPlace place = l_place(l);
     VarId b = l_new_var(l, "b");
-    l_enter_for(l, b, zero, l_dim(l, summed_size(l->s, n, node_of(l->s, n->args[0]))), K_CHUNK);
+    l_enter_for(l, b, zero, l_dim(l, summed_size(l->s, sum)), K_CHUNK);
     uint32_t buffer = loop_use(l->p, l->k, plan_of(l->s, sum)->parts, false);
     access_note(l, buffer, ACCESS_ANY);
-    ExprId part = loop_load(l->p, l->k, buffer, part_position(l, sum, l_var(l, b), axis[0]));
-    l_set(l, total, l_op(l, OP_ADD, dtype, l_reg(l, total), part));
+    ExprId part = loop_load(l->p, l->k, buffer, part_position(l, sum, l_var(l, b), column));
+    ExprId more = l_op(l, OP_ADD, dtype, l_reg(l, total), part);
+    if (n->op == OP_CONTRACT) { /* the first one is taken as it is: +0 + -0 would lose its sign */
+        ExprId first = l_op(l, OP_EQUAL, DTYPE_BOOL, l_var(l, b), zero);
+        more = l_select(l, dtype, first, part, more);
+    }
+    l_set(l, total, more);
     l_return(l, place);
     return l_reg(l, total);
 }

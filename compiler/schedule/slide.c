@@ -47,6 +47,28 @@ void slides_find(Lower *l, Contract *c) {
     }
 }
 
+static bool operand_sums_windows(const Sched *s, const Contract *c, uint32_t which) {
+    NodeId id = which ? c->b : c->a;
+    const GNode *n = node_of(s, id);
+    uint32_t label[RANK_MAX], moved[RANK_MAX];
+    memcpy(label, which ? c->label_b : c->label_a, n->rank * sizeof *label);
+    while ((n->op == OP_PERMUTE || n->op == OP_WINDOW) && !plan_of(s, id)->stored) {
+        uint32_t rank = node_of(s, n->args[0])->rank;
+        for (uint32_t k = 0; n->op == OP_WINDOW && k < window_count(n); k++)
+            if (label[window_axis(n, k).axis] >= c->outer && label[rank + k] < c->outer)
+                return true;
+        memcpy(moved, label, sizeof moved);
+        for (uint32_t i = 0; n->op == OP_PERMUTE && i < n->rank; i++) label[n->attr[i]] = moved[i];
+        id = n->args[0];
+        n = node_of(s, id);
+    }
+    return false;
+}
+
+bool contract_sums_windows(const Sched *s, const Contract *c) {
+    return operand_sums_windows(s, c, 0) || operand_sums_windows(s, c, 1);
+}
+
 void slides_forget(Lower *l) {
     for (uint32_t i = 0; i < l->tap_count; i++) {
         l->taps[i].known = false;

@@ -206,7 +206,9 @@ static ExprId tile_position(Lower *l, const Tile *t) {
         pos = l_add(l, l_mul(l, t->label[i], l_dim(l, stride)), pos);
         stride = dim_mul(l->s->dims, stride, t->c.size[i]);
     }
-    return pos;
+    if (t->stage != STAGE_PART) return pos;
+    ExprId chunk = l_div(l, t->from, l_int(l, K_CHUNK));
+    return l_add(l, l_mul(l, chunk, l_dim(l, stride)), pos);
 }
 
 /* What waits there, or 0 where nothing does yet. */
@@ -246,6 +248,21 @@ static void block_part(Lower *l, Tile *t, const Block *b) {
     l_return(l, place);
 }
 
+/* The chain of one chunk goes on. */
+static void block_of_chunk(Lower *l, Tile *t, const Block *b) {
+    RegId acc = block_register(l, t, b, "acc");
+    ExprId zero = l_int(l, 0), chunk = l_int(l, K_CHUNK);
+    ExprId goes_on = l_op(l, OP_LESS, DTYPE_BOOL, zero, l_mod(l, t->from, chunk));
+    LowerPlace place = l_place(l);
+    block_enter(l, t, b);
+    l_set(l, acc, tile_load(l, t, t->part, goes_on));
+    l_return(l, place);
+    block_products(l, t, b, acc, t->from, t->to);
+    block_enter(l, t, b);
+    tile_store(l, t, t->part, acc);
+    l_return(l, place);
+}
+
 static RegId block_total(Lower *l, Tile *t, const Block *b) {
     RegId sum = block_register(l, t, b, "sum");
     ExprId some = l_op(l, OP_LESS, DTYPE_BOOL, l_int(l, 0), l_dim(l, t->c.k));
@@ -265,6 +282,10 @@ static void block(Lower *l, Tile *t, uint32_t rows, uint32_t vectors, ExprId i, 
     b.lane = l_new_var(l, "l");
     if (t->stage == STAGE_BLOCK) {
         block_part(l, t, &b);
+        return;
+    }
+    if (t->stage == STAGE_PART) {
+        block_of_chunk(l, t, &b);
         return;
     }
     RegId sum = t->stage == STAGE_FINISH ? block_total(l, t, &b) : block_sum(l, t, &b);
@@ -573,4 +594,26 @@ bool lower_tiles(Lower *l) {
     else
         outer_labels(l, &t, 0);
     return true;
+}
+
+void lower_tile_parts(Lower *l) {
+    NodeId id = l->group->partials.data[0];
+    Tile t = {.c = contract_of(l->s, id), .parallel = -1, .stage = STAGE_PART};
+    slides_find(l, &t.c);
+    if (!tile_choose_labels(l->s, &t)) BUG("kernel %s: no tiles", l->k->name);
+    tile_choose_sizes(l->s, &t, l->lanes);
+    l->k->parallel = true;
+    l->k->extent = l->extent = t.c.k;
+    l->k->grain = K_CHUNK;
+    lower_scalars(l);
+    t.part = loop_use(l->p, l->k, plan_of(l->s, id)->parts, true);
+    access_note(l, t.part, ACCESS_ANY);
+    Expr lo = {.kind = EXPR_LO, .dtype = DTYPE_I64}, hi = {.kind = EXPR_HI, .dtype = DTYPE_I64};
+    ExprId first = loop_expr(l->p, l->k, &lo), end = loop_expr(l->p, l->k, &hi);
+    int64_t block = tile_block_of_k(l->s, &t); /* divides a chunk, where ranges begin */
+    VarId k = l_new_var(l, "b");
+    l_enter_for(l, k, first, end, block);
+    t.from = l_var(l, k);
+    t.to = l_min(l, l_add(l, t.from, l_int(l, block)), end);
+    outer_labels(l, &t, 0);
 }

@@ -15,13 +15,18 @@ typedef enum RowMode {
  * by block of k, all tiles of the result for one block before the next, so that the operands come
  * from memory once. What a tile has so far waits in memory: the chain of the chunk, and the sum of
  * the chunks before it. */
-typedef enum Stage { STAGE_WHOLE, STAGE_BLOCK, STAGE_FINISH } Stage;
+typedef enum Stage {
+    STAGE_WHOLE,
+    STAGE_BLOCK,
+    STAGE_FINISH,
+    STAGE_PART /* of a chunk; threads share the chunks, another kernel adds them up (partial.c) */
+} Stage;
 
 typedef struct Tile {
     Contract c;
     Stage stage;
-    ExprId from, to;      /* BLOCK: of k */
-    uint32_t part, total; /* BLOCK, FINISH: the kernel's buffers */
+    ExprId from, to;      /* BLOCK, PART: of k */
+    uint32_t part, total; /* BLOCK, FINISH (PART: `part`): the kernel's buffers */
     bool even;            /* rows in tiles of nearly one size */
     const Slide *slide;   /* whose windows are the row label, or NULL */
     RowMode mode;

@@ -267,6 +267,25 @@ START_TEST(windows) {
 }
 END_TEST
 
+/* The gradient of a convolution's weights over so many windows that threads share their chunks. */
+START_TEST(sums_of_windows) {
+    static const WindowAxis kinds[] = {
+        {1, 3, 1, 1, 1, 1, 1}, {1, 3, 2, 1, 0, 2, 1}, {1, 2, 1, 3, 2, 0, 1}};
+    static const int64_t places[] = {450, 450, 449};
+    Case *c = case_open(0);
+    Graph *g = c->k.g;
+    NodeId x = input(c, "x", DTYPE_F32, DIMS(-1, 450, 3));
+    NodeId win = g_window(g, x, &kinds[_i], 1, nowhere);
+    NodeId dy = input(c, "dy", DTYPE_F32, DIMS(-1, places[_i] / kinds[_i].stride, 4));
+    ck_assert(dim_equals(c->k.dims, graph_node(g, win)->dims[1], places[_i] / kinds[_i].stride));
+    NodeId dw = g_contract(g, win, (uint32_t[]){3, 4, 1, 0}, dy, (uint32_t[]){3, 4, 2},
+                           (uint32_t[]){0, 1, 2}, 3, (uint32_t[]){3, 4}, 2, nowhere);
+    kit_output(&c->k, "dw", op1(c, OP_NEG, dw));
+    case_check(c, 40);
+    case_close(c);
+}
+END_TEST
+
 /* ------------------------------------------------------------------ leaves, indexing, integers */
 
 START_TEST(leaves) {
@@ -421,6 +440,7 @@ int main(void) {
     tcase_add_loop_test(t, views, 0, 2);
     tcase_add_test(t, sums_together);
     tcase_add_test(t, windows);
+    tcase_add_loop_test(t, sums_of_windows, 0, 3);
     tcase_add_test(t, leaves);
     tcase_add_loop_test(t, indexing, 0, 2);
     tcase_add_test(t, integers);
