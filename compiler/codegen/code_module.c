@@ -28,6 +28,7 @@ static void module_emit(CodeModule *m) {
     Arena *arena = m->ctx->arena;
     m->symbols = ARENA_ARRAY(arena, EntrySymbols, m->entry_count);
     m->entry_functions = ARENA_ARRAY(arena, LLVMValueRef, m->entry_count);
+    m->variant_functions = ARENA_ARRAY(arena, LLVMValueRef *, m->entry_count);
     for (uint32_t i = 0; i < m->entry_count; i++) entry_symbols(m->entries[i], &m->symbols[i]);
     entries_emit(m);
     descriptor_emit(m);

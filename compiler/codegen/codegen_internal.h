@@ -94,7 +94,8 @@ struct CodeModule {
     LLVMValueRef kernel_table, table_table, constant_table;
     EntrySymbols *symbols; /* per entry */
     LLVMValueRef *entry_functions;
-    int64_t *slot_offsets; /* per slot of the program; 64-byte aligned */
+    LLVMValueRef **variant_functions; /* per entry and variant */
+    int64_t *slot_offsets;            /* per slot of the program; 64-byte aligned */
     int64_t slots_bytes;
     LLVMValueRef descriptor;
     bool failed; /* something was reported that rules the module out */
@@ -107,6 +108,11 @@ struct CodeModule {
 #define SEQUENCE_MARK "bmrt_sequence_mark"
 
 enum { TIME_EMIT, TIME_OPTIMISE, TIME_OBJECT, TIME_JIT };
+/* A module whose kernels are timed has none: the marks belong to the entry's own order. */
+static inline uint32_t variant_count(const CodeModule *m, uint32_t entry) {
+    return m->mark ? 0 : m->entries[entry]->variants.len;
+}
+
 double time_now_us(void);
 
 /* nounwind, target-cpu, target-features, vector width: on every function. */
@@ -119,7 +125,7 @@ uint32_t kernel_number(CodeModule *m, const LoopProgram *p, Kernel *k,
                        const KernelSignature *signature);
 /* The code, or the object kept from earlier, of all of m->kernels. */
 void kernels_make(CodeModule *m);
-/* The code of all kernels, and all of m->entry_functions. */
+/* The code of all kernels, and all of m->entry_functions and variant_functions. */
 void entries_emit(CodeModule *m);
 /* The runtime's function that an entry calls (runtime/include/sequence.h). */
 #define SEQUENCE_RUN "bmrt_sequence_run"

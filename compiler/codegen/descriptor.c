@@ -188,6 +188,37 @@ static LLVMValueRef checks_image(CodeModule *m, const EntrySymbols *symbols, con
     return image_finish(image, "checks");
 }
 
+static LLVMValueRef offsets_constant(CodeModule *m, const LoopProgram *p) {
+    uint32_t count = arena_buffer_count(p);
+    int64_t *offsets = ARENA_ARRAY(m->ctx->arena, int64_t, count);
+    for (uint32_t i = 0; i < p->buffers.len; i++)
+        if (p->buffers.data[i].storage == STORAGE_ARENA)
+            offsets[p->buffers.data[i].number] = p->buffers.data[i].offset;
+    return bytes_constant(m, offsets, count * sizeof offsets[0]);
+}
+
+static LLVMValueRef variants_image(CodeModule *m, uint32_t entry) {
+    const LoopProgram *p = m->entries[entry];
+    uint32_t count = variant_count(m, entry);
+    BmrtVariant *rows = ARENA_ARRAY(m->ctx->arena, BmrtVariant, count);
+    for (uint32_t i = 0; i < count; i++) {
+        const LoopVariant *v = &p->variants.data[i];
+        rows[i].symbol = entry_symbol_index(&m->symbols[entry], v->symbol);
+        rows[i].value = v->value;
+        rows[i].alone = v->alone;
+        rows[i].buffer_count = arena_buffer_count(v->program);
+        rows[i].arena_bytes = v->program->arena_bytes;
+    }
+    Image *image = image_new(m, rows, count * sizeof(BmrtVariant));
+    for (uint32_t i = 0; i < count; i++) {
+        size_t at = i * sizeof(BmrtVariant);
+        image_pointer(image, at + offsetof(BmrtVariant, run), m->variant_functions[entry][i]);
+        image_pointer(image, at + offsetof(BmrtVariant, offsets),
+                      offsets_constant(m, p->variants.data[i].program));
+    }
+    return image_finish(image, "variants");
+}
+
 static LLVMValueRef entries_image(CodeModule *m) {
     BmrtEntry *rows = ARENA_ARRAY(m->ctx->arena, BmrtEntry, m->entry_count);
     SlotNumbers *fits = ARENA_ARRAY(m->ctx->arena, SlotNumbers, m->entry_count);
@@ -205,6 +236,7 @@ static LLVMValueRef entries_image(CodeModule *m) {
         rows[i].work_ns = work.ns;
         rows[i].work_ns_one = work.ns_one_row;
         rows[i].meetings = work.meetings;
+        rows[i].variant_count = variant_count(m, i);
         rows[i].writes_slots = entry_writes(p);
         rows[i].draws = entry_draws(p);
         if (p->entry->kind == BMRT_ENTRY_EXPORT) entry_fits(m, p, &fits[i]);
@@ -236,6 +268,7 @@ static LLVMValueRef entries_image(CodeModule *m) {
         image_pointer(image, at + offsetof(BmrtEntry, fits),
                       bytes_constant(m, fits[i].data, fits[i].len * sizeof(uint32_t)));
         image_pointer(image, at + offsetof(BmrtEntry, checks), checks[i]);
+        image_pointer(image, at + offsetof(BmrtEntry, variants), variants_image(m, i));
     }
     return image_finish(image, "entries");
 }

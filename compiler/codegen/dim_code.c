@@ -85,11 +85,6 @@ static void shape_symbols(const Program *p, const Shape *shape, EntrySymbols *ou
         dim_symbols(p->dims, shape->dims[i], p->ctx->arena, out);
 }
 
-static bool attribute_is_dim(Op op, uint32_t position) {
-    return op == OP_SIZE || (op == OP_SCAN && position == 6) ||
-           (op == OP_SLICE && position % 2 == 0) || (op == OP_PAD && position % 3 != 2);
-}
-
 /* In order of first appearance: inputs, outputs, then the rest of the graph. It must not depend on
  * how the graph was scheduled, because the header (made without schedule) names them too. */
 static void nodes_symbols(const Program *p, const Graph *g, EntrySymbols *out);
@@ -115,7 +110,7 @@ static void nodes_symbols(const Program *p, const Graph *g, EntrySymbols *out) {
         Shape shape = graph_shape(g, (NodeId){i});
         shape_symbols(p, &shape, out);
         for (uint32_t a = 0; a < n->nattr; a++)
-            if (attribute_is_dim(n->op, a))
+            if (op_attribute_is_dim(n->op, a))
                 dim_symbols(p->dims, (DimId){(uint32_t)n->attr[a]}, p->ctx->arena, out);
         if (n->op == OP_SCAN) nodes_symbols(p, scan_of(g, (NodeId){i}).body, out);
     }

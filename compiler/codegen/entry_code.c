@@ -7,7 +7,7 @@
 
 typedef struct SequenceMaker {
     CodeModule *m;
-    const LoopProgram *p;
+    const LoopProgram *p, *program; /* the one that runs, and the entry's */
     const EntrySymbols *symbols;
     BmrtSequence sequence; /* the counts; where the arrays lie is known to the module */
     VEC(BmrtStep) steps;
@@ -201,8 +201,9 @@ static LLVMValueRef function_emit(SequenceMaker *s) {
     LLVMTypeRef pointer = LLVMPointerTypeInContext(c, 0), i32 = LLVMInt32TypeInContext(c);
     LLVMTypeRef i64 = LLVMInt64TypeInContext(c), nothing = LLVMVoidTypeInContext(c);
     LLVMTypeRef params[] = {pointer, i32, i32};
-    const char *name =
-        arena_printf(m->ctx->arena, "%s.entry.%s", m->program->stem, s->p->entry->name);
+    bool whole = s->p == s->program;
+    const char *name = arena_printf(m->ctx->arena, "%s.%s.%s", m->program->stem,
+                                    whole ? "entry" : "variant", s->p->entry->name);
     LLVMValueRef function =
         LLVMAddFunction(m->module, name, LLVMFunctionType(nothing, params, 3, 0));
     LLVMSetLinkage(function, LLVMInternalLinkage);
@@ -237,23 +238,36 @@ static LLVMValueRef table_table_image(CodeModule *m) {
     return image_finish(image, "tables");
 }
 
+static SequenceMaker sequence_make(CodeModule *m, uint32_t entry, const LoopProgram *p) {
+    SequenceMaker s = {.m = m, .p = p, .program = m->entries[entry], .symbols = &m->symbols[entry]};
+    s.marked = m->mark != NULL && m->mark_entry == entry;
+    s.depths = ARENA_ARRAY(m->ctx->arena, uint32_t, p->loops.len);
+    steps_make(&s);
+    s.sequence.step_count = s.steps.len;
+    s.sequence.share_count = s.shares.len;
+    return s;
+}
+
+/* Tables of kernels and constants are complete when all sequences are. */
 void entries_emit(CodeModule *m) {
     Arena *arena = m->ctx->arena;
-    SequenceMaker *makers = ARENA_ARRAY(arena, SequenceMaker, m->entry_count);
+    VEC(SequenceMaker) makers = {0};
     for (uint32_t i = 0; i < m->program->slots.len; i++)
         constant_number(m, (uint64_t)m->slot_offsets[i]);
     for (uint32_t i = 0; i < m->entry_count; i++) {
-        const LoopProgram *p = m->entries[i];
-        makers[i] = (SequenceMaker){.m = m, .p = p, .symbols = &m->symbols[i]};
-        makers[i].marked = m->mark != NULL && m->mark_entry == i;
-        makers[i].depths = ARENA_ARRAY(arena, uint32_t, p->loops.len);
-        steps_make(&makers[i]);
-        makers[i].sequence.step_count = makers[i].steps.len;
-        makers[i].sequence.share_count = makers[i].shares.len;
+        vec_push(arena, &makers, sequence_make(m, i, m->entries[i]));
+        for (uint32_t v = 0; v < variant_count(m, i); v++)
+            vec_push(arena, &makers, sequence_make(m, i, m->entries[i]->variants.data[v].program));
     }
     kernels_make(m);
     m->kernel_table = kernel_table_image(m);
     m->table_table = table_table_image(m);
     m->constant_table = bytes_constant(m, m->constants.data, m->constants.len * sizeof(uint64_t));
-    for (uint32_t i = 0; i < m->entry_count; i++) m->entry_functions[i] = function_emit(&makers[i]);
+    for (uint32_t i = 0, at = 0; i < m->entry_count; i++) {
+        uint32_t variants = variant_count(m, i);
+        m->entry_functions[i] = function_emit(&makers.data[at++]);
+        m->variant_functions[i] = ARENA_ARRAY(arena, LLVMValueRef, variants);
+        for (uint32_t v = 0; v < variants; v++)
+            m->variant_functions[i][v] = function_emit(&makers.data[at++]);
+    }
 }

@@ -461,6 +461,31 @@ bool dim_has_symbol(const DimTable *t, DimId d, uint32_t symbol) {
     return false;
 }
 
+/* A copy of its terms is walked, since making sizes may move the table; the recursion is bounded as
+ * that of eval_symbol is. */
+DimId dim_bind(DimTable *t, DimId d, uint32_t symbol, int64_t value) {
+    if (!dim_has_symbol(t, d, symbol)) return d;
+    Interned in = *dim_get(t, d);
+    DimId sum = dim_const(t, 0);
+    for (uint32_t i = 0; i < in.count; i++) {
+        DimId product = dim_const(t, in.terms[i].coefficient);
+        for (uint32_t k = 0; k < in.terms[i].degree; k++) {
+            DimId factor, a, b;
+            bool exact;
+            if (in.terms[i].symbols[k] == symbol)
+                factor = dim_const(t, value);
+            else if (dim_quotient(t, in.terms[i].symbols[k], &a, &b) &&
+                     !dim_equals(t, b = dim_bind(t, b, symbol, value), 0))
+                factor = dim_div(t, dim_bind(t, a, symbol, value), b, &exact);
+            else
+                factor = dim_of_symbol(t, in.terms[i].symbols[k]);
+            product = dim_mul(t, product, factor);
+        }
+        sum = dim_add(t, sum, product);
+    }
+    return sum;
+}
+
 /* ---- printing */
 
 static void print_symbol(Text *out, const DimTable *t, uint32_t symbol) {

@@ -57,6 +57,8 @@ void dim_terms(const DimTable *t, DimId d, DimVisit visit, void *user);
 /* If `symbol` stands for a quotient, its operands; else false. */
 bool dim_quotient(const DimTable *t, uint32_t symbol, DimId *a, DimId *b);
 bool dim_has_symbol(const DimTable *t, DimId d, uint32_t symbol);
+/* The size where `symbol` is `value`. */
+DimId dim_bind(DimTable *t, DimId d, uint32_t symbol, int64_t value);
 
 /* "128", "B", "2*B + 1". */
 void dim_print(Text *out, const DimTable *t, DimId d);

@@ -220,6 +220,10 @@ bool graph_check_holds(const Graph *g, const GraphCheck *check, const int64_t *s
 
 /* True and the value when the node is a CONST with one word for all elements. */
 bool graph_const_value(const Graph *g, NodeId id, double *value);
+/* Does attribute `position` of such a node hold the id of a dim? */
+bool op_attribute_is_dim(Op op, uint32_t position);
+/* The graph where run-time size `symbol` is `value`; not sealed. known_size.c */
+Graph *graph_bind(const Graph *g, uint32_t symbol, int64_t value);
 /* Marks what outputs, writes and guard reach. live[graph_size]. */
 void graph_live(const Graph *g, bool *live);
 

@@ -198,6 +198,14 @@ typedef struct OrderLoop {
     bool reverse;
 } OrderLoop;
 
+/* The entry once more, for calls where one size has one value (schedule/variants.c). */
+typedef struct LoopVariant {
+    uint32_t symbol;
+    int64_t value;
+    bool alone; /* so little work that waking other threads costs more than they save */
+    struct LoopProgram *program;
+} LoopVariant;
+
 typedef struct LoopProgram {
     Context *ctx;
     const Program *program;
@@ -206,6 +214,7 @@ typedef struct LoopProgram {
     VEC(Kernel *) kernels;
     VEC(Order) order;
     VEC(OrderLoop) loops;
+    VEC(LoopVariant) variants; /* the first that fits a call runs; else this program */
     int64_t arena_bytes;
     int64_t live_bytes_max; /* lower bound: the largest sum of live buffers */
 } LoopProgram;

@@ -308,7 +308,7 @@ static void print_order(Text *out, const LoopProgram *p) {
     }
 }
 
-void loop_print(Text *out, const LoopProgram *p) {
+static void print_program(Text *out, const LoopProgram *p) {
     text_printf(out, "program %s arena %" PRId64 " bytes, at least %" PRId64 "\n",
                 p->entry ? p->entry->name : "?", p->arena_bytes, p->live_bytes_max);
     for (uint32_t i = 0; i < p->buffers.len; i++) {
@@ -323,4 +323,15 @@ void loop_print(Text *out, const LoopProgram *p) {
     }
     for (uint32_t i = 0; i < p->kernels.len; i++) print_kernel(out, p, i);
     print_order(out, p);
+}
+
+void loop_print(Text *out, const LoopProgram *p) {
+    print_program(out, p);
+    for (uint32_t i = 0; i < p->variants.len; i++) {
+        const LoopVariant *v = &p->variants.data[i];
+        text_printf(out, "where %s = %" PRId64 "%s\n",
+                    dim_symbol_name(p->program->dims, v->symbol)->text, v->value,
+                    v->alone ? ", by one thread" : "");
+        print_program(out, v->program);
+    }
 }

@@ -88,8 +88,10 @@ void index_axes(Lower *l, NodeId n, const Index *at, ExprId *axis) {
     if (!at->flat) {
         for (uint32_t i = 0; i < x->rank; i++) axis[i] = at->axis[i];
     } else if (at->row) {
-        axis[0] = l->row;
-        split_position(l, at->pos, x->dims + 1, x->rank - 1, axis + 1);
+        uint32_t lead = dims_leading(l->s, x->dims, x->rank);
+        for (uint32_t i = 0; i < lead; i++) axis[i] = l_int(l, 0);
+        axis[lead] = l->row;
+        split_position(l, at->pos, x->dims + lead + 1, x->rank - lead - 1, axis + lead + 1);
     } else {
         split_position(l, at->pos, x->dims, x->rank, axis);
     }
@@ -119,7 +121,8 @@ ExprId index_position(Lower *l, NodeId n, const Index *at) {
     const GNode *x = node_of(l->s, n);
     if (at->flat && !at->row) return at->pos;
     if (at->flat) {
-        DimId rest = dims_product(l->s, x->dims + 1, x->rank - 1);
+        uint32_t lead = dims_leading(l->s, x->dims, x->rank);
+        DimId rest = dims_product(l->s, x->dims + lead + 1, x->rank - lead - 1);
         ExprId row_start = l_mul(l, l->row, l_dim(l, rest));
         return l_add(l, row_start, at->pos);
     }
@@ -137,8 +140,10 @@ ExprId index_position(Lower *l, NodeId n, const Index *at) {
 
 bool index_in_row(const Lower *l, NodeId n, const Index *at) {
     const GNode *x = node_of(l->s, n);
-    if (expr_is_none(l->row) || x->rank == 0 || !dim_same(x->dims[0], l->extent)) return false;
-    return at->flat ? at->row : at->axis[0].id == l->row.id;
+    uint32_t lead = dims_leading(l->s, x->dims, x->rank);
+    if (expr_is_none(l->row) || lead == x->rank || !dim_same(x->dims[lead], l->extent))
+        return false;
+    return at->flat ? at->row : at->axis[lead].id == l->row.id;
 }
 
 /* Leading axes fixed: the value is a stretch. Else one coordinate an axis. */
@@ -162,9 +167,12 @@ ExprId slab_position(Lower *l, NodeId n, const Slab *slab, const Index *at) {
 
 Access slab_access(const Lower *l, NodeId n, const Slab *slab, const Index *at) {
     if (!index_in_row(l, n, at)) return ACCESS_ANY;
+    const GNode *x = node_of(l->s, n);
+    int32_t lead = (int32_t)dims_leading(l->s, x->dims, x->rank);
     uint32_t row = 0;
-    while (slab && slab->axis[row] != 0) row++;
-    return row == 0 ? ACCESS_ROWS : (Access)(ACCESS_ROWS_OF + row);
+    while (slab && slab->axis[row] != lead) row++;
+    return row == 0 || dims_leading(l->s, slab->dims, row) == row ? ACCESS_ROWS
+                                                                  : (Access)(ACCESS_ROWS_OF + row);
 }
 
 void access_note(Lower *l, uint32_t position, Access a) {

@@ -51,7 +51,8 @@ static ExprId reduce_tap(Lower *l, const Reduce *r, ExprId k, ExprId pred, ExprI
         to.flat = true;
         to.row = n->rank > 0 && index_in_row(l, r->node, r->at);
         Index inner = *r->at;
-        if (to.row && !inner.flat) inner.axis[0] = l_int(l, 0);
+        uint32_t lead = dims_leading(l->s, n->dims, n->rank);
+        if (to.row && !inner.flat) inner.axis[lead] = l_int(l, 0);
         ExprId out = to.row && inner.flat ? inner.pos : index_position(l, r->node, &inner);
         to.pos = l_add(l, l_mul(l, out, r->size), k);
         return l_cast(l, r->dtype, lower_tap(l, n->args[0], &to, present));

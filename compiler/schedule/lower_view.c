@@ -25,14 +25,16 @@ ExprId lower_RESHAPE(Lower *l, NodeId n, const Index *at) {
     const GNode *y = node_of(l->s, n), *x = node_of(l->s, y->args[0]);
     Index to = index_like(at);
     if (!at->flat && reshape_is_simple(l->s, n)) return reshape_simple(l, n, at);
-    bool rows = y->rank > 0 && x->rank > 0 && dim_same(x->dims[0], y->dims[0]);
+    uint32_t lead = dims_leading(l->s, y->dims, y->rank);
+    uint32_t from = dims_leading(l->s, x->dims, x->rank);
+    bool rows = lead < y->rank && from < x->rank && dim_same(x->dims[from], y->dims[lead]);
     to.flat = true;
     to.row = rows && index_in_row(l, n, at);
     if (!to.row || at->flat) {
         to.pos = to.row ? at->pos : index_position(l, n, at);
     } else {
         Index rest = *at;
-        rest.axis[0] = l_int(l, 0);
+        rest.axis[lead] = l_int(l, 0);
         to.pos = index_position(l, n, &rest);
     }
     return lower_value(l, y->args[0], &to);

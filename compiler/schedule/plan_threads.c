@@ -31,10 +31,12 @@ void threads_choose(const Sched *s, const Group *g, const DimId *dims, uint32_t 
                     int64_t *grain) {
     *axis = -1;
     *grain = 1;
-    if (rank == 0) return;
-    if (dim_bound(s->dims, dims[0]) >= PARALLEL_MIN_ROWS) {
-        *axis = 0;
-        *grain = threads_grain(s, dims[0]);
+    uint32_t lead = dims_leading(s, dims, rank);
+    if (lead == rank) return;
+    bool rows = lead == 0 || dims_leading(s, dims + lead + 1, rank - lead - 1) < rank - lead - 1;
+    if (rows && dim_bound(s->dims, dims[lead]) >= PARALLEL_MIN_ROWS) {
+        *axis = (int32_t)lead;
+        *grain = threads_grain(s, dims[lead]);
         return;
     }
     if (work_of(s, g) < PARALLEL_MIN_WORK) return;

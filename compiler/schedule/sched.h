@@ -169,6 +169,9 @@ static inline bool plan_in_region(const NodePlan *p) {
 /* ---- sizes.c */
 DimId dims_product(const Sched *s, const DimId *dims, uint32_t rank);
 bool node_same_dims(const Sched *s, NodeId a, NodeId b);
+/* The first axis that is not known to have one element; `rank` when there is none. The rows that
+ * threads share are its. */
+uint32_t dims_leading(const Sched *s, const DimId *dims, uint32_t rank);
 int64_t node_bound(const Sched *s, NodeId n); /* elements, symbols at their bounds */
 /* Equal but for axes of one element. */
 bool reshape_is_simple(const Sched *s, NodeId n);
@@ -221,6 +224,10 @@ void loop_lives(Sched *s, LoopLife visit, void *user);
 /* The axis `axis` of a value of `whole`'s dims (itself in `slab`, or NULL) fixed at `at`. */
 const Slab *slab_fix(Sched *s, const Shape *whole, const Slab *slab, uint32_t axis, DimId at);
 bool slab_is_prefix(const Slab *slab); /* only leading axes are fixed: a row-major stretch */
+
+/* ---- variants.c: programs for one size */
+bool variant_of_one(const Program *program, const Entry *entry, LoopVariant *v);
+bool variant_is_small(const LoopProgram *p);
 
 /* ---- schedule.c: a graph up to its kernels */
 void schedule_graph(Sched *s);

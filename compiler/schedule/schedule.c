@@ -5,8 +5,11 @@
 enum { CONST_WORDS_MAX = 1 << 22 };
 
 void schedule_options_default(ScheduleOptions *o) {
-    *o = (ScheduleOptions){
-        .vector_bytes = 64, .vector_registers = 32, .fusion = true, .memory_plan = true};
+    *o = (ScheduleOptions){.vector_bytes = 64,
+                           .vector_registers = 32,
+                           .fusion = true,
+                           .memory_plan = true,
+                           .variants = true};
 }
 
 /* What this version cannot lower is refused here, with its place, before any work. */
@@ -42,8 +45,8 @@ void schedule_graph(Sched *s) {
     for (uint32_t i = 0; i < s->groups.len; i++) lower_group(s, i);
 }
 
-LoopProgram *schedule_entry(Context *ctx, const Program *program, const Entry *entry,
-                            const ScheduleOptions *options) {
+static LoopProgram *schedule_program(Context *ctx, const Program *program, const Entry *entry,
+                                     const ScheduleOptions *options) {
     Sched s = {.ctx = ctx,
                .arena = ctx->arena,
                .program = program,
@@ -65,4 +68,25 @@ LoopProgram *schedule_entry(Context *ctx, const Program *program, const Entry *e
     loop_verify(s.out);
     loop_verify_memory(s.out);
     return s.out;
+}
+
+LoopProgram *schedule_variant(Context *ctx, const Program *program, const Entry *entry,
+                              const ScheduleOptions *options, uint32_t symbol, int64_t value) {
+    Entry *one = ARENA_NEW(ctx->arena, Entry);
+    *one = *entry;
+    one->graph = graph_bind(entry->graph, symbol, value);
+    one->graph->sealed = true;
+    return schedule_program(ctx, program, one, options);
+}
+
+LoopProgram *schedule_entry(Context *ctx, const Program *program, const Entry *entry,
+                            const ScheduleOptions *options) {
+    LoopProgram *p = schedule_program(ctx, program, entry, options);
+    LoopVariant v;
+    if (!p || !options->variants || !variant_of_one(program, entry, &v)) return p;
+    v.program = schedule_variant(ctx, program, entry, options, v.symbol, v.value);
+    if (!v.program) return NULL;
+    v.alone = variant_is_small(v.program);
+    vec_push(ctx->arena, &p->variants, v);
+    return p;
 }

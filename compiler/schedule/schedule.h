@@ -12,6 +12,7 @@ typedef struct ScheduleOptions {
     bool fusion;               /* false: every node its own kernel and buffer (for tests) */
     uint32_t strip_bytes;      /* strips.c: what fits the cache of a thread; 0: the usual */
     bool memory_plan;          /* false: every buffer its own place (for tests) */
+    bool variants;             /* programs of their own for a batch of 1 */
 } ScheduleOptions;
 void schedule_options_default(ScheduleOptions *o);
 
@@ -19,5 +20,8 @@ void schedule_options_default(ScheduleOptions *o);
  * E_LIMIT). */
 LoopProgram *schedule_entry(Context *ctx, const Program *program, const Entry *entry,
                             const ScheduleOptions *options);
+/* The entry where one run-time size has one value; without variants of its own. */
+LoopProgram *schedule_variant(Context *ctx, const Program *program, const Entry *entry,
+                              const ScheduleOptions *options, uint32_t symbol, int64_t value);
 
 #endif

@@ -7,6 +7,12 @@ DimId dims_product(const Sched *s, const DimId *dims, uint32_t rank) {
     return count;
 }
 
+uint32_t dims_leading(const Sched *s, const DimId *dims, uint32_t rank) {
+    uint32_t i = 0;
+    while (i < rank && dim_equals(s->dims, dims[i], 1)) i++;
+    return i;
+}
+
 bool node_same_dims(const Sched *s, NodeId a, NodeId b) {
     const GNode *x = node_of(s, a), *y = node_of(s, b);
     if (x->rank != y->rank) return false;

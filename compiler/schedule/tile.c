@@ -60,7 +60,7 @@ static void block_enter(Lower *l, Tile *t, const Block *b) {
     t->label[t->row_label] = row;
     t->label[t->vector_label] = column;
     if (t->mode == ROWS_BY_TAP) place_tap(l, t, q);
-    if (t->parallel == 0 && t->row_label == 0) l->row = row;
+    if (t->parallel == t->lead && (int32_t)t->row_label == t->lead) l->row = row;
 }
 
 static RegId block_register(Lower *l, const Tile *t, const Block *b, const char *name) {
@@ -528,7 +528,7 @@ static void outer_labels(Lower *l, Tile *t, uint32_t label) {
         ExprId from = bound_of(l, t, label, false), to = bound_of(l, t, label, true);
         l_enter_for(l, o, from, to, 1);
         t->label[label] = l_var(l, o);
-        if (t->parallel == 0 && label == 0) l->row = t->label[0];
+        if (t->parallel == t->lead && (int32_t)label == t->lead) l->row = t->label[label];
     }
     if (rows_are_fixed(l->s, t))
         window_rows(l, t);
@@ -577,6 +577,7 @@ bool lower_tiles(Lower *l) {
         return false;
     }
     tile_choose_sizes(l->s, &t, l->lanes);
+    t.lead = (int32_t)dims_leading(l->s, t.c.size, t.c.outer);
     threads_choose(l->s, l->group, t.c.size, t.c.outer, &t.parallel, &grain);
     bool blocks = tile_sums_windows(&t) && contract_chunked(l->s, &t.c) && t.c.reduced > 1;
     if (t.c.slide_count > 0 && t.parallel > 0) tile_choose_parallel(l->s, &t, l->lanes, &grain);

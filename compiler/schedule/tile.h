@@ -32,7 +32,8 @@ typedef struct Tile {
     RowMode mode;
     int64_t phase, first; /* of the tile: rows phase, phase + spacing ...; number of its first */
     uint32_t row_label, vector_label;
-    int32_t parallel; /* label 0, or the vector label of a thin result, or -1 */
+    int32_t parallel; /* the leading label, or the vector label of a thin result, or -1 */
+    int32_t lead;     /* the first label that is not of one element */
     uint32_t rows, vectors;
     ExprId label[2 * RANK_MAX];
 } Tile;

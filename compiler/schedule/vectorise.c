@@ -10,6 +10,7 @@ typedef struct Nest {
     DimId dims[RANK_MAX];
     bool flat;                /* axes 1 .. of the node are one axis here */
     int32_t parallel;         /* axis, or -1 */
+    int32_t lead;             /* the axis whose rows threads share, if they do */
     int32_t vector;           /* axis, or -1 */
     uint32_t order[RANK_MAX]; /* the node's axis of each axis here */
     ExprId axis[RANK_MAX];
@@ -66,11 +67,15 @@ static Nest nest_plan(Lower *l) {
     if (!node_is_none(l->group->transposed)) pack_axes(s, l->group, n.order);
     for (uint32_t i = 0; i < like->rank; i++) n.dims[i] = like->dims[n.order[i]];
     bool plain = node_is_none(l->group->transposed);
-    if (plain && like->rank > 2 && group_flat(s, l->group, l->number)) {
+    uint32_t lead = dims_leading(s, n.dims, n.rank);
+    if (plain && like->rank > lead + 2 && group_flat(s, l->group, l->number)) {
         n.flat = true;
         n.rank = 2;
-        n.dims[1] = dims_product(s, like->dims + 1, like->rank - 1);
+        n.dims[0] = like->dims[lead];
+        n.dims[1] = dims_product(s, like->dims + lead + 1, like->rank - lead - 1);
+        lead = 0;
     }
+    n.lead = (int32_t)lead;
     int64_t grain = 1;
     threads_choose(s, l->group, n.dims, n.rank, &n.parallel, &grain);
     l->k->parallel = n.parallel >= 0;
@@ -90,7 +95,7 @@ static void nest_body(Lower *l, const Nest *n) {
     Index at = {.pred = EXPR_NONE};
     if (n->flat) {
         at.flat = true;
-        at.row = n->parallel == 0;
+        at.row = n->parallel == n->lead;
         at.pos =
             at.row ? n->axis[1] : l_add(l, l_mul(l, n->axis[0], l_dim(l, n->dims[1])), n->axis[1]);
     } else {
@@ -110,7 +115,7 @@ static void vector_at(Lower *l, Nest *n, uint32_t i, ExprId from, ExprId limit) 
     VarId v = l_new_var(l, "l");
     l_enter_vector(l, v, l->lanes, limit);
     n->axis[i] = l_add(l, from, l_var(l, v));
-    if (n->parallel == 0 && i == 0) l->row = n->axis[0];
+    if (n->parallel == n->lead && n->lead == (int32_t)i) l->row = n->axis[i];
     nest_axis(l, n, i + 1);
     l_return(l, place);
 }
@@ -163,7 +168,7 @@ static void nest_axis(Lower *l, Nest *n, uint32_t i) {
         l_enter_for(l, v, from, to, 1);
         n->axis[i] = l_var(l, v);
     }
-    if (parallel && i == 0) l->row = n->axis[0];
+    if (parallel && n->lead == (int32_t)i) l->row = n->axis[i];
     nest_axis(l, n, i + 1);
     l_return(l, place);
 }

@@ -140,6 +140,13 @@ static BmrtStatus plan_larger(BmrtHandle *h, uint32_t number, const int64_t *sym
     return BMRT_OK;
 }
 
+static const BmrtVariant *variant_for(const BmrtEntry *entry, const int64_t *symbols) {
+    for (uint32_t i = 0; i < entry->variant_count; i++)
+        if (symbols[entry->variants[i].symbol] == entry->variants[i].value)
+            return &entry->variants[i];
+    return NULL;
+}
+
 /* The arena only grows. The old one goes first: entries keep nothing in it between calls. */
 static BmrtStatus grow_arena(BmrtHandle *h, const BmrtEntry *entry, int64_t bytes) {
     if (h->arena.data && bytes <= (int64_t)h->arena.bytes - 64) return BMRT_OK;
@@ -199,7 +206,9 @@ BmrtStatus bmrt_entry_run(BmrtHandle *h, uint32_t number, const int64_t *symbols
     const bool planned = within_bounds(entry, symbols);
     if (!planned && (status = plan_larger(h, number, symbols)) != BMRT_OK) return status;
     const BmrtEntryPlan *plan = &h->plans[number];
-    status = grow_arena(h, entry, planned ? entry->arena_bytes : plan->larger_bytes);
+    const BmrtVariant *variant = planned ? variant_for(entry, symbols) : NULL;
+    const int64_t needs = variant ? variant->arena_bytes : entry->arena_bytes;
+    status = grow_arena(h, entry, planned ? needs : plan->larger_bytes);
     if (status != BMRT_OK) return status;
     BmrtShows shows = {0};
     if (entry->show_count &&
@@ -209,7 +218,9 @@ BmrtStatus bmrt_entry_run(BmrtHandle *h, uint32_t number, const int64_t *symbols
     const void *filled[BMRT_FALLBACK_INPUTS_MAX];
     inputs = with_fallbacks(entry, inputs, filled);
     BmrtFrame frame = {.arena = h->arena.data,
-                       .offsets = planned ? plan->offsets : plan->larger,
+                       .offsets = variant   ? variant->offsets
+                                  : planned ? plan->offsets
+                                            : plan->larger,
                        .slots = h->slots.data,
                        .inputs = inputs,
                        .outputs = shows.all ? shows.all : outputs,
@@ -220,7 +231,8 @@ BmrtStatus bmrt_entry_run(BmrtHandle *h, uint32_t number, const int64_t *symbols
                        .flags = &h->flags};
     if (h->steps > 0) frame.progress = (double)h->iteration / (double)h->steps;
     if (h->steps_per_epoch > 0) frame.epoch = (double)(h->iteration / h->steps_per_epoch);
-    bmrt_team_run_entry(worth_a_team(entry, symbols) ? h->team : NULL, entry->run, &frame);
+    const bool team = variant ? !variant->alone : worth_a_team(entry, symbols);
+    bmrt_team_run_entry(team ? h->team : NULL, variant ? variant->run : entry->run, &frame);
     if (shows.all) {
         bmrt_shows_tell(h, entry, symbols, &shows);
         bmrt_shows_close(h, entry, &shows);
@@ -279,6 +291,8 @@ int64_t bmrt_workspace(const BmrtHandle *h, uint32_t number, const int64_t *symb
     const BmrtEntry *entry = &h->model->entries[number];
     for (uint32_t i = 0; i < entry->symbol_count; i++)
         if (!symbols || symbols[i] < 0) return -1;
+    const BmrtVariant *variant = within_bounds(entry, symbols) ? variant_for(entry, symbols) : NULL;
+    if (variant) return variant->arena_bytes;
     if (within_bounds(entry, symbols)) return entry->arena_bytes;
     int64_t *offsets = bmrt_new(h->hooks, entry->buffer_count, sizeof *offsets);
     const int64_t bytes = offsets ? bmrt_plan(h->hooks, entry, symbols, offsets) : BMRT_PLAN_MEMORY;

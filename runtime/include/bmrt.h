@@ -152,6 +152,17 @@ typedef enum BmrtEntryKind {
     BMRT_ENTRY_FIT /* statistics: all rows -> writes a FIT slot */
 } BmrtEntryKind;
 
+/* The entry's code for calls where one size has one value and the others are within their bounds,
+ * with a plan of its own. Same bits. */
+typedef struct BmrtVariant {
+    uint32_t symbol; /* number among the entry's */
+    uint32_t buffer_count;
+    int alone; /* by the calling thread only: too little work to share */
+    int64_t value, arena_bytes;
+    const int64_t *offsets; /* of the arena's buffers */
+    BmrtEntryFn run;
+} BmrtVariant;
+
 typedef struct BmrtEntry {
     const char *name;
     BmrtEntryKind kind;
@@ -173,6 +184,8 @@ typedef struct BmrtEntry {
     uint32_t meetings;
     uint32_t show_count;    /* debug builds: what `show(x)` shows after a call, as outputs that */
     const BmrtValue *shows; /* the runtime keeps; the name says what and where */
+    uint32_t variant_count;
+    const BmrtVariant *variants; /* the first that fits runs instead */
 } BmrtEntry;
 
 typedef enum BmrtSlotKind {

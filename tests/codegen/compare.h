@@ -129,10 +129,9 @@ static inline void reference_run(Compare *c, Random *r, bool special, Reference 
     ck_assert(interp_run(g, &out->run));
 }
 
-static inline void compiled_run(Compare *c, const BmrtModel *model, const Reference *ref,
-                                int32_t threads, const char *cpu) {
+static inline void compiled_run(Compare *c, const BmrtModel *model, const BmrtEntry *entry,
+                                const Reference *ref, int32_t threads, const char *cpu) {
     const Graph *g = c->graph;
-    const BmrtEntry *entry = &model->entries[0];
     Arena *arena = c->ctx->arena;
     char *slots = aligned_alloc(64, ((size_t)model->slots_bytes + 127) / 64 * 64);
     const void **inputs = ARENA_ARRAY(arena, const void *, g->inputs.len + 1);
@@ -179,6 +178,27 @@ static inline void compiled_run(Compare *c, const BmrtModel *model, const Refere
     free(slots);
 }
 
+/* The variants that fit the sizes. */
+static inline void variants_run(Compare *c, const BmrtModel *model, const Reference *ref,
+                                int32_t threads, const char *cpu) {
+    BmrtEntry entry = model->entries[0];
+    for (uint32_t i = 0; i < entry.variant_count; i++) {
+        const BmrtVariant *v = &entry.variants[i];
+        for (uint32_t s = 0; s < dim_symbol_count(c->program->dims); s++) {
+            const char *name = dim_symbol_name(c->program->dims, s)->text;
+            if (strcmp(entry.symbol_names[v->symbol], name) != 0) continue;
+            BmrtBuffer *buffers = ARENA_ARRAY(c->ctx->arena, BmrtBuffer, v->buffer_count);
+            for (uint32_t b = 0; b < v->buffer_count; b++) buffers[b].offset = v->offsets[b];
+            entry.buffers = buffers;
+            entry.buffer_count = v->buffer_count;
+            entry.run = v->run;
+            entry.arena_bytes = v->arena_bytes;
+            if (c->symbols[s] == v->value) compiled_run(c, model, &entry, ref, threads, cpu);
+            break;
+        }
+    }
+}
+
 /* False when the scheduler refuses the graph as not supported yet. */
 static inline bool compare_run(Compare *c, Random *r, bool special) {
     static const char *const cpus[] = {NULL, "x86-64-v3"};
@@ -193,7 +213,8 @@ static inline bool compare_run(Compare *c, Random *r, bool special) {
                                .vector_registers = target.vector_registers,
                                .strip_bytes = cpu == 1 ? 256 : 0,
                                .fusion = c->fusion,
-                               .memory_plan = c->memory_plan};
+                               .memory_plan = c->memory_plan,
+                               .variants = true};
         LoopProgram *p = schedule_entry(c->ctx, c->program, &c->program->entries.data[0], &how);
         if (!p && diags_get(c->ctx->diags, 0)->code == E_UNSUPPORTED) return false;
         ck_assert_msg(p != NULL, "%s: not scheduled: %s", c->label,
@@ -209,7 +230,11 @@ static inline bool compare_run(Compare *c, Random *r, bool special) {
             codegen_text(compiled.module, CODE_LLVM, &text);
             puts(text_str(&text));
         }
-        for (int t = 0; t < 4; t++) compiled_run(c, compiled.model, &ref, threads[t], cpus[cpu]);
+        for (int t = 0; t < 4; t++) {
+            compiled_run(c, compiled.model, &compiled.model->entries[0], &ref, threads[t],
+                         cpus[cpu]);
+            variants_run(c, compiled.model, &ref, threads[t], cpus[cpu]);
+        }
         compiled_close(&compiled);
     }
     return true;

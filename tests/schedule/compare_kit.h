@@ -99,11 +99,9 @@ static inline const char *compare_tensor(Compare *c, const char *name, const Ten
 }
 
 /* NULL when both agree, else what differs. */
-static inline const char *compare_run(Compare *c, const ScheduleOptions *options,
-                                      uint32_t threads) {
+static inline const char *compare_program(Compare *c, const LoopProgram *p, uint32_t threads) {
     const Graph *g = c->entry->graph;
     Arena *arena = c->ctx->arena;
-    LoopProgram *p = schedule_entry(c->ctx, c->program, c->entry, options);
     if (!p) return "not scheduled";
     Tensor *want = ARENA_ARRAY(arena, Tensor, g->slot_count + 1);
     void **slots = ARENA_ARRAY(arena, void *, g->slot_count + 1);
@@ -147,6 +145,17 @@ static inline const char *compare_run(Compare *c, const ScheduleOptions *options
     if (!problem && run.flags != ref.flags)
         problem = arena_printf(arena, "flags are %u, should be %u", run.flags, ref.flags);
     return problem;
+}
+
+/* As it is, and with its first run-time size known to be what it is. */
+static inline const char *compare_run(Compare *c, const ScheduleOptions *options,
+                                      uint32_t threads) {
+    const LoopProgram *p = schedule_entry(c->ctx, c->program, c->entry, options);
+    const char *problem = compare_program(c, p, threads);
+    if (problem || dim_symbol_count(c->program->dims) == 0) return problem;
+    p = schedule_variant(c->ctx, c->program, c->entry, options, 0, c->symbols[0]);
+    problem = compare_program(c, p, threads);
+    return problem ? arena_printf(c->ctx->arena, "one size known: %s", problem) : NULL;
 }
 
 /* Every option and several thread counts. */

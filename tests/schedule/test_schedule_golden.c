@@ -6,6 +6,7 @@
 static LoopProgram *schedule(Context *ctx, const Program *program, const Entry *entry) {
     ScheduleOptions o;
     schedule_options_default(&o);
+    o.variants = false; /* programs for a batch of 1 would double every page */
     LoopProgram *p = schedule_entry(ctx, program, entry, &o);
     ck_assert_ptr_nonnull(p);
     return p;
