@@ -2,6 +2,22 @@
  */
 #include "compiler/schedule/lower.h"
 
+/* Over the open loops that the value depends on: the row of an embedding is one number for all
+ * lanes, which then are neighbours in memory. */
+static RegId position_register(Lower *l, ExprId value) {
+    LowerPlace place = l_place(l);
+    uint32_t kept = 0, count = l->open_count;
+    VarId open[OPEN_MAX];
+    memcpy(open, l->open, count * sizeof *open);
+    for (uint32_t i = 0; i < count; i++)
+        if (loop_depends(l->k, value, open[i])) l->open[kept++] = open[i];
+    l->open_count = kept;
+    RegId reg = l_new_reg(l, "i", DTYPE_I64, NULL);
+    memcpy(l->open, open, count * sizeof *open);
+    l_return(l, place);
+    return reg;
+}
+
 /* The value of one index operand as a position on an axis of `size`; flags when it lies outside. An
  * axis may be empty: then no element exists. */
 static ExprId position(Lower *l, NodeId index, const Index *at, DimId size, ExprId *exists) {
@@ -13,7 +29,7 @@ static ExprId position(Lower *l, NodeId index, const Index *at, DimId size, Expr
     if (!dim_is_const(l->s->dims, size) || dim_equals(l->s->dims, size, 0))
         *exists = l_and(l, *exists, l_op(l, OP_LESS, DTYPE_BOOL, zero, end));
     ExprId i = l_cast(l, DTYPE_I64, lower_value(l, index, at));
-    RegId reg = l_new_reg(l, "i", DTYPE_I64, NULL);
+    RegId reg = position_register(l, i);
     l_set(l, reg, i);
     i = l_reg(l, reg);
     ExprId low = l_op(l, OP_LESS, DTYPE_BOOL, i, zero);
@@ -52,23 +68,50 @@ ExprId lower_SCATTER_ADD(Lower *l, NodeId n, const Index *at) {
     BUG("kernel %s: scatter_add (node %u) has a kernel of its own", l->k->name, n.id);
 }
 
-static void zero_fill(Lower *l, const GNode *y, const Target *t, uint32_t skip, ExprId *axis) {
+/* How the kernel goes over the result: by rows, by columns of the last axis in vectors when that is
+ * not indexed (a row of an embedding), or by thread 0 alone. */
+typedef struct Scatter {
+    NodeId node;
+    const GNode *y, *u; /* the result; what is added */
+    const Target *to;
+    uint32_t skip, fixed; /* axes of y and u that are the parallel loop's; or NONE */
+    bool columns;
+} Scatter;
+
+static ExprId range_end(Lower *l, ExprKind kind) {
+    Expr e = {.kind = kind, .dtype = DTYPE_I64};
+    return loop_expr(l->p, l->k, &e);
+}
+
+/* Enters a vector over this thread's columns. */
+static ExprId columns_enter(Lower *l) {
+    ExprId from = range_end(l, EXPR_LO), to = range_end(l, EXPR_HI);
+    VarId j = l_new_var(l, "j"), v = l_new_var(l, "l");
+    l_enter_for(l, j, from, to, l->lanes);
+    bool whole =
+        dim_is_const(l->s->dims, l->extent) && dim_value(l->s->dims, l->extent) % l->lanes == 0;
+    l_enter_vector(l, v, l->lanes, whole ? EXPR_NONE : l_sub(l, to, l_var(l, j)));
+    return l_add(l, l_var(l, j), l_var(l, v));
+}
+
+static void zero_fill(Lower *l, const Scatter *x, ExprId row) {
     LowerPlace place = l_place(l);
     Index at = {.pred = EXPR_NONE};
-    uint32_t position_of = loop_use(l->p, l->k, t->buffer, true);
-    for (uint32_t i = 0; i < y->rank; i++) {
-        if (i == skip) {
-            at.axis[i] = axis[i];
+    uint32_t position_of = loop_use(l->p, l->k, x->to->buffer, true);
+    for (uint32_t i = 0; i < x->y->rank; i++) {
+        if (i == x->skip) {
+            at.axis[i] = row;
             continue;
         }
         VarId v = l_new_var(l, "z");
-        ExprId from = l_int(l, 0), to = l_dim(l, y->dims[i]);
+        ExprId from = l_int(l, 0), to = l_dim(l, x->y->dims[i]);
         l_enter_for(l, v, from, to, 1);
         at.axis[i] = l_var(l, v);
     }
-    ExprId index = slab_position(l, t->node, t->slab, &at);
+    if (x->columns) at.axis[x->skip] = columns_enter(l);
+    ExprId index = slab_position(l, x->node, x->to->slab, &at);
     loop_store(l->p, l->k, l->nested ? &l->parent : NULL, position_of, index,
-               l_bits(l, y->dtype, 0), EXPR_NONE);
+               l_bits(l, x->y->dtype, 0), EXPR_NONE);
     l_return(l, place);
 }
 
@@ -79,61 +122,72 @@ static bool by_rows(const Sched *s, const GNode *y) {
            dim_same(first->dims[0], y->dims[0]);
 }
 
-/* out[index(source)] += update[source], sources ascending. By rows, or by columns of the last axis
- * when that is not indexed, or by thread 0 alone. */
-void lower_scatter(Lower *l) {
-    NodeId n = l->group->core;
-    const GNode *y = node_of(l->s, n), *u = node_of(l->s, y->args[0]);
-    const Target *t = &l->group->targets.data[0];
+static Scatter scatter_plan(Lower *l) {
+    const GNode *y = node_of(l->s, l->group->core), *u = node_of(l->s, y->args[0]);
+    Scatter x = {.node = l->group->core, .y = y, .u = u, .skip = NONE, .fixed = NONE};
+    x.to = &l->group->targets.data[0];
     INVARIANT(l->group->targets.len == 1);
-    uint32_t last = y->rank - 1, skip = NONE, fixed = NONE;
-    ExprId axis[RANK_MAX], source[RANK_MAX];
+    uint32_t last = y->rank - 1;
     if (by_rows(l->s, y)) {
-        skip = fixed = 0;
+        x.skip = x.fixed = 0;
         l->k->grain = threads_grain(l->s, y->dims[0]);
     } else if (y->attr[y->nattr - 1] != (int64_t)last &&
                dim_bound(l->s->dims, y->dims[last]) >= 2 * (int64_t)l->lanes) {
-        skip = last;
-        fixed = u->rank - 1;
+        x.columns = true;
+        x.skip = last;
+        x.fixed = u->rank - 1;
         l->k->grain = l->lanes;
     }
-    lower_scalars(l);
-    if (skip != NONE) {
-        l->k->parallel = true;
-        l->k->extent = l->extent = y->dims[skip];
-        VarId v = l_new_var(l, "i");
-        Expr lo = {.kind = EXPR_LO, .dtype = DTYPE_I64}, hi = {.kind = EXPR_HI, .dtype = DTYPE_I64};
-        ExprId first = loop_expr(l->p, l->k, &lo), end = loop_expr(l->p, l->k, &hi);
-        l_enter_for(l, v, first, end, 1);
-        axis[skip] = source[fixed] = l_var(l, v);
-        if (skip == 0) l->row = axis[0];
-    }
-    memo_clear(l);
-    Index in_row = {.pred = EXPR_NONE};
-    if (skip == 0) in_row.axis[0] = l->row;
-    access_note(l, loop_use(l->p, l->k, t->buffer, true),
-                skip == 0 ? slab_access(l, n, t->slab, &in_row) : ACCESS_ANY);
-    zero_fill(l, y, t, skip, axis);
-    for (uint32_t i = 0; i < u->rank; i++) {
-        if (i == fixed) continue;
-        VarId v = l_new_var(l, "s");
-        ExprId first = l_int(l, 0), end = l_dim(l, u->dims[i]);
-        l_enter_for(l, v, first, end, 1);
-        source[i] = l_var(l, v);
-    }
+    if (x.skip == NONE) return x;
+    l->k->parallel = true;
+    l->k->extent = l->extent = y->dims[x.skip];
+    return x;
+}
+
+/* One update, at the positions that the open loops name. */
+static void scatter_add(Lower *l, const Scatter *x, ExprId *source) {
     Index from = {.pred = EXPR_NONE}, to = {.pred = EXPR_NONE};
-    for (uint32_t i = 0; i < u->rank; i++) from.axis[i] = source[i];
-    positions(l, y, y->dims, y->rank, source, &to);
-    ExprId value = lower_value(l, y->args[0], &from);
-    uint32_t position_of = loop_use(l->p, l->k, t->buffer, true);
-    ExprId index = slab_position(l, n, t->slab, &to);
-    Expr old = {.kind = EXPR_LOAD, .dtype = y->dtype, .nargs = 1, .args = {index}};
-    old.buffer = position_of;
+    positions(l, x->y, x->y->dims, x->y->rank, source, &to);
+    if (x->columns) to.axis[x->skip] = source[x->fixed] = columns_enter(l);
+    for (uint32_t i = 0; i < x->u->rank; i++) from.axis[i] = source[i];
+    ExprId value = lower_value(l, x->y->args[0], &from);
+    ExprId index = slab_position(l, x->node, x->to->slab, &to);
+    Expr old = {.kind = EXPR_LOAD, .dtype = x->y->dtype, .nargs = 1, .args = {index}};
+    old.buffer = loop_use(l->p, l->k, x->to->buffer, true);
     if (!expr_is_none(to.pred)) {
         old.nargs = 3;
         old.args[1] = to.pred;
-        old.args[2] = l_bits(l, y->dtype, 0);
+        old.args[2] = l_bits(l, x->y->dtype, 0);
     }
-    ExprId sum = l_op(l, OP_ADD, y->dtype, loop_expr(l->p, l->k, &old), value);
-    loop_store(l->p, l->k, l->nested ? &l->parent : NULL, position_of, index, sum, to.pred);
+    ExprId sum = l_op(l, OP_ADD, x->y->dtype, loop_expr(l->p, l->k, &old), value);
+    loop_store(l->p, l->k, l->nested ? &l->parent : NULL, old.buffer, index, sum, to.pred);
+}
+
+/* out[index(source)] += update[source], sources ascending. */
+void lower_scatter(Lower *l) {
+    Scatter x = scatter_plan(l);
+    ExprId source[RANK_MAX] = {{0}}, row = EXPR_NONE;
+    lower_scalars(l);
+    if (x.skip == 0 && !x.columns) {
+        ExprId first = range_end(l, EXPR_LO), end = range_end(l, EXPR_HI);
+        VarId v = l_new_var(l, "i");
+        l_enter_for(l, v, first, end, 1);
+        l->row = row = source[0] = l_var(l, v);
+    }
+    memo_clear(l);
+    Index in_row = {.pred = EXPR_NONE};
+    in_row.axis[0] = row;
+    bool rows = !expr_is_none(row);
+    access_note(l, loop_use(l->p, l->k, x.to->buffer, true),
+                rows ? slab_access(l, x.node, x.to->slab, &in_row) : ACCESS_ANY);
+    zero_fill(l, &x, row);
+    for (uint32_t i = 0; i < x.u->rank; i++) {
+        if (i == x.fixed) continue;
+        VarId v = l_new_var(l, "s");
+        ExprId first = l_int(l, 0), end = l_dim(l, x.u->dims[i]);
+        l_enter_for(l, v, first, end, 1);
+        source[i] = l_var(l, v);
+    }
+    if (x.columns) source[x.fixed] = l_int(l, 0); /* known inside the vector */
+    scatter_add(l, &x, source);
 }

@@ -99,6 +99,22 @@ START_TEST(flatten) {
 }
 END_TEST
 
+/* Rows of a table, and what is added to them: the position is one number a row, the columns are
+ * vectors, also where the rows' order must be kept. */
+START_TEST(embedding) {
+    Sheet *s = sheet_open();
+    Graph *g = s->k.g;
+    DimId b = dim_symbol(s->k.dims, ctx_sym(s->ctx, "B"), 64);
+    Shape rows = {.rank = 1, .dims = {b}}, table = matrix(s, dim_const(s->k.dims, 50), 32);
+    NodeId w = kit_input(&s->k, "w", DTYPE_F32, table);
+    NodeId ids = kit_input(&s->k, "ids", DTYPE_I32, rows);
+    NodeId dy = kit_input(&s->k, "dy", DTYPE_F32, matrix(s, b, 32));
+    kit_output(&s->k, "y", g_gather(g, w, &ids, (uint32_t[]){0}, 1, nowhere));
+    kit_output(&s->k, "dw", g_scatter_add(g, &table, dy, &ids, (uint32_t[]){0}, 1, nowhere));
+    sheet_golden(s, "embedding");
+}
+END_TEST
+
 /* ------------------------------------------------------------------ what the seed example needs */
 
 static uint32_t barriers(const LoopProgram *p) {
@@ -209,6 +225,7 @@ int main(void) {
     tcase_add_test(t, softmax);
     tcase_add_test(t, transposed);
     tcase_add_test(t, flatten);
+    tcase_add_test(t, embedding);
     tcase_add_test(t, seed_example_barriers);
     tcase_add_test(t, deep_inference_memory);
     tcase_add_test(t, activation_gradient);
