@@ -29,14 +29,6 @@ typedef struct Block {
     VarId r, v, lane;
 } Block;
 
-/* The row label's value of row q: with holes in the source, rows are taken one phase at a time. */
-static ExprId row_value(Lower *l, const Tile *t, ExprId q) {
-    if (!t->slide || t->slide->w.spacing == 1 || t->mode == ROWS_TESTED) return q;
-    return l_add(l, l_mul(l, q, l_int(l, t->slide->w.spacing)), l_int(l, t->phase));
-}
-
-static void place_tap(Lower *l, const Tile *t, ExprId q);
-
 /* Opens the loops over the block's registers and sets the labels of the row and the column. */
 static void block_enter(Lower *l, Tile *t, const Block *b) {
     ExprId row = b->i, column = b->j;
@@ -45,7 +37,7 @@ static void block_enter(Lower *l, Tile *t, const Block *b) {
         row = l_add(l, row, l_var(l, b->r));
     }
     ExprId q = row;
-    row = row_value(l, t, q);
+    row = tile_row_value(l, t, q);
     if (b->vectors > 1) {
         l_enter_unroll(l, b->v, b->vectors);
         column = l_add(l, column, l_mul(l, l_var(l, b->v), l_int(l, l->lanes)));
@@ -59,7 +51,7 @@ static void block_enter(Lower *l, Tile *t, const Block *b) {
     l->row_panel = b->panel;
     t->label[t->row_label] = row;
     t->label[t->vector_label] = column;
-    if (t->mode == ROWS_BY_TAP) place_tap(l, t, q);
+    if (t->mode == ROWS_BY_TAP) tile_place_tap(l, t, q);
     if (t->parallel == t->lead && (int32_t)t->row_label == t->lead) l->row = row;
 }
 
@@ -87,42 +79,6 @@ static void block_step(Lower *l, Tile *t, const Block *b, RegId acc) {
     l_set(l, acc, contract_step(l, &t->c, l_reg(l, acc), t->label));
 }
 
-/* Where tap `tap` of row q stands in the source: q·step + offset. False: in a hole, for every row.
- */
-static bool tap_offset(const Tile *t, int64_t tap, int64_t *step, int64_t *offset) {
-    const WindowAxis *w = &t->slide->w;
-    int64_t at = t->phase + tap * w->dilation - w->low;
-    *step = w->spacing == 1 ? w->stride : 1;
-    *offset = at >= 0 ? at / w->spacing : -((w->spacing - 1 - at) / w->spacing);
-    return *offset * w->spacing == at;
-}
-
-static int64_t ceil_div(int64_t a, int64_t b) { /* b > 0 */
-    return a >= 0 ? (a + b - 1) / b : -(-a / b);
-}
-
-/* Tells where the tap that label `tap` holds is, in row q. */
-static void place_tap(Lower *l, const Tile *t, ExprId q) {
-    int64_t tap, step, offset;
-    if (!t->slide->known->known || !int_of(l, t->label[t->slide->tap], &tap)) return;
-    if (!tap_offset(t, tap, &step, &offset)) BUG("kernel %s: a tap in a hole", l->k->name);
-    t->slide->known->position = l_add(l, l_mul(l, q, l_int(l, step)), l_int(l, offset));
-}
-
-/* Rows [*from, *to) of a tile of `rows` rows, the first one `first`, have the tap. */
-static bool rows_with_tap(const Sched *s, const Tile *t, int64_t tap, int64_t first, uint32_t rows,
-                          uint32_t *from, uint32_t *to) {
-    int64_t step, offset, size = dim_value(s->dims, t->slide->source);
-    if (!tap_offset(t, tap, &step, &offset)) return false;
-    int64_t low = ceil_div(-offset, step) - first, high = ceil_div(size - offset, step) - first;
-    if (low < 0) low = 0;
-    if (high > rows) high = rows;
-    if (low >= high) return false;
-    *from = (uint32_t)low;
-    *to = (uint32_t)high;
-    return true;
-}
-
 static void products_from(Lower *l, Tile *t, const Block *b, RegId acc, uint32_t reduced);
 
 /* The taps of the rows' windows one after the other, each for the rows that have it. */
@@ -132,7 +88,7 @@ static void products_by_tap(Lower *l, Tile *t, const Block *b, RegId acc, uint32
     for (int64_t tap = 0; tap < t->slide->w.size; tap++) {
         Block some = *b;
         uint32_t from, to;
-        if (!rows_with_tap(l->s, t, tap, t->first, b->rows, &from, &to)) continue;
+        if (!tile_rows_with_tap(l->s, t, tap, t->first, b->rows, &from, &to)) continue;
         some.skip = from;
         some.some = to - from;
         t->label[t->slide->tap] = l_int(l, tap);
@@ -447,30 +403,14 @@ static void column_tiles(Lower *l, Tile *t, uint32_t rows, ExprId i, void *user)
 
 /* ------------------------------------------------------------------ rows that are windows */
 
-/* Are the tile's rows and all their taps known now? */
-static bool rows_are_fixed(const Sched *s, const Tile *t) {
-    const Slide *w = t->slide;
-    return w && dim_is_const(s->dims, w->windows) && dim_is_const(s->dims, w->source) &&
-           w->tap >= t->c.outer && w->w.size <= 16 && !contract_chunked(s, &t->c) &&
-           t->parallel != (int32_t)t->row_label && (w->w.spacing == 1 || w->w.stride == 1);
-}
-
-static bool tile_is_inside(const Sched *s, const Tile *t, int64_t first, uint32_t rows) {
-    for (int64_t tap = 0; tap < t->slide->w.size; tap++) {
-        uint32_t from, to;
-        if (!rows_with_tap(s, t, tap, first, rows, &from, &to) || to - from != rows) return false;
-    }
-    return true;
-}
-
 /* Rows [at, end) in tiles of `rows`: one code for the run of tiles that are inside, one for each
  * other. */
 static void fixed_rows(Lower *l, Tile *t, int64_t at, int64_t end, uint32_t rows) {
     while (at < end) {
         uint32_t now = end - at < rows ? (uint32_t)(end - at) : rows;
         int64_t stop = at + now;
-        bool inside = t->slide->w.spacing == 1 && tile_is_inside(l->s, t, at, now);
-        while (inside && now == rows && end - stop >= rows && tile_is_inside(l->s, t, stop, rows))
+        bool inside = t->slide->w.spacing == 1 && tile_inside(l->s, t, at, now);
+        while (inside && now == rows && end - stop >= rows && tile_inside(l->s, t, stop, rows))
             stop += rows;
         t->mode = inside ? ROWS_INSIDE : ROWS_BY_TAP;
         t->first = at;
@@ -530,7 +470,7 @@ static void outer_labels(Lower *l, Tile *t, uint32_t label) {
         t->label[label] = l_var(l, o);
         if (t->parallel == t->lead && (int32_t)label == t->lead) l->row = t->label[label];
     }
-    if (rows_are_fixed(l->s, t))
+    if (tile_rows_fixed(l->s, t))
         window_rows(l, t);
     else if (t->even)
         even_rows(l, t);
@@ -588,7 +528,9 @@ bool lower_tiles(Lower *l) {
     l->k->grain = grain;
     if (l->k->parallel) l->k->extent = t.c.size[t.parallel];
     l->extent = l->k->extent;
-    if (t.parallel == 0 && t.row_label != 0 && !blocks) l->k->strip = 1;
+    bool whole = t.parallel >= 0 && t.parallel != (int32_t)t.row_label &&
+                 t.parallel != (int32_t)t.vector_label && !blocks;
+    if (whole) l->k->strip = 1;
     lower_scalars(l);
     if (blocks)
         blocks_of_k(l, &t);

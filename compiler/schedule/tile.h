@@ -1,4 +1,4 @@
-/* What tile.c and tile_choice.c share: the tiles of one contraction. */
+/* What tile.c, tile_rows.c and tile_choice.c share: the tiles of one contraction. */
 #ifndef BMC_SCHEDULE_TILE_H
 #define BMC_SCHEDULE_TILE_H
 
@@ -46,5 +46,17 @@ void tile_choose_parallel(const Sched *s, Tile *t, uint32_t lanes, int64_t *grai
 /* Is a reduced label one of windows, their taps being the result's? */
 bool tile_sums_windows(const Tile *t);
 int64_t tile_block_of_k(const Sched *s, const Tile *t);
+/* ---- tile_rows.c: rows that are windows side by side */
+/* The row label's value of row q. */
+ExprId tile_row_value(Lower *l, const Tile *t, ExprId q);
+/* Tells where the tap that its label holds is, in row q. */
+void tile_place_tap(Lower *l, const Tile *t, ExprId q);
+/* Rows [*from, *to) of a tile of `rows` rows, the first one `first`, have the tap; false: none. */
+bool tile_rows_with_tap(const Sched *s, const Tile *t, int64_t tap, int64_t first, uint32_t rows,
+                        uint32_t *from, uint32_t *to);
+/* Are the tile's rows and all their taps known now? */
+bool tile_rows_fixed(const Sched *s, const Tile *t);
+/* All of them have all taps. */
+bool tile_inside(const Sched *s, const Tile *t, int64_t first, uint32_t rows);
 
 #endif
