@@ -55,6 +55,14 @@ static bool unit_stride(const Sched *s, NodeId id, uint32_t axis) {
     }
 }
 
+bool operand_lies_along(const Sched *s, NodeId contract, uint32_t which, uint32_t label) {
+    const GNode *n = node_of(s, contract), *x = node_of(s, n->args[which]);
+    uint32_t first = which == 0 ? 1 : 1 + node_of(s, n->args[0])->rank;
+    for (uint32_t i = 0; i < x->rank; i++)
+        if (n->attr[first + i] == (int64_t)label) return unit_stride(s, n->args[which], i);
+    return false;
+}
+
 /* The result's rows: elements per element of the operand. */
 static int64_t rows_of(const Sched *s, NodeId contract, NodeId operand, uint32_t first_label) {
     const GNode *n = node_of(s, contract), *x = node_of(s, operand);
@@ -128,6 +136,7 @@ static uint32_t panel_width(const Sched *s, NodeId contract, NodeId operand, uin
     if ((uint32_t)__builtin_popcount(batch) + 1 == x->rank) return 0; /* no k */
     int64_t columns = dim_bound(s->dims, x->dims[axis]);
     if (unit_stride(s, operand, axis)) {
+        if (tile_in_blocks(s, contract)) return 0;
         if (batch != 0 || columns < PANEL_MIN_COLUMNS) return 0;
         if (node_bound(s, operand) / columns < PANEL_MIN_K) return 0;
         if (rows < PANEL_MIN_ROWS && !(captured && rows >= PACK_MIN_ROWS)) return 0;
@@ -174,7 +183,7 @@ void layout_contract(Sched *s, NodeId id, uint32_t packed[2]) {
     uint32_t batch = batch_axes(s, id, n->args[which], axis);
     uint32_t panel = panel_width(s, id, n->args[which], axis, rows, batch);
     bool lies_well = unit_stride(s, n->args[which], axis);
-    layout_rows(s, id, 1 - which, packed);
+    if (!lies_well || !tile_in_blocks(s, id)) layout_rows(s, id, 1 - which, packed);
     if (panel == 0 && (lies_well || rows < PACK_MIN_ROWS)) return;
     packed[which] = pack_create(s, n->args[which], axis, panel, panel > 0 ? batch : 0, false);
 }

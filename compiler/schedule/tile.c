@@ -182,7 +182,7 @@ static void tile_store(Lower *l, const Tile *t, uint32_t buffer, RegId value) {
 }
 
 static void block_part(Lower *l, Tile *t, const Block *b) {
-    RegId acc = block_register(l, t, b, "acc"), sum = block_register(l, t, b, "sum");
+    RegId acc = block_register(l, t, b, "acc");
     ExprId zero = l_int(l, 0), chunk = l_int(l, K_CHUNK);
     ExprId goes_on = l_op(l, OP_LESS, DTYPE_BOOL, zero, l_mod(l, t->from, chunk));
     ExprId later = l_op(l, OP_LESS, DTYPE_BOOL, l_int(l, K_CHUNK - 1), t->from);
@@ -194,6 +194,13 @@ static void block_part(Lower *l, Tile *t, const Block *b) {
     l_set(l, acc, tile_load(l, t, t->part, goes_on));
     l_return(l, place);
     block_products(l, t, b, acc, t->from, t->to);
+    if (!contract_chunked(l->s, &t->c)) {
+        block_enter(l, t, b);
+        tile_store(l, t, t->part, acc);
+        l_return(l, place);
+        return;
+    }
+    RegId sum = block_register(l, t, b, "sum");
     block_enter(l, t, b);
     ExprId before = tile_load(l, t, t->total, later);
     ExprId more = l_op(l, OP_ADD, t->c.dtype, before, l_reg(l, acc));
@@ -219,6 +226,17 @@ static void block_of_chunk(Lower *l, Tile *t, const Block *b) {
     l_return(l, place);
 }
 
+/* The last block goes on with what waits and is the result. */
+static RegId block_last(Lower *l, Tile *t, const Block *b) {
+    RegId acc = block_register(l, t, b, "acc");
+    LowerPlace place = l_place(l);
+    block_enter(l, t, b);
+    l_set(l, acc, loop_load(l->p, l->k, t->part, tile_position(l, t)));
+    l_return(l, place);
+    block_products(l, t, b, acc, t->from, t->to);
+    return acc;
+}
+
 static RegId block_total(Lower *l, Tile *t, const Block *b) {
     RegId sum = block_register(l, t, b, "sum");
     ExprId some = l_op(l, OP_LESS, DTYPE_BOOL, l_int(l, 0), l_dim(l, t->c.k));
@@ -229,8 +247,8 @@ static RegId block_total(Lower *l, Tile *t, const Block *b) {
     return sum;
 }
 
-static void block(Lower *l, Tile *t, uint32_t rows, uint32_t vectors, ExprId i, ExprId j,
-                  ExprId limit) {
+void tile_block(Lower *l, Tile *t, uint32_t rows, uint32_t vectors, ExprId i, ExprId j,
+                ExprId limit) {
     Block b = {.rows = rows, .vectors = vectors, .some = rows, .i = i, .j = j, .limit = limit};
     b.panel = i;
     b.r = l_new_var(l, "r");
@@ -244,7 +262,9 @@ static void block(Lower *l, Tile *t, uint32_t rows, uint32_t vectors, ExprId i, 
         block_of_chunk(l, t, &b);
         return;
     }
-    RegId sum = t->stage == STAGE_FINISH ? block_total(l, t, &b) : block_sum(l, t, &b);
+    RegId sum = t->stage == STAGE_FINISH ? block_total(l, t, &b)
+                : t->stage == STAGE_LAST ? block_last(l, t, &b)
+                                         : block_sum(l, t, &b);
     LowerPlace place = l_place(l);
     block_enter(l, t, &b);
     memo_clear(l);
@@ -258,13 +278,13 @@ static void block(Lower *l, Tile *t, uint32_t rows, uint32_t vectors, ExprId i, 
 
 /* ------------------------------------------------------------------ columns, rows, outer labels */
 
-static ExprId bound_of(Lower *l, const Tile *t, uint32_t label, bool end) {
+ExprId tile_bound(Lower *l, const Tile *t, uint32_t label, bool end) {
     Expr e = {.kind = end ? EXPR_HI : EXPR_LO, .dtype = DTYPE_I64};
     if (t->parallel == (int32_t)label) return loop_expr(l->p, l->k, &e);
     return end ? l_dim(l, t->c.size[label]) : l_int(l, 0);
 }
 
-static ExprId whole_steps(Lower *l, ExprId from, ExprId to, uint32_t step) {
+ExprId tile_steps(Lower *l, ExprId from, ExprId to, uint32_t step) {
     ExprId width = l_int(l, step);
     return l_add(l, from, l_mul(l, l_div(l, l_sub(l, to, from), width), width));
 }
@@ -273,36 +293,30 @@ static ExprId whole_steps(Lower *l, ExprId from, ExprId to, uint32_t step) {
 static ExprId columns_by(Lower *l, Tile *t, uint32_t rows, ExprId i, ExprId from, ExprId to,
                          uint32_t vectors) {
     uint32_t step = vectors * l->lanes;
-    ExprId end = whole_steps(l, from, to, step);
+    ExprId end = tile_steps(l, from, to, step);
     int64_t a, b;
     bool fixed = int_of(l, from, &a) && int_of(l, end, &b);
     if (end.id == from.id) return end;
     if (fixed && b == a + step) {
-        block(l, t, rows, vectors, i, from, EXPR_NONE);
+        tile_block(l, t, rows, vectors, i, from, EXPR_NONE);
         return end;
     }
     LowerPlace place = l_place(l);
     VarId j = l_new_var(l, "j");
     l_enter_for(l, j, from, end, step);
-    block(l, t, rows, vectors, i, l_var(l, j), EXPR_NONE);
+    tile_block(l, t, rows, vectors, i, l_var(l, j), EXPR_NONE);
     l_return(l, place);
     return end;
 }
 
-/* Columns of a panel of the vector operand, or 0: it is not in panels. */
-static uint32_t operand_panel(const Lower *l, const Tile *t) {
-    uint32_t packed = l->group->packed[t->c.in_a[t->vector_label] ? 0 : 1];
-    return packed == NONE ? 0 : l->s->groups.data[packed]->panel;
-}
-
 static void rest_of_columns(Lower *l, Tile *t, uint32_t rows, ExprId i, ExprId j, int64_t left) {
     uint32_t vectors = (uint32_t)((left + l->lanes - 1) / l->lanes);
-    block(l, t, rows, vectors, i, j, left % l->lanes == 0 ? EXPR_NONE : l_int(l, left));
+    tile_block(l, t, rows, vectors, i, j, left % l->lanes == 0 ? EXPR_NONE : l_int(l, left));
 }
 
 static void columns(Lower *l, Tile *t, uint32_t rows, ExprId i, uint32_t vectors) {
-    ExprId from = bound_of(l, t, t->vector_label, false);
-    ExprId to = bound_of(l, t, t->vector_label, true);
+    ExprId from = tile_bound(l, t, t->vector_label, false);
+    ExprId to = tile_bound(l, t, t->vector_label, true);
     ExprId at = columns_by(l, t, rows, i, from, to, vectors);
     DimId size = t->c.size[t->vector_label];
     int64_t a, b, step = vectors * l->lanes;
@@ -319,71 +333,7 @@ static void columns(Lower *l, Tile *t, uint32_t rows, ExprId i, uint32_t vectors
     VarId j = l_new_var(l, "j"); /* at most one partial vector: a loop of none or one */
     l_enter_for(l, j, at, to, l->lanes);
     at = l_var(l, j);
-    block(l, t, rows, 1, i, at, l_sub(l, to, at));
-    l_return(l, place);
-}
-
-/* Rows that whole tiles leave: 0 none, or -1 when that is known only at run time. */
-static int64_t rows_left(const Lower *l, const Tile *t) {
-    DimId size = t->c.size[t->row_label];
-    bool shared = t->parallel == (int32_t)t->row_label && l->k->grain % t->rows != 0;
-    if (!dim_is_const(l->s->dims, size) || shared) return t->rows == 1 ? 0 : -1;
-    return dim_value(l->s->dims, size) % t->rows;
-}
-
-typedef void (*RowTile)(Lower *l, Tile *t, uint32_t rows, ExprId i, void *user);
-
-/* Whole row tiles, then one of the rows that are left, or single rows. */
-static void rows_by(Lower *l, Tile *t, RowTile tile, void *user) {
-    ExprId from = bound_of(l, t, t->row_label, false), to = bound_of(l, t, t->row_label, true);
-    ExprId end = whole_steps(l, from, to, t->rows);
-    int64_t left = rows_left(l, t);
-    LowerPlace place = l_place(l);
-    if (end.id != from.id) {
-        VarId i = l_new_var(l, "i");
-        l_enter_for(l, i, from, end, t->rows);
-        tile(l, t, t->rows, l_var(l, i), user);
-        l_return(l, place);
-    }
-    if (end.id == to.id || left == 0) return;
-    uint32_t rows = left > 0 ? (uint32_t)left : 1;
-    VarId i = l_new_var(l, "i");
-    l_enter_for(l, i, end, to, rows);
-    tile(l, t, rows, l_var(l, i), user);
-    l_return(l, place);
-}
-
-typedef struct PanelTile {
-    ExprId j;
-    uint32_t vectors;
-    ExprId limit;
-} PanelTile;
-
-static void panel_tile(Lower *l, Tile *t, uint32_t rows, ExprId i, void *user) {
-    const PanelTile *p = user;
-    block(l, t, rows, p->vectors, i, p->j, p->limit);
-}
-
-/* Operands in panels: a panel stays in the cache while the rows go by. */
-static void tile_panels(Lower *l, Tile *t) {
-    ExprId from = bound_of(l, t, t->vector_label, false);
-    ExprId to = bound_of(l, t, t->vector_label, true);
-    int64_t step = t->vectors * l->lanes;
-    int64_t left = dim_value(l->s->dims, t->c.size[t->vector_label]) % step;
-    ExprId end = left == 0 ? to : whole_steps(l, from, to, (uint32_t)step);
-    LowerPlace place = l_place(l);
-    VarId j = l_new_var(l, "j");
-    l_enter_for(l, j, from, end, step);
-    PanelTile p = {l_var(l, j), t->vectors, EXPR_NONE};
-    rows_by(l, t, panel_tile, &p);
-    l_return(l, place);
-    if (left == 0) return;
-    j = l_new_var(l, "j");
-    l_enter_for(l, j, end, to, step);
-    p.j = l_var(l, j);
-    p.vectors = (uint32_t)((left + l->lanes - 1) / l->lanes);
-    if (left % l->lanes != 0) p.limit = l_int(l, left);
-    rows_by(l, t, panel_tile, &p);
+    tile_block(l, t, rows, 1, i, at, l_sub(l, to, at));
     l_return(l, place);
 }
 
@@ -391,7 +341,7 @@ static void column_tiles(Lower *l, Tile *t, uint32_t rows, ExprId i, void *user)
     (void)user;
     uint32_t vectors = t->vectors;
     DimId n = t->c.size[t->vector_label];
-    if (rows == 1 && t->rows > 1 && operand_panel(l, t) == 0) {
+    if (rows == 1 && t->rows > 1 && tile_panel(l, t) == 0) {
         /* single rows: as many vectors as registers allow */
         vectors = t->rows;
         if (dim_is_const(l->s->dims, n))
@@ -451,21 +401,12 @@ static void even_rows(Lower *l, Tile *t) {
     if (rest > 0) columns(l, t, rest, l_int(l, n - rest), t->vectors);
 }
 
-/* A copy that stays in the second-level cache is gone through for each tile of rows: the result is
- * written from one end to the other. Else a panel of it stays while all rows go by. */
-static bool rows_outside(const Lower *l, const Tile *t) {
-    enum { BYTES = 384 * 1024 };
-    int64_t columns = dim_bound(l->s->dims, t->c.size[t->vector_label]);
-    int64_t k = dim_bound(l->s->dims, t->c.k);
-    return t->parallel != (int32_t)t->vector_label && k <= BYTES / 4 / columns;
-}
-
 static void outer_labels(Lower *l, Tile *t, uint32_t label) {
     LowerPlace place = l_place(l);
     for (; label + 1 < t->c.outer; label++) {
         if (label == t->row_label) continue;
         VarId o = l_new_var(l, "o");
-        ExprId from = bound_of(l, t, label, false), to = bound_of(l, t, label, true);
+        ExprId from = tile_bound(l, t, label, false), to = tile_bound(l, t, label, true);
         l_enter_for(l, o, from, to, 1);
         t->label[label] = l_var(l, o);
         if (t->parallel == t->lead && (int32_t)label == t->lead) l->row = t->label[label];
@@ -474,10 +415,11 @@ static void outer_labels(Lower *l, Tile *t, uint32_t label) {
         window_rows(l, t);
     else if (t->even)
         even_rows(l, t);
-    else if (operand_panel(l, t) > 0 && !rows_outside(l, t))
+    else if (tile_is_short(l, t) || (tile_panel(l, t) > 0 && !tile_rows_outside(l, t)))
         tile_panels(l, t);
     else
-        rows_by(l, t, column_tiles, NULL);
+        tile_row_loop(l, t, tile_bound(l, t, t->row_label, false), tile_bound(l, t, t->row_label, true),
+                      column_tiles, NULL);
     l_return(l, place);
 }
 
@@ -491,20 +433,30 @@ static uint32_t waiting_buffer(Lower *l, const Tile *t, const char *name) {
     return position;
 }
 
+/* Block after block of k, the operands' part of which stays in a cache. Where k is one chunk, the
+ * last block has the result; else it waits until all is there. */
 static void blocks_of_k(Lower *l, Tile *t) {
     LowerPlace place = l_place(l);
-    ExprId size = l_dim(l, t->c.k);
-    int64_t block = tile_block_of_k(l->s, t);
+    bool chunked = contract_chunked(l->s, &t->c);
+    ExprId size = l_dim(l, t->c.k), end = size;
+    int64_t last = 0, k = dim_bound(l->s->dims, t->c.k);
+    if (!chunked) {
+        last = (k - 1) / t->k_block * t->k_block;
+        end = l_int(l, last);
+    }
     t->part = waiting_buffer(l, t, "part");
-    t->total = waiting_buffer(l, t, "total");
-    VarId k = l_new_var(l, "b");
-    l_enter_for(l, k, l_int(l, 0), size, block);
+    if (chunked) t->total = waiting_buffer(l, t, "total");
+    VarId b = l_new_var(l, "b");
+    l_enter_for(l, b, l_int(l, 0), end, t->k_block);
     t->stage = STAGE_BLOCK;
-    t->from = l_var(l, k);
-    t->to = l_min(l, l_add(l, t->from, l_int(l, block)), size);
+    t->from = l_var(l, b);
+    t->to = l_add(l, t->from, l_int(l, t->k_block));
+    if (chunked) t->to = l_min(l, t->to, size);
     outer_labels(l, t, 0);
     l_return(l, place);
-    t->stage = STAGE_FINISH;
+    t->stage = chunked ? STAGE_FINISH : STAGE_LAST;
+    t->from = l_int(l, last);
+    t->to = size;
     outer_labels(l, t, 0);
 }
 
@@ -519,11 +471,12 @@ bool lower_tiles(Lower *l) {
     tile_choose_sizes(l->s, &t, l->lanes);
     t.lead = (int32_t)dims_leading(l->s, t.c.size, t.c.outer);
     threads_choose(l->s, l->group, t.c.size, t.c.outer, &t.parallel, &grain);
-    bool blocks = tile_sums_windows(&t) && contract_chunked(l->s, &t.c) && t.c.reduced > 1;
+    bool windows = tile_sums_windows(&t) && contract_chunked(l->s, &t.c) && t.c.reduced > 1;
+    t.k_block = windows ? tile_block_of_k(l->s, &t) : tile_dense_block(l->s, &t, tile_panel(l, &t) > 0);
     if (t.c.slide_count > 0 && t.parallel > 0) tile_choose_parallel(l->s, &t, l->lanes, &grain);
     if (t.parallel == (int32_t)t.row_label) t.even = false;
-    if (t.parallel == (int32_t)t.vector_label && operand_panel(l, &t) > 0)
-        grain = operand_panel(l, &t);
+    if (t.parallel == (int32_t)t.vector_label && tile_panel(l, &t) > 0)
+        grain = tile_panel(l, &t);
     l->k->parallel = t.parallel >= 0;
     l->k->grain = grain;
     if (l->k->parallel) l->k->extent = t.c.size[t.parallel];
@@ -532,7 +485,7 @@ bool lower_tiles(Lower *l) {
                  t.parallel != (int32_t)t.vector_label && !blocks;
     if (whole) l->k->strip = 1;
     lower_scalars(l);
-    if (blocks)
+    if (t.k_block > 0)
         blocks_of_k(l, &t);
     else
         outer_labels(l, &t, 0);

@@ -11,13 +11,13 @@ typedef enum RowMode {
     ROWS_BY_TAP  /* for each tap in turn, only the rows that have it */
 } RowMode;
 
-/* A sum over many windows (the gradient of a convolution's weights) goes through its operands block
- * by block of k, all tiles of the result for one block before the next, so that the operands come
+/* A long sum goes through its operands block by block of k, all tiles of the result for one block before the next, so that the operands come
  * from memory once. What a tile has so far waits in memory: the chain of the chunk, and the sum of
  * the chunks before it. */
 typedef enum Stage {
     STAGE_WHOLE,
     STAGE_BLOCK,
+    STAGE_LAST,
     STAGE_FINISH,
     STAGE_PART /* of a chunk; threads share the chunks, another kernel adds them up (partial.c) */
 } Stage;
@@ -25,7 +25,8 @@ typedef enum Stage {
 typedef struct Tile {
     Contract c;
     Stage stage;
-    ExprId from, to;      /* BLOCK, PART: of k */
+    int64_t k_block;      /* or 0: all of k at once */
+    ExprId from, to;      /* BLOCK, LAST, PART: of k */
     uint32_t part, total; /* BLOCK, FINISH (PART: `part`): the kernel's buffers */
     bool even;            /* rows in tiles of nearly one size */
     const Slide *slide;   /* whose windows are the row label, or NULL */
@@ -58,5 +59,23 @@ bool tile_rows_with_tap(const Sched *s, const Tile *t, int64_t tap, int64_t firs
 bool tile_rows_fixed(const Sched *s, const Tile *t);
 /* All of them have all taps. */
 bool tile_inside(const Sched *s, const Tile *t, int64_t first, uint32_t rows);
+
+
+/* ---- tile.c: one tile at row i, column j; of the columns, `limit` or NONE */
+void tile_block(Lower *l, Tile *t, uint32_t rows, uint32_t vectors, ExprId i, ExprId j,
+                ExprId limit);
+ExprId tile_bound(Lower *l, const Tile *t, uint32_t label, bool end); /* of the thread's part */
+ExprId tile_steps(Lower *l, ExprId from, ExprId to, uint32_t step); /* the end of whole steps */
+
+/* ---- tile_panel.c: operands in panels */
+uint32_t tile_panel(const Lower *l, const Tile *t); /* columns of the vector operand's, or 0 */
+bool tile_rows_outside(const Lower *l, const Tile *t);
+bool tile_is_short(const Lower *l, const Tile *t); /* to be walked as if in panels */
+void tile_panels(Lower *l, Tile *t);
+/* Of k, or 0: all at once. `panels`: the vector operand is in panels. */
+int64_t tile_dense_block(const Sched *s, const Tile *t, bool panels);
+typedef void (*RowTile)(Lower *l, Tile *t, uint32_t rows, ExprId i, void *user);
+/* Whole tiles of rows [from, to), then one of the rows that are left, or single rows. */
+void tile_row_loop(Lower *l, Tile *t, ExprId from, ExprId to, RowTile tile, void *user);
 
 #endif

@@ -32,7 +32,7 @@ static void choose_dense_sizes(const Sched *s, Tile *t, uint32_t lanes) {
     if (dim_is_const(s->dims, rows) && dim_value(s->dims, rows) < 2 * t->rows - 1) {
         /* few rows are one tile */
         t->rows = (uint32_t)(dim_value(s->dims, rows) > 0 ? dim_value(s->dims, rows) : 1);
-        widest = (registers - 2) / (t->rows + 1);
+        widest = t->rows == 1 ? registers - 4 : (registers - 2) / (t->rows + 1);
     }
     t->vectors = widest;
     if (!dim_is_const(s->dims, columns)) return;
@@ -42,7 +42,7 @@ static void choose_dense_sizes(const Sched *s, Tile *t, uint32_t lanes) {
         double tile = (double)(t->rows * v + v) + t->rows / 2.0;
         double rest = (double)(whole % v);
         double cost = (double)(whole / v) * tile;
-        if (rest > 0) cost = 1.08 * (cost + t->rows * rest + rest + t->rows / 2.0 + 4);
+        if (rest > 0) cost += 1.5 * (t->rows * rest + rest + t->rows / 2.0 + 4);
         if (v == 1 || cost < best) {
             best = cost;
             t->vectors = v;
@@ -134,4 +134,9 @@ uint32_t tile_row_count(const Sched *s, NodeId contract, uint32_t *label) {
     *label = t.row_label;
     bool fits = dim_is_const(s->dims, t.c.size[t.row_label]) && ROW_GRAIN % t.rows == 0;
     return fits ? t.rows : 0;
+}
+
+bool tile_in_blocks(const Sched *s, NodeId contract) {
+    Tile t = {.c = contract_labels(s, contract), .parallel = -1};
+    return tile_choose_labels(s, &t) && tile_dense_block(s, &t, false) > 0;
 }

@@ -18,7 +18,7 @@
 #define HAVE_DNNL 1
 #endif
 
-enum { ENGINES_MAX = 8, ROW_MAJOR = 101, PLAIN = 111, TRANSPOSED = 112 };
+enum { ENGINES_MAX = 8, BUILDS_MAX = 3, ROW_MAJOR = 101, PLAIN = 111, TRANSPOSED = 112 };
 
 /* c[M,N] = a[M,K] b[K,N] for each of `outer` x `inner` matrices; strides in elements. An operand
  * whose rows are not contiguous is read transposed. */
@@ -250,21 +250,22 @@ static void *symbol(void *library, const char *format, const char *a, const char
 }
 
 static void one_line(const char *line, Engine *engines, int count) {
-    char path[3][200], stem[3][64], kind[16];
+    char path[BUILDS_MAX + 1][200], stem[BUILDS_MAX][64], kind[16];
     int rounds, fields, at = 0, versions = 0;
     long long m, n, k, b, h;
-    for (; versions < 3; versions++) { /* several builds of bmc, up to "-" */
+    for (;; versions++) { /* several builds of bmc, up to "-" */
         fields = sscanf(line + at, "%199s", path[versions]);
         if (fields != 1) return;
         at += (int)strspn(line + at, " ") + (int)strlen(path[versions]);
         if (strcmp(path[versions], "-") == 0) break;
+        if (versions == BUILDS_MAX) return;
         if (sscanf(line + at, "%63s", stem[versions]) != 1) return;
         at += (int)strspn(line + at, " ") + (int)strlen(stem[versions]);
     }
     if (sscanf(line + at, "%15s %lld %lld %lld %lld %lld %d", kind, &m, &n, &k, &b, &h, &rounds) != 7)
         return;
     Product p = product_of(kind, m, n, k, b, h);
-    void *libraries[3];
+    void *libraries[BUILDS_MAX];
     for (int v = 0; v < versions; v++) {
         static const char *const names[] = {"bmc", "bmc2", "bmc3"};
         Engine *bmc = &engines[count++];
