@@ -418,8 +418,8 @@ static void outer_labels(Lower *l, Tile *t, uint32_t label) {
     else if (tile_is_short(l, t) || (tile_panel(l, t) > 0 && !tile_rows_outside(l, t)))
         tile_panels(l, t);
     else
-        tile_row_loop(l, t, tile_bound(l, t, t->row_label, false), tile_bound(l, t, t->row_label, true),
-                      column_tiles, NULL);
+        tile_row_loop(l, t, tile_bound(l, t, t->row_label, false),
+                      tile_bound(l, t, t->row_label, true), column_tiles, NULL);
     l_return(l, place);
 }
 
@@ -472,17 +472,17 @@ bool lower_tiles(Lower *l) {
     t.lead = (int32_t)dims_leading(l->s, t.c.size, t.c.outer);
     threads_choose(l->s, l->group, t.c.size, t.c.outer, &t.parallel, &grain);
     bool windows = tile_sums_windows(&t) && contract_chunked(l->s, &t.c) && t.c.reduced > 1;
-    t.k_block = windows ? tile_block_of_k(l->s, &t) : tile_dense_block(l->s, &t, tile_panel(l, &t) > 0);
+    t.k_block =
+        windows ? tile_block_of_k(l->s, &t) : tile_dense_block(l->s, &t, tile_panel(l, &t) > 0);
     if (t.c.slide_count > 0 && t.parallel > 0) tile_choose_parallel(l->s, &t, l->lanes, &grain);
     if (t.parallel == (int32_t)t.row_label) t.even = false;
-    if (t.parallel == (int32_t)t.vector_label && tile_panel(l, &t) > 0)
-        grain = tile_panel(l, &t);
+    if (t.parallel == (int32_t)t.vector_label && tile_panel(l, &t) > 0) grain = tile_panel(l, &t);
     l->k->parallel = t.parallel >= 0;
     l->k->grain = grain;
     if (l->k->parallel) l->k->extent = t.c.size[t.parallel];
     l->extent = l->k->extent;
     bool whole = t.parallel >= 0 && t.parallel != (int32_t)t.row_label &&
-                 t.parallel != (int32_t)t.vector_label && !blocks;
+                 t.parallel != (int32_t)t.vector_label && t.k_block == 0;
     if (whole) l->k->strip = 1;
     lower_scalars(l);
     if (t.k_block > 0)

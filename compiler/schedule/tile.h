@@ -11,9 +11,9 @@ typedef enum RowMode {
     ROWS_BY_TAP  /* for each tap in turn, only the rows that have it */
 } RowMode;
 
-/* A long sum goes through its operands block by block of k, all tiles of the result for one block before the next, so that the operands come
- * from memory once. What a tile has so far waits in memory: the chain of the chunk, and the sum of
- * the chunks before it. */
+/* A long sum goes through its operands block by block of k, all tiles of the result for one block
+ * before the next, so that the operands come from memory once. What a tile has so far waits in
+ * memory: the chain of the chunk, and the sum of the chunks before it. */
 typedef enum Stage {
     STAGE_WHOLE,
     STAGE_BLOCK,
@@ -60,12 +60,11 @@ bool tile_rows_fixed(const Sched *s, const Tile *t);
 /* All of them have all taps. */
 bool tile_inside(const Sched *s, const Tile *t, int64_t first, uint32_t rows);
 
-
 /* ---- tile.c: one tile at row i, column j; of the columns, `limit` or NONE */
 void tile_block(Lower *l, Tile *t, uint32_t rows, uint32_t vectors, ExprId i, ExprId j,
                 ExprId limit);
 ExprId tile_bound(Lower *l, const Tile *t, uint32_t label, bool end); /* of the thread's part */
-ExprId tile_steps(Lower *l, ExprId from, ExprId to, uint32_t step); /* the end of whole steps */
+ExprId tile_steps(Lower *l, ExprId from, ExprId to, uint32_t step);   /* the end of whole steps */
 
 /* ---- tile_panel.c: operands in panels */
 uint32_t tile_panel(const Lower *l, const Tile *t); /* columns of the vector operand's, or 0 */

@@ -1,4 +1,5 @@
-/* The walk over tiles whose vector operand is in panels: which of the operands stays in which cache.
+/* The walk over tiles whose vector operand is in panels: which of the operands stays in which
+ * cache.
  *
  *     for blocks of k, for blocks of rows, for panels of columns, for tiles of rows
  *
@@ -6,8 +7,8 @@
  * once a block and panels once for each block of rows. A copy that is small as a whole is gone
  * through for each tile of rows instead: the result is written from one end to the other.
  *
- * Source: Goto & van de Geijn 2008; the blocks of k of BLIS, with chains that go on (docs/numerics.md
- * allows no other sum). */
+ * Source: Goto & van de Geijn 2008; the blocks of k of BLIS, with chains that go on
+ * (docs/numerics.md allows no other sum). */
 #include "compiler/schedule/tile.h"
 
 enum {
@@ -32,8 +33,9 @@ bool tile_rows_outside(const Lower *l, const Tile *t) {
     return t->parallel != (int32_t)t->vector_label && k_at_once(l, t) <= COPY_BYTES / 4 / columns;
 }
 
-/* Few rows and long ones of the vector operand: some of those, side by side, and what the result has
- * so far from the first cache. Read by tiles of columns, each of its rows would be another page. */
+/* Few rows and long ones of the vector operand: some of those, side by side, and what the result
+ * has so far from the first cache. Read by tiles of columns, each of its rows would be another
+ * page. */
 static int64_t thin_block(const Sched *s, const Tile *t) {
     enum { ROWS = 4, COLUMNS = 512, BLOCK = 8 };
     int64_t rows = dim_bound(s->dims, t->c.size[t->row_label]);

@@ -1,5 +1,5 @@
-/* Times one matrix product in every library there is, in turn, on one thread, for tools/bench/gemm.py,
- * which compiles it. Nothing of bmc depends on this.
+/* Times one matrix product in every library there is, in turn, on one thread, for
+ * tools/bench/gemm.py, which compiles it. Nothing of bmc depends on this.
  *
  * stdin:  LIBRARY.so STEM KIND M N K B H ROUNDS      (KIND: forward, dx, dw; gemm_shapes.txt)
  * stdout: NAME=NANOSECONDS ... the least CPU time of a call; "peak" is GFLOP/s of multiply-adds.
@@ -95,7 +95,8 @@ static dnnl_memory_desc_t describe(const Product *p, const Operand *x, int64_t r
     dnnl_dims_t dims = {p->outer, p->inner, rows, cols};
     dnnl_dims_t strides = {x->outer, x->inner, x->row, x->column};
     int first = p->outer * p->inner == 1 ? 2 : 0;
-    check(dnnl_memory_desc_init_by_strides(&md, 4 - first, dims + first, dnnl_f32, strides + first));
+    check(
+        dnnl_memory_desc_init_by_strides(&md, 4 - first, dims + first, dnnl_f32, strides + first));
     return md;
 }
 
@@ -262,7 +263,8 @@ static void one_line(const char *line, Engine *engines, int count) {
         if (sscanf(line + at, "%63s", stem[versions]) != 1) return;
         at += (int)strspn(line + at, " ") + (int)strlen(stem[versions]);
     }
-    if (sscanf(line + at, "%15s %lld %lld %lld %lld %lld %d", kind, &m, &n, &k, &b, &h, &rounds) != 7)
+    if (sscanf(line + at, "%15s %lld %lld %lld %lld %lld %d", kind, &m, &n, &k, &b, &h, &rounds) !=
+        7)
         return;
     Product p = product_of(kind, m, n, k, b, h);
     void *libraries[BUILDS_MAX];
@@ -275,8 +277,10 @@ static void one_line(const char *line, Engine *engines, int count) {
             fprintf(stderr, "%s\n", dlerror());
             exit(1);
         }
-        ((int (*)(void **, const char *))symbol(libraries[v], "%s%s", stem[v], "_open"))(&bmc->model, NULL);
-        ((int (*)(void *, int32_t))symbol(libraries[v], "%s%s", stem[v], "_set_threads"))(bmc->model, 1);
+        ((int (*)(void **, const char *))symbol(libraries[v], "%s%s", stem[v], "_open"))(
+            &bmc->model, NULL);
+        ((int (*)(void *, int32_t))symbol(libraries[v], "%s%s", stem[v], "_set_threads"))(
+            bmc->model, 1);
         bmc->function = symbol(libraries[v], "%s_%s", stem[v], kind);
         bmc->args[0] = p.a.data;
         bmc->args[1] = p.b.data;
@@ -288,7 +292,8 @@ static void one_line(const char *line, Engine *engines, int count) {
 #endif
     engine_time(engines, &p, rounds, engines, count);
     for (int v = 0; v < versions; v++) {
-        ((void (*)(void *))symbol(libraries[v], "%s%s", stem[v], "_close"))(engines[count - versions + v].model);
+        ((void (*)(void *))symbol(libraries[v], "%s%s", stem[v], "_close"))(
+            engines[count - versions + v].model);
         dlclose(libraries[v]);
     }
     free(p.a.data);
@@ -317,7 +322,8 @@ int main(int argc, char **argv) {
             e->wide = 1;
         }
         if (!e->function) return 1;
-        char *(*core)(void) = (char *(*)(void))dlsym(library, e->wide ? "scipy_openblas_get_corename64_" : "openblas_get_corename");
+        char *(*core)(void) = (char *(*)(void))dlsym(
+            library, e->wide ? "scipy_openblas_get_corename64_" : "openblas_get_corename");
         if (core) fprintf(stderr, "%s: %s\n", e->name, core());
     }
 #ifdef HAVE_DNNL
