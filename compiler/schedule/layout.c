@@ -159,7 +159,7 @@ static void layout_rows(Sched *s, NodeId id, uint32_t which, uint32_t packed[2])
     uint32_t batch = batch_axes(s, id, n->args[which], axis);
     int64_t all = node_bound(s, n->args[which]), own = dim_bound(s->dims, x->dims[axis]);
     if (batch != 0 || x->rank < 2 || own < MIN_ROWS || all / own < MIN_K) return;
-    if (dim_bound(s->dims, n->dims[n->rank - 1]) < MIN_COLUMNS) return;
+    if (dim_bound(s->dims, n->dims[contract_vector_label(s, id)]) < MIN_COLUMNS) return;
     packed[which] = pack_create(s, n->args[which], axis, rows, batch, true);
 }
 
@@ -167,11 +167,12 @@ void layout_contract(Sched *s, NodeId id, uint32_t packed[2]) {
     const GNode *n = node_of(s, id);
     uint32_t first = 1;
     if (!s->options.fusion || n->rank == 0 || n->dtype == DTYPE_BOOL) return;
+    uint32_t along = contract_vector_label(s, id);
     uint32_t held = 0, which = 0, axis = 0, label_at = 0;
     for (uint32_t k = 0; k < 2; first += node_of(s, n->args[k])->rank, k++) {
         const GNode *x = node_of(s, n->args[k]);
         for (uint32_t i = 0; i < x->rank; i++)
-            if (n->attr[first + i] == (int64_t)n->rank - 1) {
+            if (n->attr[first + i] == (int64_t)along) {
                 held++;
                 which = k;
                 axis = i;
@@ -181,6 +182,7 @@ void layout_contract(Sched *s, NodeId id, uint32_t packed[2]) {
     if (held != 1 || plan_of(s, n->args[which])->absent) return;
     int64_t rows = rows_of(s, id, n->args[which], label_at);
     uint32_t batch = batch_axes(s, id, n->args[which], axis);
+    if (tile_turns_blocks(s, id)) return;
     uint32_t panel = panel_width(s, id, n->args[which], axis, rows, batch);
     bool lies_well = unit_stride(s, n->args[which], axis);
     if (!lies_well || !tile_in_blocks(s, id)) layout_rows(s, id, 1 - which, packed);

@@ -25,6 +25,14 @@ typedef struct TapKnown {
 } TapKnown;
 enum { TAPS_KNOWN_MAX = 6 };
 
+/* tile_near.c: blocks of an operand of the contraction, turned, that stand in the first cache. */
+typedef struct Near {
+    bool on;
+    uint32_t which; /* operand */
+    uint32_t position, width;
+    ExprId start, k, column; /* of the tile's place in the buffer; the first k and column there */
+} Near;
+
 typedef struct Memo Memo;
 typedef struct Lower {
     Sched *s;
@@ -44,6 +52,7 @@ typedef struct Lower {
     ExprId present; /* of the value evaluated last: false where it is absent; or EXPR_NONE */
     TapKnown taps[TAPS_KNOWN_MAX];
     uint32_t tap_count;
+    Near near;
     ExprId panel, row_panel; /* tile.c: the first column of the tile, the first row */
     Memo *memo;
     VEC(NodeId) scalars; /* rank-0 values computed at the kernel's start: Sched.scalar */

@@ -40,6 +40,13 @@ static bool k_is_flat(const Sched *s, const Contract *c) {
     return c->reduced > 1 && s->options.fusion;
 }
 
+uint32_t contract_vector_label(const Sched *s, NodeId id) {
+    const GNode *n = node_of(s, id);
+    for (uint32_t i = n->rank; i-- > 0;)
+        if (!dim_equals(s->dims, n->dims[i], 1)) return i;
+    return n->rank - 1;
+}
+
 Contract contract_of(const Sched *s, NodeId id) {
     Contract c = contract_labels(s, id);
     c.flat_k = k_is_flat(s, &c);
@@ -76,6 +83,7 @@ static ExprId operand_value(Lower *l, const Contract *c, uint32_t which, const E
     Index at = {.pred = EXPR_NONE};
     for (uint32_t i = 0; i < x->rank; i++) at.axis[i] = label[labels[i]];
     *present = EXPR_NONE;
+    if (l->near.on && l->near.which == which) return near_load(l, c, label);
     if (packed == NONE) return lower_tap(l, id, &at, present);
     return pack_load(l, l->s->groups.data[packed], &at);
 }

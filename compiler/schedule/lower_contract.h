@@ -36,6 +36,9 @@ ExprId contract_add_chunk(Lower *l, const Contract *c, ExprId chunk, ExprId acc,
 /* Opens the loops over k in [from, to) and fills the reduced labels. */
 void contract_enter_k(Lower *l, const Contract *c, ExprId from, ExprId to, ExprId *label);
 
+/* ---- tile_near.c */
+ExprId near_load(Lower *l, const Contract *c, const ExprId *label);
+
 /* ---- slide.c: contractions over windows */
 void slides_find(Lower *l, Contract *c);
 /* Opens the loops over k in [from, to), in which only taps that exist remain where that can be had

@@ -187,10 +187,16 @@ void group_nodes(Sched *s);
 uint32_t group_create(Sched *s, NodeId core, NodeId like, uint32_t level);
 /* ---- tile_choice.c: columns of a register tile of this contract; 0: it has no tiles */
 uint32_t tile_columns(const Sched *s, NodeId contract);
+/* It turns blocks of its vector operand itself: no copy is wanted. */
+bool tile_turns_blocks(const Sched *s, NodeId contract);
 /* It goes through k in blocks, for which its operands need no copies where they lie well. */
 bool tile_in_blocks(const Sched *s, NodeId contract);
 /* Rows of its tiles and the label they are of; 0: it has no tiles of one size. */
 uint32_t tile_row_count(const Sched *s, NodeId contract, uint32_t *label);
+/* ---- lower_contract.c: the result's label that vectors run over: the last of more than one
+ * element.
+ */
+uint32_t contract_vector_label(const Sched *s, NodeId contract);
 /* ---- layout.c: which operands of a contract are read from a copy; makes the copying groups */
 void layout_contract(Sched *s, NodeId id, uint32_t packed[2]);
 /* The operand's neighbours in memory are neighbours along the label. */

@@ -113,11 +113,25 @@ static void products_from(Lower *l, Tile *t, const Block *b, RegId acc, uint32_t
     l_return(l, place);
 }
 
+/* The operand's blocks are turned into the first cache, some k at a time. */
+static void products_near(Lower *l, Tile *t, const Block *b, RegId acc, ExprId from, ExprId to) {
+    int64_t step = tile_near_block();
+    VarId some = l_new_var(l, "b");
+    l_enter_for(l, some, from, to, step);
+    ExprId start = l_var(l, some), end = l_min(l, l_add(l, start, l_int(l, step)), to);
+    tile_near_fill(l, t, b->j, b->vectors, start, end);
+    if (b->rows == 1) t->label[t->row_label] = b->i;
+    contract_enter_k(l, &t->c, start, end, t->label);
+    block_step(l, t, b, acc);
+}
+
 /* Goes on with what the accumulators hold. */
 static void block_products(Lower *l, Tile *t, const Block *b, RegId acc, ExprId from, ExprId to) {
     LowerPlace place = l_place(l);
     if (t->slide && t->mode == ROWS_INSIDE) t->slide->known->known = true;
-    if (t->mode == ROWS_BY_TAP) {
+    if (l->near.on) {
+        products_near(l, t, b, acc, from, to);
+    } else if (t->mode == ROWS_BY_TAP) {
         products_from(l, t, b, acc, 0);
     } else {
         if (b->rows == 1) t->label[t->row_label] = b->i;
@@ -403,8 +417,8 @@ static void even_rows(Lower *l, Tile *t) {
 
 static void outer_labels(Lower *l, Tile *t, uint32_t label) {
     LowerPlace place = l_place(l);
-    for (; label + 1 < t->c.outer; label++) {
-        if (label == t->row_label) continue;
+    for (; label < t->c.outer; label++) {
+        if (label == t->row_label || label == t->vector_label) continue;
         VarId o = l_new_var(l, "o");
         ExprId from = tile_bound(l, t, label, false), to = tile_bound(l, t, label, true);
         l_enter_for(l, o, from, to, 1);
@@ -470,12 +484,15 @@ bool lower_tiles(Lower *l) {
     }
     tile_choose_sizes(l->s, &t, l->lanes);
     t.lead = (int32_t)dims_leading(l->s, t.c.size, t.c.outer);
+    if (tile_near_wanted(l->s, &t)) tile_near_open(l, &t);
     threads_choose(l->s, l->group, t.c.size, t.c.outer, &t.parallel, &grain);
     bool windows = tile_sums_windows(&t) && contract_chunked(l->s, &t.c) && t.c.reduced > 1;
     t.k_block =
         windows ? tile_block_of_k(l->s, &t) : tile_dense_block(l->s, &t, tile_panel(l, &t) > 0);
+    if (l->near.on) t.k_block = 0;
     if (t.c.slide_count > 0 && t.parallel > 0) tile_choose_parallel(l->s, &t, l->lanes, &grain);
     if (t.parallel == (int32_t)t.row_label) t.even = false;
+    if (t.parallel == (int32_t)t.vector_label && l->near.on) grain = l->near.width;
     if (t.parallel == (int32_t)t.vector_label && tile_panel(l, &t) > 0) grain = tile_panel(l, &t);
     l->k->parallel = t.parallel >= 0;
     l->k->grain = grain;

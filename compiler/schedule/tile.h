@@ -66,6 +66,12 @@ void tile_block(Lower *l, Tile *t, uint32_t rows, uint32_t vectors, ExprId i, Ex
 ExprId tile_bound(Lower *l, const Tile *t, uint32_t label, bool end); /* of the thread's part */
 ExprId tile_steps(Lower *l, ExprId from, ExprId to, uint32_t step);   /* the end of whole steps */
 
+/* ---- tile_near.c: a vector operand whose neighbours are neighbours in k, for few rows */
+bool tile_near_wanted(const Sched *s, const Tile *t);
+bool tile_near_open(Lower *l, Tile *t); /* false: its blocks cannot be turned */
+void tile_near_fill(Lower *l, Tile *t, ExprId column, uint32_t vectors, ExprId from, ExprId to);
+int64_t tile_near_block(void); /* of k */
+
 /* ---- tile_panel.c: operands in panels */
 uint32_t tile_panel(const Lower *l, const Tile *t); /* columns of the vector operand's, or 0 */
 bool tile_rows_outside(const Lower *l, const Tile *t);

@@ -5,16 +5,16 @@
 bool tile_choose_labels(const Sched *s, Tile *t) {
     const Contract *c = &t->c;
     if (c->outer < 2) return false;
-    t->vector_label = c->outer - 1;
+    t->vector_label = contract_vector_label(s, c->node);
     if (c->in_a[t->vector_label] == c->in_b[t->vector_label]) return false;
     const bool *in_vector = c->in_a[t->vector_label] ? c->in_a : c->in_b;
     t->row_label = NONE;
     if (slide_with(c, t->vector_label, false) || slide_with(c, t->vector_label, true)) return false;
-    for (uint32_t label = 0; label + 1 < c->outer; label++)
+    for (uint32_t label = 0; label < c->outer; label++)
         if (!in_vector[label] && !dim_equals(s->dims, c->size[label], 1) &&
             (t->row_label == NONE || !slide_with(c, label, true)))
             t->row_label = label;
-    for (uint32_t label = 0; label + 1 < c->outer && t->row_label == NONE; label++)
+    for (uint32_t label = 0; label < c->outer && t->row_label == NONE; label++)
         if (!in_vector[label]) t->row_label = label; /* one row */
     if (t->row_label != NONE) t->slide = slide_with(c, t->row_label, false);
     return t->row_label != NONE;
