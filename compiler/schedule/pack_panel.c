@@ -77,8 +77,10 @@ static ExprId panel_position(Lower *l, const Group *pack, const Index *at, ExprI
 
 /* Threads that share the rows of a batch share its copies. */
 static void panel_note(Lower *l, const Group *pack, const Index *at, uint32_t position) {
-    bool rows = (pack->batch & 1) && !expr_is_none(l->row) && at->axis[0].id == l->row.id &&
-                dim_same(node_of(l->s, pack->transposed)->dims[0], l->extent);
+    const GNode *x = node_of(l->s, pack->transposed);
+    uint32_t lead = dims_leading(l->s, x->dims, x->rank);
+    bool rows = lead < x->rank && (pack->batch >> lead & 1) && !expr_is_none(l->row) &&
+                at->axis[lead].id == l->row.id && dim_same(x->dims[lead], l->extent);
     access_note(l, position, rows ? ACCESS_ROWS : ACCESS_ANY);
 }
 
@@ -231,7 +233,7 @@ static void enter_axis(Lower *l, Copy *c, uint32_t axis, ExprId *from, ExprId *t
     VarId v = l_new_var(l, "k");
     l_enter_for(l, v, *from, *to, 1);
     c->at.axis[axis] = l_var(l, v);
-    if (parallel && axis == 0) l->row = l_var(l, v);
+    if (parallel && axis == dims_leading(l->s, c->x->dims, c->x->rank)) l->row = l_var(l, v);
 }
 
 void pack_panels(Lower *l) {

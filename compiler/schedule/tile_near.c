@@ -86,7 +86,8 @@ void tile_near_fill(Lower *l, Tile *t, ExprId column, uint32_t vectors, ExprId f
     access_note(l, l->near.position, ACCESS_ANY);
     l->near.k = from;
     l->near.column = column;
-    l->near.start = l_mul(l, column, l_int(l, BLOCK));
+    ExprId width = l_int(l, l->near.width); /* tiles narrower than that share a place */
+    l->near.start = l_mul(l, l_div(l, column, width), l_int(l, (int64_t)l->near.width * BLOCK));
     ExprId end = l_int(l, dim_value(l->s->dims, t->c.size[t->vector_label]));
     VarId part = l_new_var(l, "p"), block = l_new_var(l, "b");
     ExprId stop = l_min(l, l_add(l, column, l_int(l, vectors * l->lanes)), end);
