@@ -148,6 +148,7 @@ uint32_t linear_term_depth(const Emit *e, const Term *t);
 /* ---- memory_access.c */
 LLVMValueRef emit_load(Emit *e, const Expr *x);
 void emit_store(Emit *e, const Stmt *s);
+void emit_prefetch(Emit *e, const Stmt *s);
 
 /* ---- transpose.c */
 void emit_transpose(Emit *e, const Stmt *s);

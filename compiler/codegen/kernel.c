@@ -299,6 +299,8 @@ static void emit_list(Emit *e, const StmtId *ids, uint32_t count) {
             emit_flag(e, s);
         else if (s->kind == STMT_TRANSPOSE)
             emit_transpose(e, s);
+        else if (s->kind == STMT_PREFETCH)
+            emit_prefetch(e, s);
         else if (s->kind == STMT_CALL)
             emit_call(e, s);
         else if (s->loop == LOOP_SERIAL)

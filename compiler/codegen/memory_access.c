@@ -236,3 +236,13 @@ void emit_store(Emit *e, const Stmt *s) {
         scalar_store(e, s);
     memo_changed(e, buffer_bit(s->buffer));
 }
+
+/* Into the second-level cache. */
+void emit_prefetch(Emit *e, const Stmt *s) {
+    Linear l;
+    if (!linear_of(e, s->value, &l)) BUG("kernel %s: a uniform index varies", e->k->name);
+    LLVMTypeRef i32 = LLVMInt32TypeInContext(e->c), pointer = LLVMPointerTypeInContext(e->c, 0);
+    LLVMValueRef args[] = {address_of(e, s->buffer, &l), LLVMConstInt(i32, 0, 0),
+                           LLVMConstInt(i32, 2, 0), LLVMConstInt(i32, 1, 0)};
+    call_intrinsic(e, "llvm.prefetch", &pointer, 1, args, 4);
+}

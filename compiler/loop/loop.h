@@ -82,6 +82,7 @@ typedef enum StmtKind {
     STMT_STORE,
     STMT_FLAG,
     STMT_TRANSPOSE,
+    STMT_PREFETCH, /* element `value` of `buffer` will be read: a hint, it need not exist */
     STMT_CALL
 } StmtKind;
 
@@ -255,6 +256,9 @@ StmtId loop_for(LoopProgram *p, Kernel *k, const StmtId *parent, LoopKind kind, 
 StmtId loop_set(LoopProgram *p, Kernel *k, const StmtId *parent, RegId reg, ExprId value);
 StmtId loop_store(LoopProgram *p, Kernel *k, const StmtId *parent, uint32_t position, ExprId index,
                   ExprId value, ExprId pred);
+/* A hint: element `index` will be read soon; it need not exist. */
+StmtId loop_prefetch(LoopProgram *p, Kernel *k, const StmtId *parent, uint32_t position,
+                     ExprId index);
 StmtId loop_flag(LoopProgram *p, Kernel *k, const StmtId *parent, ExprId cond, uint32_t bits);
 
 /* A block of a matrix in a buffer: element (i, j) at start + i * step + j. */

@@ -391,6 +391,15 @@ StmtId loop_store(LoopProgram *p, Kernel *k, const StmtId *parent, uint32_t posi
     return stmt_add(p, k, parent, &s);
 }
 
+StmtId loop_prefetch(LoopProgram *p, Kernel *k, const StmtId *parent, uint32_t position,
+                     ExprId index) {
+    INVARIANT(position < k->buffers.len);
+    Stmt s = stmt_of(STMT_PREFETCH);
+    s.buffer = position;
+    s.value = index;
+    return stmt_add(p, k, parent, &s);
+}
+
 StmtId loop_flag(LoopProgram *p, Kernel *k, const StmtId *parent, ExprId cond, uint32_t bits) {
     Stmt s = stmt_of(STMT_FLAG);
     s.value = cond;

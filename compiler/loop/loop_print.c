@@ -184,6 +184,8 @@ static void print_effect(const Print *pr, const Stmt *s) {
         text_printf(pr->out, "%s[", buffer_name(pr, s->buffer));
         print_expr(pr, s->index);
         text_add(pr->out, "] = ");
+    } else if (s->kind == STMT_PREFETCH) {
+        text_printf(pr->out, "soon %s at ", buffer_name(pr, s->buffer));
     } else {
         text_printf(pr->out, "flag %u if ", s->bits);
     }

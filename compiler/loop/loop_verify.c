@@ -214,7 +214,10 @@ static void check_effect(Check *c, const Stmt *s) {
         return;
     }
     check_use(c, s->value);
-    if (s->kind == STMT_SET) {
+    if (s->kind == STMT_PREFETCH) {
+        RULE(s->buffer < c->k->buffers.len, "a hint on unknown buffer %u", s->buffer);
+        check_index(c, s->value, "the index of a hint");
+    } else if (s->kind == STMT_SET) {
         RULE(s->reg.id < c->k->regs.len, "unknown register");
         const LoopReg *reg = &c->k->regs.data[s->reg.id];
         RULE(type_of(c, s->value) == reg->dtype, "register %s is set to a %s", reg->name,

@@ -33,6 +33,12 @@ typedef struct Near {
     ExprId start, k, column; /* of the tile's place in the buffer; the first k and column there */
 } Near;
 
+/* ahead.c: which of how many tiles this one is, and how far away the next block of k is. */
+typedef struct Ahead {
+    ExprId tile;
+    int64_t tiles, block; /* tiles 0: nothing is asked for early */
+} Ahead;
+
 typedef struct Memo Memo;
 typedef struct Lower {
     Sched *s;
@@ -53,6 +59,7 @@ typedef struct Lower {
     TapKnown taps[TAPS_KNOWN_MAX];
     uint32_t tap_count;
     Near near;
+    Ahead ahead;
     ExprId panel, row_panel; /* tile.c: the first column of the tile, the first row */
     Memo *memo;
     VEC(NodeId) scalars; /* rank-0 values computed at the kernel's start: Sched.scalar */

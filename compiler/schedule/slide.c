@@ -4,7 +4,7 @@
  * `spacing`. Where one of o and t is fixed by the loops around, the other one's range is clipped
  * and no tap needs a test. k keeps its order and its chunks (docs/numerics.md): what is absent is
  * left out, nothing else changes. */
-#include "compiler/schedule/lower_contract.h"
+#include "compiler/schedule/tile.h"
 
 /* ------------------------------------------------------------------ finding them */
 
@@ -187,6 +187,7 @@ static void enter_segments(Lower *l, const Contract *c, uint32_t row, ExprId fro
     ExprId end = l_div(l, l_add(l, to, l_sub(l, size, one)), size);
     l_enter_for(l, segment, first, end, 1);
     split_position(l, l_var(l, segment), c->size + c->outer, c->reduced - 1, label + c->outer);
+    ahead_of_row(l, c, l_var(l, segment));
     ExprId start = l_mul(l, l_var(l, segment), size);
     Range r;
     r.from = l_max(l, l_sub(l, from, start), l_int(l, 0));

@@ -273,7 +273,9 @@ void tile_block(Lower *l, Tile *t, uint32_t rows, uint32_t vectors, ExprId i, Ex
         return;
     }
     if (t->stage == STAGE_PART) {
+        ahead_begin(l, t, i, j, t->rows, tile_block_of_k(l->s, t));
         block_of_chunk(l, t, &b);
+        l->ahead.tiles = 0;
         return;
     }
     RegId sum = t->stage == STAGE_FINISH ? block_total(l, t, &b)

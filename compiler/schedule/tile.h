@@ -47,6 +47,10 @@ void tile_choose_parallel(const Sched *s, Tile *t, uint32_t lanes, int64_t *grai
 /* Is a reduced label one of windows, their taps being the result's? */
 bool tile_sums_windows(const Tile *t);
 int64_t tile_block_of_k(const Sched *s, const Tile *t);
+/* ---- ahead.c: while one block of k is worked on, the next one is asked for */
+void ahead_begin(Lower *l, const Tile *t, ExprId i, ExprId j, uint32_t rows, int64_t block);
+/* Beside row `segment` of the reduced labels: the tile's share of the same row a block later. */
+void ahead_of_row(Lower *l, const Contract *c, ExprId segment);
 /* ---- tile_rows.c: rows that are windows side by side */
 /* The row label's value of row q. */
 ExprId tile_row_value(Lower *l, const Tile *t, ExprId q);

@@ -242,7 +242,9 @@ static void run_stmt(Machine *m, const Stmt *s) {
         return;
     }
     m->now++;
-    if (s->kind == STMT_TRANSPOSE) {
+    if (s->kind == STMT_PREFETCH) {
+        (void)eval(m, s->value);
+    } else if (s->kind == STMT_TRANSPOSE) {
         run_transpose(m, s);
     } else if (s->kind == STMT_SET) {
         uint64_t v = eval(m, s->value);

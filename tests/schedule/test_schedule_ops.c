@@ -271,10 +271,10 @@ END_TEST
 START_TEST(sums_of_windows) {
     static const WindowAxis kinds[] = {
         {1, 3, 1, 1, 1, 1, 1}, {1, 3, 2, 1, 0, 2, 1}, {1, 2, 1, 3, 2, 0, 1}};
-    static const int64_t places[] = {450, 450, 449};
+    static const int64_t length[] = {450, 900, 450}, places[] = {450, 900, 449};
     Case *c = case_open(0);
     Graph *g = c->k.g;
-    NodeId x = input(c, "x", DTYPE_F32, DIMS(-1, 450, 3));
+    NodeId x = input(c, "x", DTYPE_F32, DIMS(-1, length[_i], 3));
     NodeId win = g_window(g, x, &kinds[_i], 1, nowhere);
     NodeId dy = input(c, "dy", DTYPE_F32, DIMS(-1, places[_i] / kinds[_i].stride, 4));
     ck_assert(dim_equals(c->k.dims, graph_node(g, win)->dims[1], places[_i] / kinds[_i].stride));
@@ -282,6 +282,13 @@ START_TEST(sums_of_windows) {
                            (uint32_t[]){0, 1, 2}, 3, (uint32_t[]){3, 4}, 2, nowhere);
     kit_output(&c->k, "dw", op1(c, OP_NEG, dw));
     case_check(c, 40);
+    ScheduleOptions usual;
+    schedule_options_default(&usual);
+    Text text = {.arena = c->k.ctx->arena};
+    loop_print(&text, schedule_entry(c->k.ctx, &c->program, &c->entry, &usual));
+    ck_assert_ptr_nonnull(strstr(text_str(&text), "blocks of 1 contracts"));
+    ck_assert_ptr_nonnull(strstr(text_str(&text), "soon x at ")); /* the next block of k */
+    ck_assert_ptr_nonnull(strstr(text_str(&text), "soon dy at "));
     case_close(c);
 }
 END_TEST
