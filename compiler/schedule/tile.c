@@ -357,8 +357,8 @@ static void column_tiles(Lower *l, Tile *t, uint32_t rows, ExprId i, void *user)
     (void)user;
     uint32_t vectors = t->vectors;
     DimId n = t->c.size[t->vector_label];
-    if (rows == 1 && t->rows > 1 && tile_panel(l, t) == 0) {
-        /* single rows: as many vectors as registers allow */
+    if (rows == 1 && t->rows > 1 && tile_panel(l, t) == 0 && !l->near.on) {
+        /* single rows: as many vectors as registers allow; a turned block has its own width */
         vectors = t->rows;
         if (dim_is_const(l->s->dims, n))
             while (vectors > 1 && (int64_t)vectors * l->lanes > dim_value(l->s->dims, n))
