@@ -47,15 +47,17 @@ static int64_t thin_block(const Sched *s, const Tile *t) {
 /* A small result of a long k: as much of k as leaves both operands' part in the second-level cache,
  * where they need no copies then. A power of two, so that it divides K_CHUNK. */
 static int64_t long_block(const Sched *s, const Tile *t) {
-    enum { FITS = 768 * 1024, BYTES = 384 * 1024, LEAST = 128 };
+    enum { FITS = 768 * 1024, BYTES = 384 * 1024, FEW_ROWS = 128 };
     int64_t k = dim_value(s->dims, t->c.k), sides = dim_bound(s->dims, t->c.size[t->row_label]) +
                                                     dim_bound(s->dims, t->c.size[t->vector_label]);
     int64_t block = K_CHUNK;
+    /* few rows would not pay for copies: they take shorter blocks */
+    int64_t least = dim_bound(s->dims, t->c.size[t->row_label]) < FEW_ROWS ? 64 : 128;
     uint32_t rows = t->c.in_a[t->vector_label] ? 1 : 0;
     if (!operand_lies_along(s, t->c.node, rows, t->row_label)) return 0; /* k by k it comes well */
-    if (sides >= BYTES / 4 / LEAST || k <= FITS / 4 / sides) return 0;
+    if (sides >= BYTES / 4 / least || k <= FITS / 4 / sides) return 0;
     while (block * sides > BYTES / 4) block /= 2;
-    return block >= LEAST && k > block ? block : 0;
+    return block >= least && k > block ? block : 0;
 }
 
 int64_t tile_dense_block(const Sched *s, const Tile *t, bool panels) {
