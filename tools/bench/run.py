@@ -42,6 +42,19 @@ class Worker:
             sys.exit(f"{self.name} died; a worker that fails voids the row")
         return float(line)
 
+    def latency(self, calls):
+        """Median and 99th percentile of single calls, in milliseconds."""
+        self.process.stdin.write(f"each {calls}\n")
+        self.process.stdin.flush()
+        middle, high = map(float, self.process.stdout.readline().split())
+        return {"p50": middle, "p99": high, "calls": calls}
+
+    def close(self):
+        """Ends the process; the most memory it had, in MiB."""
+        self.process.stdin.close()
+        _, _, usage = os.wait4(self.process.pid, 0)
+        return usage.ru_maxrss / 1024
+
     def calibrate(self, chunk_ms):
         once = self.run(5)
         once = self.run(max(5, int(20 / once)))
@@ -74,12 +87,13 @@ def main():
     a.add_argument("--json", action="store_true")
     a = a.parse_args()
     python = dict(p.split("=", 1) for p in a.python)
-    workers = []
+    workers, peers = [], []
     for peer in a.peers.split(","):
         framework, variant = peer.split(":")
         command = [python.get(framework, sys.executable), os.path.join(HERE, "peer_worker.py"), a.backends,
                    framework, a.workload, a.batch, a.threads, a.mode, variant]
-        worker = Worker(peer, command)
+        peers.append(Worker(peer, command))
+    for worker in peers:  # they start and compile side by side
         worker.wait_ready()
         workers.append(worker)
     ours = Worker("bmc", [a.worker, a.model, a.symbol, a.entry, a.batch, a.threads])
@@ -95,15 +109,17 @@ def main():
     row = {"workload": a.workload, "mode": a.mode, "batch": int(a.batch), "threads": int(a.threads),
            "rounds": a.rounds, "ratio": round(middle, 3), "low": round(low, 3), "high": round(high, 3),
            "ms": {w.name: {"min": round(min(w.times), 4), "median": round(statistics.median(w.times), 4)}
-                  for w in workers}}
+                  for w in workers},
+           "samples": {w.name: [round(t, 6) for t in w.times] for w in workers}}
+    if a.mode == "infer" and int(a.batch) == 1:
+        row["latency_ms"] = ours.latency(max(200, int(500 / min(ours.times))) if min(ours.times) < 5 else 60)
+    row["rss_mb"] = {w.name: round(w.close(), 1) for w in workers}
     if a.json:
         print(json.dumps(row))
     else:
         for name, t in row["ms"].items():
             print(f"{name:16s} min {t['min']:9.4f} ms   median {t['median']:9.4f} ms")
         print(f"best peer / bmc: {middle:.3f}  (95 % interval {low:.3f} to {high:.3f}, {a.rounds} rounds)")
-    for w in workers:
-        w.process.stdin.close()
 
 
 if __name__ == "__main__":

@@ -4,10 +4,11 @@
  *
  * Inputs are random: floats in [0,1), integers below the input's index limit. Each line "N" on
  * stdin runs N steps and answers with the milliseconds per step; eight batches are cycled, as the
- * peers do. */
+ * peers do. A line "each N" times N steps one by one: median and 99th percentile. */
 #include "runtime/include/bmrt.h"
 
 #include <dlfcn.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -51,6 +52,16 @@ static double now_ms(void) {
     return (double)t.tv_sec * 1e3 + (double)t.tv_nsec * 1e-6;
 }
 
+static int by_value(const void *a, const void *b) {
+    const double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+static void print_percentiles(double *each, int steps) {
+    qsort(each, (size_t)steps, sizeof *each, by_value);
+    printf("%.6f %.6f\n", each[steps / 2], each[steps * 99 / 100]);
+}
+
 int main(int argc, char **argv) {
     if (argc != 6) {
         fprintf(stderr, "usage: %s MODEL.so SYMBOL ENTRY B THREADS\n", argv[0]);
@@ -82,16 +93,24 @@ int main(int argc, char **argv) {
     bmrt_set_schedule(h, 1000000000, 1000);
     char line[64];
     for (uint32_t next = 0; fgets(line, sizeof line, stdin);) {
-        int steps = atoi(line);
+        const bool single = strncmp(line, "each ", 5) == 0;
+        int steps = atoi(single ? line + 5 : line);
+        double *each = single && steps > 0 ? malloc((size_t)steps * sizeof *each) : NULL;
         double start = now_ms();
         for (int i = 0; i < steps; i++, next++) {
+            const double before = each ? now_ms() : 0;
             BmrtStatus s = bmrt_step(h, (uint32_t)entry, symbols, inputs[next % BATCHES], outputs);
             if (s != BMRT_OK) {
                 fprintf(stderr, "%s: %s\n", bmrt_status_name(s), bmrt_error(h));
                 return 1;
             }
+            if (each) each[i] = now_ms() - before;
         }
-        printf("%.6f\n", (now_ms() - start) / steps);
+        if (each)
+            print_percentiles(each, steps);
+        else
+            printf("%.6f\n", (now_ms() - start) / steps);
+        free(each);
         fflush(stdout);
     }
     bmrt_close(h);
