@@ -3,8 +3,8 @@
 
 const ApiFunction api_functions[API_FUNCTION_COUNT] = {
     {"open", "bmrt_open", "pMpZz", "$ **m, const char *weights", "int",
-     "Opens the model: initial weights, or those of a safetensors file when `weights` is not "
-     "NULL.\n"
+     "Opens the model: its own weights (initial ones, or those it was compiled with), or those\n"
+     " * of a safetensors file when `weights` is not NULL.\n"
      " * *m is set even on failure, so that $_error can be read; NULL only when out of memory.\n"
      " * Close it with $_close either way. Uses all CPUs of the process: see $_set_threads."},
     {"close", "bmrt_close", "p", "$ *m", "void", "Frees everything; m may be NULL."},

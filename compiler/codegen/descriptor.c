@@ -4,7 +4,7 @@
 
 /* The frame and descriptor are the contract with runtime/include/bmrt.h: compiled code reads fields
  * at these offsets, so a change there must not go unnoticed here. */
-_Static_assert(BMRT_ABI == 4, "the descriptor below is that of ABI 4");
+_Static_assert(BMRT_ABI == 5, "the descriptor below is that of ABI 5");
 _Static_assert(sizeof(void *) == 8 && sizeof(int) == 4, "x86-64 System V");
 _Static_assert(offsetof(BmrtFrame, arena) == 0 && offsetof(BmrtFrame, offsets) == 8 &&
                    offsetof(BmrtFrame, slots) == 16 && offsetof(BmrtFrame, inputs) == 24 &&
@@ -292,6 +292,9 @@ static LLVMValueRef slots_image(CodeModule *m) {
         const Slot *s = &p->slots.data[i];
         size_t at = i * sizeof(BmrtSlot);
         image_pointer(image, at + offsetof(BmrtSlot, path), text_constant(m, s->path->text));
+        if (s->initial)
+            image_pointer(image, at + offsetof(BmrtSlot, initial),
+                          bytes_constant(m, s->initial, (size_t)rows[i].bytes));
         image_pointer(image, at + offsetof(BmrtSlot, dims),
                       bytes_constant(m, s->dims, s->rank * sizeof s->dims[0]));
     }

@@ -84,8 +84,12 @@ LLVMValueRef recipe_statistics(CodeModule *m) {
 LLVMValueRef recipe_vocabularies(CodeModule *m) {
     const Program *p = m->program;
     Image *image = image_new(m, p->vocabularies.data, p->vocabularies.len * sizeof(BmrtVocabulary));
-    for (uint32_t i = 0; i < p->vocabularies.len; i++)
-        ROW(image, BmrtVocabulary, i, path, text_constant(m, p->vocabularies.data[i].path));
+    for (uint32_t i = 0; i < p->vocabularies.len; i++) {
+        const BmrtVocabulary *v = &p->vocabularies.data[i];
+        ROW(image, BmrtVocabulary, i, path, text_constant(m, v->path));
+        ROW(image, BmrtVocabulary, i, names,
+            v->names ? bytes_constant(m, v->names, (size_t)v->names_bytes) : NULL);
+    }
     return image_finish(image, "vocabularies");
 }
 

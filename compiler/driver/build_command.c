@@ -1,4 +1,5 @@
 /* bmc MODEL.bm -o X.so|X.o|X.ll|X.s, and --emit. */
+#include "compiler/driver/embed_weights.h"
 #include "compiler/driver/file_output.h"
 #include "compiler/driver/pipeline.h"
 
@@ -48,6 +49,9 @@ static ExitCode build_output(Pipeline *p, const char *path) {
     OutputKind kind;
     if (!output_kind(s, path, &kind)) return EXIT_CODE_USAGE;
     if (!file_writable(s->ctx, path)) return EXIT_CODE_RUN; /* said before the work, not after */
+    const char *weights = s->options.value[OPTION_embed_weights];
+    if (!pipeline_run(p, PASS_elaborate)) return EXIT_CODE_INPUT;
+    if (weights && !embed_weights(p, weights)) return EXIT_CODE_RUN;
     if (!pipeline_run(p, kind == OUTPUT_LLVM ? PASS_emit : PASS_object)) return EXIT_CODE_INPUT;
     return write_output(p, path, kind) ? EXIT_CODE_OK : EXIT_CODE_RUN;
 }
@@ -72,7 +76,8 @@ ExitCode command_build(Session *s) {
     }
     Pipeline p;
     ExitCode code = EXIT_CODE_INPUT;
-    if (pipeline_open(&p, s, s->options.words.data[0], SEMA_ALL))
+    uint32_t roots = option_given(&s->options, OPTION_no_train) ? SEMA_EXPORTS : SEMA_ALL;
+    if (pipeline_open(&p, s, s->options.words.data[0], roots))
         code = emit ? emit_pass(&p, pass_find(emit)) : build_output(&p, output);
     pipeline_close(&p);
     return code;

@@ -96,6 +96,7 @@ typedef struct Slot {
     uint32_t rank;
     int64_t dims[RANK_MAX];
     Span span;
+    const void *initial; /* embedded weights: its bytes; NULL: none */
 } Slot;
 
 typedef struct GraphInput {

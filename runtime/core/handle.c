@@ -66,13 +66,26 @@ static BmrtStatus make_slots(BmrtHandle *h) {
     return BMRT_OK;
 }
 
-static BmrtStatus initialise(BmrtHandle *h) {
+static BmrtStatus run_init_entry(BmrtHandle *h) {
     bool wrote;
     if (h->model->init_entry < 0) return BMRT_OK;
     const BmrtEntry *entry = &h->model->entries[h->model->init_entry];
     if (entry->symbol_count || entry->input_count || entry->output_count)
         return bmrt_fail(&h->message, BMRT_MISMATCH, "the model's init entry takes arguments");
     return bmrt_entry_run(h, (uint32_t)h->model->init_entry, NULL, NULL, NULL, 0, &wrote);
+}
+
+/* Weights that the model carries are copied; the init entry runs only when some slot has none. */
+static BmrtStatus initialise(BmrtHandle *h) {
+    const BmrtModel *m = h->model;
+    uint32_t carried = 0;
+    for (uint32_t i = 0; i < m->slot_count; i++) carried += m->slots[i].initial != NULL;
+    BmrtStatus status = carried < m->slot_count ? run_init_entry(h) : BMRT_OK;
+    for (uint32_t i = 0; i < m->slot_count && status == BMRT_OK; i++) {
+        const BmrtSlot *s = &m->slots[i];
+        if (s->initial) memcpy((char *)h->slots.data + s->offset, s->initial, (size_t)s->bytes);
+    }
+    return status;
 }
 
 BmrtStatus bmrt_open_hooked(BmrtHandle **out, const BmrtModel *model, const char *weights,

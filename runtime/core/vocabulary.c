@@ -17,6 +17,28 @@ static const BmrtField *field_of(const BmrtHandle *h, uint32_t number) {
     return &h->model->data[v->data].fields[v->field];
 }
 
+static BmrtStatus misfit(BmrtHandle *h, uint32_t number, const char *path, const char *why) {
+    return bmrt_fail(&h->message, BMRT_MISMATCH, "`%s`: the names `%s` %s", path,
+                     h->model->vocabularies[number].path, why);
+}
+
+static BmrtStatus read_names(BmrtHandle *h, uint32_t number, const BmrtTensor *t, const char *path,
+                             BmrtNames *names) {
+    const int64_t most = field_of(h, number)->category_max;
+    const char *at = t->data, *end = at + t->bytes;
+    if (t->dtype != BMRT_U8 || t->rank != 1 || (t->bytes && end[-1] != 0))
+        return misfit(h, number, path, "are not text");
+    for (; at < end; at += strlen(at) + 1) {
+        if (names->count == most)
+            return misfit(h, number, path, "are more than the field's `max` permits");
+        const int64_t expected = names->count;
+        const int64_t got = bmrt_names_add(names, at, strlen(at));
+        if (got < 0) return bmrt_fail(&h->message, BMRT_MEMORY, "no memory for the vocabularies");
+        if (got != expected) return misfit(h, number, path, "hold one twice");
+    }
+    return BMRT_OK;
+}
+
 BmrtStatus bmrt_vocabularies_open(BmrtHandle *h) {
     const uint32_t count = h->model->vocabulary_count;
     h->vocabularies = bmrt_new(h->hooks, count, sizeof *h->vocabularies);
@@ -27,7 +49,15 @@ BmrtStatus bmrt_vocabularies_open(BmrtHandle *h) {
         for (uint32_t k = 0; ok && field->kind == BMRT_FIELD_NAMES && k < field->name_count; k++)
             ok = bmrt_names_add(&h->vocabularies[i], field->names[k], strlen(field->names[k])) >= 0;
     }
-    return ok ? BMRT_OK : bmrt_fail(&h->message, BMRT_MEMORY, "no memory for the vocabularies");
+    if (!ok) return bmrt_fail(&h->message, BMRT_MEMORY, "no memory for the vocabularies");
+    BmrtStatus status = BMRT_OK;
+    for (uint32_t i = 0; i < count && status == BMRT_OK; i++) {
+        const BmrtVocabulary *v = &h->model->vocabularies[i];
+        const BmrtTensor carried = {
+            .dtype = BMRT_U8, .rank = 1, .data = v->names, .bytes = v->names_bytes};
+        if (v->names) status = read_names(h, i, &carried, h->model->name, &h->vocabularies[i]);
+    }
+    return status;
 }
 
 void bmrt_vocabularies_close(BmrtHandle *h) {
@@ -52,28 +82,6 @@ uint32_t bmrt_vocabulary_tensors(const BmrtHandle *h, BmrtTensor *out) {
                                     .bytes = names->used};
     }
     return count;
-}
-
-static BmrtStatus misfit(BmrtHandle *h, uint32_t number, const char *path, const char *why) {
-    return bmrt_fail(&h->message, BMRT_MISMATCH, "`%s`: the names `%s` %s", path,
-                     h->model->vocabularies[number].path, why);
-}
-
-static BmrtStatus read_names(BmrtHandle *h, uint32_t number, const BmrtTensor *t, const char *path,
-                             BmrtNames *names) {
-    const int64_t most = field_of(h, number)->category_max;
-    const char *at = t->data, *end = at + t->bytes;
-    if (t->dtype != BMRT_U8 || t->rank != 1 || (t->bytes && end[-1] != 0))
-        return misfit(h, number, path, "are not text");
-    for (; at < end; at += strlen(at) + 1) {
-        if (names->count == most)
-            return misfit(h, number, path, "are more than the field's `max` permits");
-        const int64_t expected = names->count;
-        const int64_t got = bmrt_names_add(names, at, strlen(at));
-        if (got < 0) return bmrt_fail(&h->message, BMRT_MEMORY, "no memory for the vocabularies");
-        if (got != expected) return misfit(h, number, path, "hold one twice");
-    }
-    return BMRT_OK;
 }
 
 BmrtStatus bmrt_vocabularies_load(BmrtHandle *h, const BmrtTensorFile *file, const char *path) {

@@ -18,7 +18,7 @@ extern "C" {
 #pragma GCC visibility push(default)
 #endif
 
-#define BMRT_ABI 4u
+#define BMRT_ABI 5u
 
 typedef enum BmrtStatus {
     BMRT_OK = 0,
@@ -201,6 +201,7 @@ typedef struct BmrtSlot {
     uint32_t rank;
     const int64_t *dims;
     int64_t offset, bytes; /* in the slots block; offsets are 64-byte aligned */
+    const void *initial;   /* embedded weights: its first value; NULL: what the init entry writes */
 } BmrtSlot;
 
 /* ---- how data is read, and what training does: what `data`, `train` and `test` blocks say */
@@ -301,6 +302,8 @@ typedef struct BmrtVocabulary {
     const char *path; /* "films.user.names" */
     int32_t data;
     uint32_t field;
+    const char *names; /* embedded weights: that tensor's bytes; NULL: none */
+    int64_t names_bytes;
 } BmrtVocabulary;
 
 typedef enum BmrtCombine { BMRT_COMBINE_SUM, BMRT_COMBINE_MAX, BMRT_COMBINE_MIN } BmrtCombine;
