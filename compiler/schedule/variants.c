@@ -11,6 +11,21 @@
  * then. */
 static const double ALONE_NS = 40e3;
 
+/* False when no call with that size passes the entry's checks (a slice 1:3 of a batch of 1): the
+ * graph would be wrong for it, and nothing would ever run it. */
+static bool callable(const Program *program, const Graph *g, const LoopVariant *v) {
+    uint32_t count;
+    const GraphCheck *checks = graph_size_checks(g, &count);
+    for (uint32_t i = 0; i < count; i++) {
+        const GraphCheck *check = &checks[i];
+        DimId bound = dim_bind(program->dims, check->value, v->symbol, v->value);
+        if (!dim_is_const(program->dims, bound)) continue;
+        int64_t value = dim_value(program->dims, bound);
+        if (check->zero ? value != 0 : value < 0) return false;
+    }
+    return true;
+}
+
 bool variant_of_one(const Program *program, const Entry *entry, LoopVariant *v) {
     *v = (LoopVariant){.value = 1};
     if (entry->kind != BMRT_ENTRY_EXPORT) return false;
@@ -19,7 +34,7 @@ bool variant_of_one(const Program *program, const Entry *entry, LoopVariant *v) 
         int32_t symbol = shape->rank ? dim_as_symbol(program->dims, shape->dims[0]) : -1;
         if (symbol < 0) continue;
         v->symbol = (uint32_t)symbol;
-        return dim_symbol_bound(program->dims, v->symbol) > 1;
+        return dim_symbol_bound(program->dims, v->symbol) > 1 && callable(program, entry->graph, v);
     }
     return false;
 }

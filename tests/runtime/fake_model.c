@@ -23,10 +23,11 @@ __attribute__((visibility("default"))) const char *__asan_default_options(void) 
 enum { SLOT_W, SLOT_B, SLOT_SEEN, SLOT_MOMENT, SLOT_COUNT };
 static const int64_t dims_w[] = {FAKE_FEATURES};
 static const BmrtSlot slots[SLOT_COUNT] = {
-    {"line.w", BMRT_SLOT_PARAM, BMRT_F32, 1, dims_w, 0, 4 * FAKE_FEATURES},
-    {"line.b", BMRT_SLOT_PARAM, BMRT_F32, 0, NULL, 64, 4},
-    {"line.seen", BMRT_SLOT_STATE, BMRT_I64, 0, NULL, 128, 8},
-    {"train.momentum1.line.w.m", BMRT_SLOT_OPTIMIZER, BMRT_F32, 1, dims_w, 192, 4 * FAKE_FEATURES}};
+    {"line.w", BMRT_SLOT_PARAM, BMRT_F32, 1, dims_w, 0, 4 * FAKE_FEATURES, NULL},
+    {"line.b", BMRT_SLOT_PARAM, BMRT_F32, 0, NULL, 64, 4, NULL},
+    {"line.seen", BMRT_SLOT_STATE, BMRT_I64, 0, NULL, 128, 8, NULL},
+    {"train.momentum1.line.w.m", BMRT_SLOT_OPTIMIZER, BMRT_F32, 1, dims_w, 192, 4 * FAKE_FEATURES,
+     NULL}};
 
 static void *slot(const BmrtFrame *f, int number) {
     return f->slots + slots[number].offset;
