@@ -2,8 +2,9 @@
  *
  * The forward part becomes what it would have been without `checkpoint`. The backward part computes
  * the forward values anew: its operands come by way of AGAIN, each loop with a site of its own, so
- * that nothing merges the second computation with the first (which would have to be kept).
- * Parameters are there anyway and come directly. */
+ * that nothing merges the second computation with the first (which would have to be kept). Random
+ * numbers have no operand; they get that site themselves. Parameters are there anyway and come
+ * directly. */
 #include "compiler/autodiff/inline_once.h"
 #include "compiler/autodiff/family.h"
 
@@ -54,6 +55,14 @@ static NodeId loop_result(Inline *in, const Scan *s, uint32_t result, NodeId val
     return g_reshape(in->to, value, &shape, span);
 }
 
+/* The same numbers, drawn once more: a mask is not kept either. */
+static NodeId random_again(Inline *in, const GNode *n) {
+    Shape shape = {.rank = n->rank};
+    for (uint32_t i = 0; i < n->rank; i++) shape.dims[i] = n->dims[i];
+    const int64_t attr[3] = {n->attr[0], n->attr[1], in->sites};
+    return graph_add(in->to, n->op, n->dtype, &shape, NULL, 0, attr, 3, n->span);
+}
+
 static void inline_loop(Inline *in, NodeId id) {
     Arena *arena = in->to->ctx->arena;
     Scan s = scan_of(in->from, id);
@@ -69,6 +78,8 @@ static void inline_loop(Inline *in, NodeId id) {
             map[i] = g_const_int(in->to, DTYPE_I64, &none, 0, n->span);
         } else if (n->op == OP_INPUT) {
             map[i] = body_operand(in, &s, loop, (uint32_t)n->attr[0] - 1);
+        } else if (n->op == OP_RANDOM && s.again) {
+            map[i] = random_again(in, n);
         } else {
             NodeId *args = ARENA_ARRAY(arena, NodeId, n->nargs ? n->nargs : 1);
             for (uint32_t k = 0; k < n->nargs; k++) args[k] = map[n->args[k].id];

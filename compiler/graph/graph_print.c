@@ -150,6 +150,7 @@ static void print_attr(Text *out, const Graph *g, const GNode *n) {
     case OP_RANDOM_AT:
         text_printf(out, "site %016llx draw %lld", (unsigned long long)n->attr[0],
                     (long long)n->attr[1]);
+        if (n->nattr > 2) text_printf(out, " again %lld", (long long)n->attr[2]);
         break;
     case OP_SIZE: print_dim_attr(out, g, n->attr[0]); break;
     case OP_CLOCK: text_add(out, clocks[n->attr[0]]); break;

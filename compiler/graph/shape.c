@@ -96,7 +96,7 @@ static void shape_IOTA(Candidate *c) {
 
 static void shape_RANDOM(Candidate *c) {
     REQUIRE(c->given != NULL, "C1: a shape is given");
-    REQUIRE(c->nattr == 2 && c->attr[1] >= 0 && c->attr[1] < 65536,
+    REQUIRE((c->nattr == 2 || c->nattr == 3) && c->attr[1] >= 0 && c->attr[1] < 65536,
             "C2: a site key and a draw below 65536");
     c->result_dtype = DTYPE_F32;
     c->result = *c->given;

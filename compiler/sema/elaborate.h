@@ -613,6 +613,7 @@ void split_metrics(Sema *s, const Build *metrics, uint32_t batch_symbol, const c
                    Span span, BmrtEval *out);
 uint32_t layer_reserve(Sema *s, Instance *inst); /* UINT32_MAX: has its row already */
 /* Fills the row; gives the flops of one row of the batch, nested layers included. */
+void layer_flops_repeated(Sema *s, NodeId once);
 double layer_row(Sema *s, Instance *inst, Value result, uint32_t first_node, uint32_t row);
 
 #endif

@@ -66,6 +66,15 @@ static double loop_flops(Sema *s, const Graph *g, const GNode *n, const int64_t 
     return total * elements(s, ones, &trip, 1);
 }
 
+/* What a `checkpoint` says once more: it was counted when its value was evaluated. */
+void layer_flops_repeated(Sema *s, NodeId once) {
+    const Graph *g = s->build->g;
+    uint32_t symbols = dim_symbol_count(s->program->dims);
+    int64_t *ones = ARENA_ARRAY(s->arena, int64_t, symbols + 1);
+    for (uint32_t i = 0; i < symbols; i++) ones[i] = 1;
+    s->nested_flops += node_flops(s, g, graph_node(g, once), ones) * loop_repeats(s->build);
+}
+
 double layer_row(Sema *s, Instance *inst, Value result, uint32_t first_node, uint32_t row) {
     const Graph *g = s->build->g;
     uint32_t symbols = dim_symbol_count(s->program->dims);

@@ -139,6 +139,7 @@ Value checkpoint_form(Sema *s, const Node *e) {
     if (!any) return v;
     uint32_t next = 0;
     NodeId loop = once(s, &r, e->span);
+    layer_flops_repeated(s, loop);
     v = rebuilt(s, &r, v, loop, &next, e->span);
     INVARIANT(next == own);
     for (uint32_t i = shown; i < s->build->shown.len; i++, next++) {

@@ -117,11 +117,39 @@ START_TEST(less_memory) {
 }
 END_TEST
 
+/* Masks of dropout are drawn again, not kept: of eight that would take half a megabyte each, two
+ * at most are there at once. */
+START_TEST(masks_are_drawn_again) {
+    static const char model[] = "layer spoil()(x[B, n]) -> [B, n] {\n"
+                                "  return select(bernoulli(0.5, shape(x)), x * 2, 0)\n"
+                                "}\n"
+                                "layer block()(x[B, 32]) -> [B, 32] {\n"
+                                "  return x |> dense(2048)%s |> dense(32)\n"
+                                "}\n"
+                                "model net(x[B, 32]) -> [B, 32] {\n"
+                                "  h = x\n"
+                                "  repeat 8 {\n"
+                                "    h = checkpoint(h |> block)\n"
+                                "  }\n"
+                                "  return h\n"
+                                "}\n"
+                                "export fn f(x[B, 32]) -> [] =\n"
+                                "  total(grad(sum(net(x) * net(x)), net), w -> sum(w * w))\n";
+    char plain[sizeof model + 32], masked[sizeof model + 32];
+    snprintf(plain, sizeof plain, model, "");
+    snprintf(masked, sizeof masked, model, " |> spoil");
+    int64_t without = arena_bytes(plain), with = arena_bytes(masked);
+    ck_assert_msg(with - without <= 2 * 256 * 2048, "%lld bytes, %lld without masks",
+                  (long long)with, (long long)without);
+}
+END_TEST
+
 int main(void) {
     Suite *suite = suite_create("recompute");
     TCase *tc = tcase_create("checkpoint");
     tcase_add_loop_test(tc, same_values, 0, sizeof ENTRIES / sizeof *ENTRIES);
     tcase_add_test(tc, less_memory);
+    tcase_add_test(tc, masks_are_drawn_again);
     tcase_set_timeout(tc, 280);
     suite_add_tcase(suite, tc);
     SRunner *sr = srunner_create(suite);
