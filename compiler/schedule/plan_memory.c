@@ -11,7 +11,7 @@
 #include "compiler/schedule/sched.h"
 #include <stdlib.h>
 
-enum { ALIGNMENT = 64, TRY_MOST = 4096, ROUNDS = 400, EFFORT = 1 << 25 };
+enum { ALIGNMENT = 64, TRY_MOST = 4096, ROUNDS = 600, EFFORT = 1 << 25, SEARCHED_BYTES = 1 << 20 };
 
 typedef struct Piece {
     uint32_t buffer;
@@ -129,10 +129,10 @@ static bool piece_place(const Memory *m, Piece *piece, Piece **placed, uint32_t 
     return offset <= INT64_MAX / 2;
 }
 
-/* The bytes they take together, or -1. */
-static int64_t pieces_place(const Memory *m, Piece **order, Piece **placed) {
+/* The bytes that the first `count` of an order take together, or -1. */
+static int64_t pieces_place(const Memory *m, Piece **order, Piece **placed, uint32_t count) {
     int64_t total = 0;
-    for (uint32_t i = 0; i < m->pieces.len; i++) {
+    for (uint32_t i = 0; i < count; i++) {
         Piece *piece = order[i];
         if (!piece_place(m, piece, placed, i)) return -1;
         if (piece->offset + piece->bytes > total) total = piece->offset + piece->bytes;
@@ -154,22 +154,22 @@ static double phase_most(const Memory *m) {
     return most;
 }
 
+typedef int (*PieceOrder)(const void *, const void *);
+
 typedef struct Search {
     Memory *m;
-    Piece **order, **placed, **kept_order;
+    Piece **order, **placed;
     int64_t *kept; /* per piece: its offset in the best placement so far */
     int64_t best;
     uint64_t draws;
 } Search;
 
-/* Keeps what is no worse, so that the search drifts over equals. */
+/* Places all, and keeps the places if they are the best so far. */
 static void attempt(Search *x) {
-    uint32_t count = x->m->pieces.len;
-    int64_t total = pieces_place(x->m, x->order, x->placed);
-    if (total < 0 || (x->best >= 0 && total > x->best)) return;
+    int64_t total = pieces_place(x->m, x->order, x->placed, x->m->pieces.len);
+    if (total < 0 || (x->best >= 0 && total >= x->best)) return;
     x->best = total;
-    memcpy(x->kept_order, x->order, count * sizeof *x->order);
-    for (uint32_t i = 0; i < count; i++) x->kept[i] = x->m->pieces.data[i].offset;
+    for (uint32_t i = 0; i < x->m->pieces.len; i++) x->kept[i] = x->m->pieces.data[i].offset;
 }
 
 static uint32_t draw(Search *x, uint32_t below) { /* always the same sequence */
@@ -178,48 +178,65 @@ static uint32_t draw(Search *x, uint32_t below) { /* always the same sequence */
     return (uint32_t)((z >> 33) % below);
 }
 
-/* Of the best order so far, the large ones (a 256th of the whole) come first; two of them change
- * places: mostly the one that ends last and one it lies behind. */
-static void vary(Search *x) {
-    uint32_t count = x->m->pieces.len, large = 0, last = 0;
-    for (uint32_t i = 0; i < count; i++) x->m->pieces.data[i].offset = x->kept[i];
-    for (uint32_t i = 0; i < count; i++)
-        if (x->kept_order[i]->bytes >= x->best / 256) x->order[large++] = x->kept_order[i];
-    for (uint32_t i = 0, at = large; i < count; i++)
-        if (x->kept_order[i]->bytes < x->best / 256) x->order[at++] = x->kept_order[i];
-    if (large < 2) return;
-    for (uint32_t i = 1; i < large; i++)
-        if (x->order[i]->offset + x->order[i]->bytes >
-            x->order[last]->offset + x->order[last]->bytes)
-            last = i;
-    if (last == 0 || x->draws % 4 == 0) last = 1 + draw(x, large - 1);
-    uint32_t to = draw(x, last);
-    Piece *piece = x->order[last];
-    for (uint32_t i = last; i > to; i--) x->order[i] = x->order[i - 1];
-    x->order[to] = piece;
+/* Fills order with all pieces, those of `large` bytes first; returns how many these are. */
+static uint32_t large_first(Search *x, double large, PieceOrder compare) {
+    uint32_t count = x->m->pieces.len, first = 0, last = count;
+    for (uint32_t i = 0; i < count; i++) {
+        Piece *piece = &x->m->pieces.data[i];
+        x->order[(double)piece->bytes >= large ? first++ : --last] = piece;
+    }
+    qsort(x->order, first, sizeof *x->order, compare);
+    qsort(x->order + first, count - first, sizeof *x->order, larger_first);
+    return first;
 }
 
-/* Largest first is nearly always best. Where it leaves holes, other orders are tried, and small
- * changes of the best one, as many as a few milliseconds allow. */
+static void piece_move(Piece **order, uint32_t from, uint32_t to) {
+    Piece *piece = order[from];
+    for (; from > to; from--) order[from] = order[from - 1];
+    for (; from < to; from++) order[from] = order[from + 1];
+    order[to] = piece;
+}
+
+/* The first `count` of the order: one of them, in every other round the one that ends last, goes
+ * somewhere else; what is no worse stays. */
+static void improve(Search *x, uint32_t count, uint32_t rounds, double enough) {
+    int64_t best = pieces_place(x->m, x->order, x->placed, count);
+    uint32_t top = 0;
+    for (uint32_t round = 0; round < rounds && count > 1 && (double)best > enough; round++) {
+        for (uint32_t i = 0; i < count && round % 2 == 0; i++)
+            if (x->order[i]->offset + x->order[i]->bytes == best) top = i;
+        uint32_t from = round % 2 == 0 ? top : draw(x, count), to = draw(x, count);
+        piece_move(x->order, from, to);
+        int64_t total = pieces_place(x->m, x->order, x->placed, count);
+        if (total >= 0 && total <= best) {
+            best = total;
+            continue;
+        }
+        piece_move(x->order, to, from);
+        (void)pieces_place(x->m, x->order, x->placed, count);
+    }
+}
+
+/* Largest first is nearly always best. Where it leaves holes, other orders are tried; then the
+ * large pieces (a 128th of the whole) alone are moved about in each of them, for a few milliseconds
+ * at most: small ones fit into the holes that are left. */
 static int64_t best_place(Memory *m) {
-    static int (*const orders[])(const void *, const void *) = {larger_first, larger_area_first,
-                                                                longer_first, earlier_first};
+    static const PieceOrder orders[] = {larger_first, larger_area_first, longer_first,
+                                        earlier_first};
     const uint32_t count = m->pieces.len, kinds = count > TRY_MOST ? 1 : 4;
-    const double enough = phase_most(m) * 1.01;
-    uint32_t rounds = (uint32_t)(EFFORT / ((uint64_t)count * count + 1));
+    const double least = phase_most(m), enough = least * 1.01;
     Search x = {.m = m, .best = -1};
     x.order = ARENA_ARRAY(m->s->arena, Piece *, count);
-    x.kept_order = ARENA_ARRAY(m->s->arena, Piece *, count);
     x.placed = ARENA_ARRAY(m->s->arena, Piece *, count);
     x.kept = ARENA_ARRAY(m->s->arena, int64_t, count);
     for (uint32_t k = 0; k < kinds && (k == 0 || (double)x.best > enough); k++) {
-        for (uint32_t i = 0; i < count; i++) x.order[i] = &m->pieces.data[i];
-        qsort(x.order, count, sizeof *x.order, orders[k]);
+        (void)large_first(&x, 0, orders[k]);
         attempt(&x);
     }
-    if (rounds > ROUNDS) rounds = ROUNDS;
-    for (uint32_t i = 0; i < rounds && count > 1 && (double)x.best > enough; i++) {
-        vary(&x);
+    for (uint32_t k = kinds; k-- > 0 && x.best > SEARCHED_BYTES && (double)x.best > enough; k--) {
+        uint32_t large = large_first(&x, least / 128, orders[k]);
+        uint64_t rounds = EFFORT / ((uint64_t)large * large + 1);
+        improve(&x, large, rounds > ROUNDS ? ROUNDS : (uint32_t)rounds, enough);
         attempt(&x);
     }
     for (uint32_t i = 0; i < count; i++) m->pieces.data[i].offset = x.kept[i];
