@@ -10,4 +10,5 @@ target_link_libraries(bmc_driver PUBLIC bmc_syntax bmc_sema bmc_autodiff bmc_opt
 add_executable(bmc ${CMAKE_CURRENT_LIST_DIR}/main.c)
 target_compile_definitions(bmc PRIVATE _POSIX_C_SOURCE=200809L)
 target_link_libraries(bmc PRIVATE bmc_driver)
+target_link_options(bmc PRIVATE -Wl,--build-id=sha1) # tells builds apart in the cache (build_id.c)
 set_target_properties(bmc PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR})

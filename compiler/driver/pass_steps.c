@@ -65,6 +65,7 @@ bool pass_schedule(Pipeline *p) {
 }
 
 bool pass_emit(Pipeline *p) {
+    pipeline_cache(p);
     p->module = codegen_module(p->ctx, p->program, p->loops, p->program->entries.len, &p->codegen);
     return p->module != NULL;
 }

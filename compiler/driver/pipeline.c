@@ -39,6 +39,7 @@ bool pipeline_open(Pipeline *p, Session *s, const char *path, uint32_t roots) {
     p->sema.open_file = use_file_open;
     p->sema.open_user = s;
     p->sema.identity = use_file_identity(s, path);
+    p->wants_cache = !option_given(&s->options, OPTION_no_cache);
     return p->file != 0;
 }
 
@@ -155,6 +156,24 @@ bool pipeline_run(Pipeline *p, PassId last) {
     return true;
 }
 
+void pipeline_cache(Pipeline *p) {
+    if (!p->wants_cache || p->cache) return;
+    p->cache = ARENA_NEW(p->ctx->arena, ObjectCache);
+    if (object_cache_open(p->cache, p->ctx->arena)) p->codegen.store = &p->cache->store;
+}
+
+/* A cache that does not work is no error; who asks for details is told. */
+static void cache_note(const Pipeline *p) {
+    const ObjectCache *c = p->cache;
+    const Session *s = p->session;
+    bool asked = s->verbose || option_given(&s->options, OPTION_time_passes);
+    if (!asked || s->json || !c->folder) return;
+    if (p->codegen.store)
+        fprintf(s->err, "cache %s: %u objects found, %u made, %u damaged\n", c->folder, c->found,
+                c->missed, c->damaged);
+    if (c->problem) fprintf(s->err, "cache %s: %s\n", c->folder, c->problem);
+}
+
 void pipeline_close(Pipeline *p) {
     if (option_given(&p->session->options, OPTION_time_passes)) {
         double total = 0;
@@ -165,6 +184,11 @@ void pipeline_close(Pipeline *p) {
             total += p->pass_us[i];
         }
         fprintf(p->session->err, "%10.3f ms  in all\n", total * 1e-3);
+    }
+    if (p->cache) {
+        cache_note(p);
+        object_cache_close(p->cache);
+        p->cache = NULL;
     }
     if (p->jit) codegen_jit_destroy(p->jit);
     if (p->module) codegen_destroy(p->module);

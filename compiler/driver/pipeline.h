@@ -5,6 +5,7 @@
 
 #include "compiler/codegen/codegen.h"
 #include "compiler/driver/cli_session.h"
+#include "compiler/driver/object_cache.h"
 #include "compiler/driver/passes.h"
 #include "compiler/schedule/schedule.h"
 
@@ -15,6 +16,8 @@ typedef struct Pipeline {
     uint32_t file;
     SemaOptions sema;
     CodegenOptions codegen;
+    bool wants_cache;         /* objects are kept from run to run */
+    ObjectCache *cache;       /* NULL: not opened yet */
     VEC(void *) libraries;    /* opened, of --allow-extern */
     const char *library_path; /* `link` writes it */
     /* the program in its forms; NULL until it has that form */
@@ -38,6 +41,8 @@ bool pipeline_open(Pipeline *p, Session *s, const char *path, uint32_t roots);
 /* Runs every pass up to and including `last` that was not run yet. False when the program is wrong.
  */
 bool pipeline_run(Pipeline *p, PassId last);
+/* Opens the cache, if one is wanted, and gives it to code generation. */
+void pipeline_cache(Pipeline *p);
 /* The program as text, in the form it has now. */
 void pipeline_print(Pipeline *p, Text *out);
 /* Frees what lives outside the context's arena; --time-passes prints here. */

@@ -7,7 +7,7 @@ foreach(case ${cases})
   get_filename_component(name ${case} NAME_WE)
   add_test(NAME driver/cli/${name} COMMAND sh ${case})
   set_tests_properties(driver/cli/${name} PROPERTIES TIMEOUT 300 ENVIRONMENT
-    "BMC=$<TARGET_FILE:bmc>;MAKE_DATA=$<TARGET_FILE:make_data>;SOURCE=${CMAKE_SOURCE_DIR}")
+    "BMC=$<TARGET_FILE:bmc>;MAKE_DATA=$<TARGET_FILE:make_data>;SOURCE=${CMAKE_SOURCE_DIR};BMC_CACHE_DIR=${CMAKE_BINARY_DIR}/cache")
 endforeach()
 add_test(NAME layers COMMAND ${CMAKE_SOURCE_DIR}/tools/check-layers)
 add_test(NAME layers_faults COMMAND sh ${CMAKE_CURRENT_SOURCE_DIR}/driver/check_layers_faults.sh
