@@ -1,4 +1,5 @@
 /* bmc.h: the pipeline for a program that embeds bmc. A session without options and streams. */
+#include "compiler/driver/extern_library.h"
 #include "compiler/driver/file_output.h"
 #include "compiler/driver/pipeline.h"
 #include "compiler/driver/use_file.h"
@@ -11,7 +12,16 @@ enum { EMBED_SOURCE_LIMIT_BYTES = 16 << 20 };
 struct BmcModel {
     Session session;
     Pipeline pipeline;
+    VEC(BmcExtern) externs;
 };
+
+/* SemaFindExtern: the program's own functions, then the libraries'. */
+static BmrtExternFn find_extern(void *user, const char *name, const char **missing) {
+    BmcModel *m = user;
+    for (uint32_t i = 0; i < m->externs.len; i++)
+        if (strcmp(m->externs.data[i].name, name) == 0) return m->externs.data[i].function;
+    return extern_library_find(&m->pipeline, name, missing);
+}
 
 static void tell(const BmcModel *m, const BmcOptions *o) {
     const Context *ctx = m->session.ctx;
@@ -40,6 +50,14 @@ static void set_options(BmcModel *m, const BmcOptions *o) {
                          arena_strdup(s->ctx->arena, o->defines[i].value)};
         vec_push(s->ctx->arena, &s->options.defines, define);
     }
+    for (uint32_t i = 0; i < o->library_count; i++)
+        vec_push(s->ctx->arena, &s->options.libraries,
+                 (const char *)arena_strdup(s->ctx->arena, o->libraries[i]));
+    for (uint32_t i = 0; i < o->extern_count; i++) {
+        BmcExtern e = {arena_strdup(s->ctx->arena, o->externs[i].name), o->externs[i].function};
+        vec_push(s->ctx->arena, &m->externs, e);
+    }
+    if (o->debug) s->options.value[OPTION_debug] = "";
 }
 
 /* text NULL: read the file. */
@@ -54,6 +72,10 @@ static bool compile(BmcModel *m, const char *name, const char *text, size_t len)
     }
     uint32_t file = sources_add(s->ctx->sources, name, text, (uint32_t)len, 0);
     pipeline_begin(&m->pipeline, s, file, session_stem(s, name), SEMA_ALL);
+    if (m->externs.len) {
+        m->pipeline.sema.find_extern = find_extern;
+        m->pipeline.sema.extern_user = m;
+    }
     if (in_file) {
         m->pipeline.sema.open_file = use_file_open;
         m->pipeline.sema.open_user = s;

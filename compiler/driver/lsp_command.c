@@ -1,5 +1,5 @@
 /* bmc lsp: the language server, on standard input and output. */
-#include "compiler/driver/cli_session.h"
+#include "compiler/driver/extern_library.h"
 #include "compiler/driver/use_file.h"
 #include "compiler/lsp/server.h"
 
@@ -12,6 +12,13 @@ static bool open_used(void *user, Context *ctx, Span at, const char *path, SemaF
 
 ExitCode command_lsp(Session *s) {
     if (!session_words(s, 0, 0)) return EXIT_CODE_USAGE;
-    UseFiles files = {open_used, s};
-    return lsp_serve(stdin, s->out, BMC_VERSION, &files) == 0 ? EXIT_CODE_OK : EXIT_CODE_RUN;
+    Pipeline p = {.session = s, .ctx = s->ctx}; /* of it, only the libraries */
+    UseFiles files = {.open = open_used, .user = s};
+    if (s->options.libraries.len) {
+        files.find_extern = extern_library_find;
+        files.extern_user = &p;
+    }
+    int failed = lsp_serve(stdin, s->out, BMC_VERSION, &files);
+    extern_library_close(&p);
+    return failed ? EXIT_CODE_RUN : EXIT_CODE_OK;
 }

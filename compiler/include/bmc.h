@@ -45,6 +45,12 @@ typedef struct BmcDefine { /* -D name=value */
     const char *name, *value;
 } BmcDefine;
 
+typedef struct BmcExtern { /* a C function of this program that models may call (`extern fn name`)
+                            */
+    const char *name;
+    BmrtExternFn function;
+} BmcExtern;
+
 typedef struct BmcOptions { /* zero it, set size_bytes, then what you need */
     size_t size_bytes;
     const BmcDefine *defines;
@@ -53,6 +59,12 @@ typedef struct BmcOptions { /* zero it, set size_bytes, then what you need */
     int level;       /* as -O: 0 to 3; negative: the default. 0 in a zeroed struct is -O0 */
     BmcDiagnosticFn on_diagnostic;
     void *user;
+    int debug; /* as --debug: `show` is told to bmrt_set_show */
+    const BmcExtern
+        *externs; /* `extern fn`: these, then those of the libraries; neither: refused */
+    uint32_t extern_count;
+    const char *const *libraries; /* as --allow-extern: "./libfast.so" */
+    uint32_t library_count;
 } BmcOptions;
 
 typedef struct BmcModel BmcModel;

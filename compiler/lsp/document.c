@@ -77,6 +77,20 @@ static bool use_open(void *user, Span at, const char *path, SemaFile *out) {
     return use->files->open(use->files->user, use->ctx, at, path, out);
 }
 
+static void declared_only(const BmrtExternArray *in, uint32_t in_count, BmrtExternArray *out) {
+    (void)in;
+    (void)in_count;
+    (void)out;
+    BUG("an analysis calls no function");
+}
+
+static BmrtExternFn take_declared(void *user, const char *name, const char **missing) {
+    (void)user;
+    (void)name;
+    (void)missing;
+    return declared_only;
+}
+
 static void analyse(Document *d, const UseFiles *files) {
     Context *ctx = d->ctx;
     d->file = sources_add(ctx->sources, uri_path(ctx->arena, d->uri), d->text, d->length, 0);
@@ -87,6 +101,8 @@ static void analyse(Document *d, const UseFiles *files) {
     options.identity = sources_get(ctx->sources, d->file)->name;
     if (files) options.open_file = use_open;
     options.open_user = &use;
+    options.find_extern = files && files->find_extern ? files->find_extern : take_declared;
+    options.extern_user = files ? files->extern_user : NULL;
     Program *program = sema_run(ctx, d->tree, &options);
     for (uint32_t i = 0; program && i < program->entries.len; i++)
         autodiff_run(program->entries.data[i].graph); /* a gradient that cannot be is found here */

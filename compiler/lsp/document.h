@@ -10,6 +10,9 @@
 typedef struct UseFiles {
     bool (*open)(void *user, Context *ctx, Span at, const char *path, SemaFile *out);
     void *user;
+    SemaFindExtern find_extern; /* NULL: nothing is called here, so a C function is taken as it is
+                                   declared */
+    void *extern_user;
 } UseFiles;
 
 typedef struct Note { /* a value that elaboration computed for a place */

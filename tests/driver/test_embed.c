@@ -85,10 +85,71 @@ START_TEST(mistakes) {
 }
 END_TEST
 
+static void doubled(const BmrtExternArray *in, uint32_t in_count, BmrtExternArray *out) {
+    const float *x = in[0].data;
+    float *y = out[0].data;
+    (void)in_count;
+    for (int64_t i = 0; i < in[0].dims[0] * in[0].dims[1]; i++) y[i] = 2 * x[i];
+}
+
+/* A model calls the host's function; without the option it is refused. */
+START_TEST(functions_of_the_host) {
+    static const char TEXT[] = "extern fn doubled(x[B, n]) -> [B, n]\n"
+                               "export fn scale(x[B, 4]) -> [B, 4] = doubled(doubled(x)) + 1\n";
+    Seen seen = {0};
+    BmcOptions o = options_for(&seen);
+    BmcModel *model = NULL;
+    ck_assert_int_eq(bmc_compile_text("m.bm", TEXT, strlen(TEXT), &o, &model), BMC_INPUT);
+    ck_assert_str_eq(seen.code, "E0502");
+    const BmcExtern externs[] = {{"doubled", doubled}};
+    o.externs = externs;
+    o.extern_count = 1;
+    ck_assert_int_eq(bmc_compile_text("m.bm", TEXT, strlen(TEXT), &o, &model), BMC_OK);
+    call_scale(model, 5);
+    bmc_close(model);
+    const char *const libraries[] = {"./nowhere.so"};
+    o.extern_count = 0;
+    o.libraries = libraries;
+    o.library_count = 1;
+    seen = (Seen){0};
+    ck_assert_int_eq(bmc_compile_text("m.bm", TEXT, strlen(TEXT), &o, &model), BMC_INPUT);
+    ck_assert_int_gt(seen.errors, 0);
+}
+END_TEST
+
+static void count_shown(void *user, const char *text) {
+    ck_assert_ptr_nonnull(strstr(text, "[2, 4] f32, 3"));
+    ++*(int *)user;
+}
+
+START_TEST(shown_to_the_host) {
+    static const char TEXT[] = "export fn scale(x[B, 4]) -> [B, 4] = show(3 * x)\n";
+    Seen seen = {0};
+    BmcOptions o = options_for(&seen);
+    o.debug = 1;
+    BmcModel *model = NULL;
+    ck_assert_int_eq(bmc_compile_text("m.bm", TEXT, strlen(TEXT), &o, &model), BMC_OK);
+    BmrtHandle *h = NULL;
+    int shown = 0;
+    float x[8] = {1, 1, 1, 1, 1, 1, 1, 1}, y[8];
+    const int64_t rows = 2;
+    ck_assert_int_eq(bmrt_open(&h, bmc_model(model), NULL, 0, 2), BMRT_OK);
+    ck_assert_int_eq(bmrt_set_show(h, count_shown, &shown), BMRT_OK);
+    const uint32_t entry = (uint32_t)bmrt_entry_find(bmc_model(model), "scale");
+    for (int i = 0; i < 3; i++)
+        ck_assert_int_eq(bmrt_call(h, entry, &rows, (const void *[]){x}, (void *[]){y}), BMRT_OK);
+    ck_assert_int_eq(shown, 3);
+    bmrt_close(h);
+    bmc_close(model);
+}
+END_TEST
+
 int main(void) {
     Suite *suite = suite_create("embed");
     TCase *cases = tcase_create("embed");
     tcase_set_timeout(cases, 60);
+    tcase_add_test(cases, functions_of_the_host);
+    tcase_add_test(cases, shown_to_the_host);
     tcase_add_test(cases, compile_and_call);
     tcase_add_test(cases, mistakes);
     suite_add_tcase(suite, cases);
