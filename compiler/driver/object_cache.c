@@ -139,7 +139,8 @@ static void cache_keep(void *user, const char *key, size_t key_len, const char *
         c->kept++;
         return;
     }
-    problem(c, "nothing more is kept");
+    /* gone before its rename: another bmc cleared the folder meanwhile, as it may */
+    if (errno != ENOENT) problem(c, "nothing more is kept");
     unlinkat(c->directory, temporary, 0);
 }
 

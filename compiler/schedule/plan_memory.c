@@ -11,7 +11,7 @@
 #include "compiler/schedule/sched.h"
 #include <stdlib.h>
 
-enum { ALIGNMENT = 64, TRY_MOST = 4096, ROUNDS = 600, EFFORT = 1 << 25, SEARCHED_BYTES = 1 << 20 };
+enum { ALIGNMENT = 64, TRY_MOST = 4096, ROUNDS = 200, SLICES = 10, EFFORT = 1 << 23, SEARCHED_BYTES = 1 << 20 };
 
 typedef struct Piece {
     uint32_t buffer;
@@ -218,7 +218,7 @@ static void improve(Search *x, uint32_t count, uint32_t rounds, double enough) {
 }
 
 /* Largest first is nearly always best. Where it leaves holes, other orders are tried; then the
- * large pieces (a 128th of the whole) alone are moved about in each of them, for a few milliseconds
+ * large pieces (a 256th of the whole) alone are moved about in each of them, for a few milliseconds
  * at most: small ones fit into the holes that are left. */
 static int64_t best_place(Memory *m) {
     static const PieceOrder orders[] = {larger_first, larger_area_first, longer_first,
@@ -234,10 +234,13 @@ static int64_t best_place(Memory *m) {
         attempt(&x);
     }
     for (uint32_t k = kinds; k-- > 0 && x.best > SEARCHED_BYTES && (double)x.best > enough; k--) {
-        uint32_t large = large_first(&x, least / 128, orders[k]);
+        uint32_t large = large_first(&x, least / 256, orders[k]);
         uint64_t rounds = EFFORT / ((uint64_t)large * large + 1);
-        improve(&x, large, rounds > ROUNDS ? ROUNDS : (uint32_t)rounds, enough);
-        attempt(&x);
+        /* the small ones are placed now and then: where they fit is not known before */
+        for (uint32_t i = 0; i < SLICES && (double)x.best > enough; i++) {
+            improve(&x, large, rounds > ROUNDS ? ROUNDS : (uint32_t)rounds, enough);
+            attempt(&x);
+        }
     }
     for (uint32_t i = 0; i < count; i++) m->pieces.data[i].offset = x.kept[i];
     return x.best;

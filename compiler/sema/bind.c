@@ -1,6 +1,6 @@
 /* Arguments meet parameters: order and names, kinds, dtypes, and named dims. A name in the brackets
  * of a parameter is the size of that name when one is in scope, else a new dim bound here. */
-#include "compiler/sema/elaborate.h"
+#include "compiler/sema/bind.h"
 
 Sym ellipsis_sym(Sema *s) {
     return ctx_sym(s->ctx, "...");
@@ -16,7 +16,7 @@ bool list_is_defaults(const Node *list) {
     return true;
 }
 
-static const char *def_name(const Node *def) {
+const char *def_name(const Node *def) {
     return def && def->name ? def->name->text : "this function";
 }
 
@@ -54,7 +54,7 @@ static bool wrong_shape(Sema *s, const Slotting *b, Code code, const char *why) 
 /* ------------------------------------------------------------------ dims */
 
 /* The static size that a name already stands for; NULL: the name is free to be bound. */
-static Binding *known_dim(Sema *s, Scope *into, Sym name) {
+Binding *known_dim(Sema *s, Scope *into, Sym name) {
     Binding *b = scope_find(into, name);
     if (!b) return NULL;
     if (b->def && b->def->kind != NODE_LET) return NULL;
@@ -329,7 +329,7 @@ static bool bind_static(Sema *s, const Slotting *b, Value v) {
 
 /* ------------------------------------------------------------------ one parameter */
 
-static bool type_is_str(const Node *type) {
+bool type_is_str(const Node *type) {
     return type && type->name && strcmp(type->name->text, "str") == 0;
 }
 
@@ -540,73 +540,5 @@ bool bind_list(Sema *s, const Node *list, const Args *args, Scope *into, const N
         b.value = bound->value;
         if (!bind_deferred(s, &b, bound->value)) ok = false;
     }
-    return ok;
-}
-
-/* ------------------------------------------------------------------ results */
-
-static bool bind_one_result(Sema *s, const Node *rtype, Value v, Scope *scope, const Node *def,
-                            Span span) {
-    const Node *dims = node_kid(rtype, 0), *type = node_kid(rtype, 1);
-    if (value_is_poison(v) || (!dims && type_dtype(type) == DTYPE_COUNT)) return true;
-    if (v.kind == V_NUM || v.kind == V_DIM) return !dims || dims->count == 0;
-    if (type_is_str(type) && v.kind == V_STRINGS) v = value_tensor(s, v.as.strings.node);
-    if (v.kind != V_TENSOR || (type_is_str(type) && tensor_dtype(s, v) != DTYPE_I32)) {
-        sema_error(s, E_KIND, span, "`%s` declares `-> %s` but returns %s", def_name(def),
-                   dims ? node_text(s, dims) : type->name->text, value_kind_name(v.kind));
-        return false;
-    }
-    DType want = type_dtype(type);
-    if (want != DTYPE_COUNT && want != tensor_dtype(s, v)) {
-        sema_error(s, E_DTYPE, span, "`%s` declares a result of %s but returns %s", def_name(def),
-                   dtype_name(want), dtype_name(tensor_dtype(s, v)));
-        return false;
-    }
-    if (!dims) return true;
-    Scope *probe = scope_new(s, scope, true);
-    Binding *row = scope_find(scope, ellipsis_sym(s));
-    if (row) scope_set(s, probe, ellipsis_sym(s), row->value, row->span);
-    Shape shape = tensor_shape(s, v), want_shape;
-    uint32_t fixed = 0;
-    bool open = false;
-    for (uint32_t i = 0; i < dims->count; i++) {
-        const Node *kid = dims->kids[i];
-        if (kid->kind == NODE_ELLIPSIS)
-            open |= !scope_find(probe, kid->name ? kid->name : ellipsis_sym(s));
-        else
-            fixed++;
-        if (kid->kind == NODE_NAME && !known_dim(s, probe, kid->name)) open = true;
-    }
-    if (open) return shape.rank >= fixed; /* a free name in a result says nothing */
-    Scope *saved = s->scope;
-    s->scope = probe;
-    bool ok = eval_shape(s, dims, &want_shape);
-    s->scope = saved;
-    if (!ok) return false;
-    bool agrees = shape.rank == want_shape.rank;
-    const char *what = arena_printf(s->arena, "the result of `%s`", def_name(def));
-    for (uint32_t i = 0; agrees && i < shape.rank; i++)
-        agrees = dims_unify(s, want_shape.dims[i], shape.dims[i], span, what);
-    if (agrees) return true;
-    const char *written = node_text(s, dims), *means = shape_string(s, &want_shape, NULL);
-    bool plain = strcmp(written, means) == 0;
-    Diag *d = sema_error(s, E_SHAPE, span, "`%s` declares `-> %s`%s%s, but returns %s",
-                         def_name(def), written, plain ? "" : ", that is ", plain ? "" : means,
-                         shape_string(s, &shape, NULL));
-    diag_label(d, rtype->span, "declared here");
-    return false;
-}
-
-bool bind_result(Sema *s, const Node *result, Value v, Scope *scope, const Node *def, Span span) {
-    if (!result || value_is_poison(v)) return true;
-    if (!(result->flags & NODE_FLAG_TUPLE) && result->count == 1)
-        return bind_one_result(s, result->kids[0], v, scope, def, span);
-    if (v.kind != V_TUPLE || v.as.list.count != result->count) {
-        sema_error(s, E_KIND, span, "`%s` declares %u results", def_name(def), result->count);
-        return false;
-    }
-    bool ok = true;
-    for (uint32_t i = 0; i < result->count; i++)
-        ok &= bind_one_result(s, result->kids[i], v.as.list.items[i], scope, def, span);
     return ok;
 }

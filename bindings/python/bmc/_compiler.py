@@ -50,7 +50,9 @@ _Show = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.POINTER(_Diagnostic))
 class _Options(ctypes.Structure):  # BmcOptions
     _fields_ = [("size_bytes", ctypes.c_size_t), ("defines", ctypes.POINTER(_Define)),
                 ("define_count", ctypes.c_uint32), ("cpu", ctypes.c_char_p), ("level", ctypes.c_int),
-                ("on_diagnostic", _Show), ("user", ctypes.c_void_p)]
+                ("on_diagnostic", _Show), ("user", ctypes.c_void_p), ("debug", ctypes.c_int),
+                ("externs", ctypes.c_void_p), ("extern_count", ctypes.c_uint32),
+                ("libraries", ctypes.POINTER(ctypes.c_char_p)), ("library_count", ctypes.c_uint32)]
 
 
 _Event = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p)
