@@ -1,7 +1,7 @@
 /* bmc cache: what the cache of objects holds, and how to empty it. */
 #include "compiler/driver/cli_session.h"
-#include "compiler/support/json.h"
 #include "compiler/driver/object_cache.h"
+#include "compiler/support/json.h"
 
 static ExitCode no_cache(Session *s, const ObjectCache *c) {
     if (!c->folder) {

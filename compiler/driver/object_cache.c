@@ -85,9 +85,15 @@ static char *entry_read(ObjectCache *c, Arena *arena, const char *name, size_t *
     char *object = arena_alloc(arena, *size + 1);
     EntryHead head;
     int file = openat(c->directory, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-    good = good && file >= 0 && fstat(file, &s) == 0 && trusted(&s) &&
-           s.st_size == before.st_size && read_all(file, (char *)&head, sizeof head) &&
-           read_all(file, object, *size) && entry_is_whole(&head, name, object, *size);
+    if (file < 0 && errno == ENOENT) return NULL; /* another bmc removed it just now */
+    bool opened = file >= 0 && fstat(file, &s) == 0;
+    if (opened && s.st_ino != before.st_ino) { /* ... or replaced it: as if it were not there */
+        close(file);
+        return NULL;
+    }
+    good = good && opened && trusted(&s) && s.st_size == before.st_size &&
+           read_all(file, (char *)&head, sizeof head) && read_all(file, object, *size) &&
+           entry_is_whole(&head, name, object, *size);
     if (good) futimens(file, NULL); /* used now: removed last */
     if (file >= 0) close(file);
     if (good) return object;

@@ -11,7 +11,14 @@
 #include "compiler/schedule/sched.h"
 #include <stdlib.h>
 
-enum { ALIGNMENT = 64, TRY_MOST = 4096, ROUNDS = 200, SLICES = 10, EFFORT = 1 << 23, SEARCHED_BYTES = 1 << 20 };
+enum {
+    ALIGNMENT = 64,
+    TRY_MOST = 4096,
+    ROUNDS = 200,
+    SLICES = 10,
+    EFFORT = 1 << 23,
+    SEARCHED_BYTES = 1 << 20
+};
 
 typedef struct Piece {
     uint32_t buffer;

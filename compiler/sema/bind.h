@@ -5,7 +5,8 @@
 #include "compiler/sema/elaborate.h"
 
 const char *def_name(const Node *def); /* "this function" when it has none */
-/* The size of that name as the brackets of a parameter see it; NULL: none, the name is a new one. */
+/* The size of that name as the brackets of a parameter see it; NULL: none, the name is a new one.
+ */
 Binding *known_dim(Sema *s, Scope *into, Sym name);
 bool type_is_str(const Node *type);
 

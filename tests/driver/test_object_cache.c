@@ -259,7 +259,8 @@ static void busy_writer(unsigned seed) {
         if (!got || i % 3 == 0) keep(key, bytes);
         if (i % 50 == 49) object_cache_clear(&cache);
     }
-    _exit(cache.damaged > 0 || cache.problem ? 2 : 0);
+    if (cache.problem) fprintf(stderr, "problem: %s\n", cache.problem);
+    _exit(cache.damaged > 0 ? 2 : cache.problem ? 3 : 0);
 }
 
 START_TEST(several_processes) {
