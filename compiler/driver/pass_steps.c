@@ -45,6 +45,9 @@ bool pass_dce(Pipeline *p) {
 bool pass_precision(Pipeline *p) {
     return each_graph(p, opt_precision);
 }
+bool pass_attention(Pipeline *p) {
+    return each_graph(p, opt_attention);
+}
 bool pass_seal(Pipeline *p) {
     return each_graph(p, opt_seal);
 }

@@ -42,6 +42,10 @@ void shape_infer(Candidate *c);
 void shape_SCAN(Candidate *c);
 void shape_TAKE(Candidate *c);
 
+/* ... in attention.c. */
+void shape_ATTENTION(Candidate *c);
+void shape_ATTENTION_GRAD(Candidate *c);
+
 /* ... in extern.c. */
 void shape_EXTERN(Candidate *c);
 

@@ -1,5 +1,6 @@
 /* One generator per op of ops.def: a random valid node, values away from kinks. NODE_NONE where the
  * op is not defined for the dtype. */
+#include "compiler/graph/attention.h"
 #include "compiler/graph/sample.h"
 #include "compiler/graph/scan.h"
 
@@ -343,6 +344,57 @@ NodeId sample_ARGSORT(Sample *s, DType dtype) {
     if (!numeric(dtype)) return NODE_NONE;
     return g_argsort(s->graph, sample_any_operand(s, dtype, 1, coin(s) ? any : lattice[0]),
                      nowhere);
+}
+
+/* Fresh operands in random layouts, with or without a mask. */
+static NodeId sample_attention(Sample *s, bool gradient) {
+    bool heads = coin(s), swap = heads && coin(s), causal = coin(s);
+    uint32_t batch = heads ? 2 : 1, rank = batch + 2, nargs = 0, nattr = ATTENTION_ATTR;
+    DimId t = size(s, 1 + sample_below(&s->rng, 37));
+    DimId dims[2 + ROLES] = {coin(s) && s->symbolic ? s->batch : size(s, 2), size(s, 2)};
+    dims[batch + ROLE_T] = t;
+    dims[batch + ROLE_S] = causal ? t : size(s, 1 + sample_below(&s->rng, 37));
+    for (uint32_t i = ROLE_D; i <= ROLE_E; i++) dims[batch + i] = size(s, coin(s) ? 16 : 48);
+    static const uint8_t roles[ATTENTION_VALUES][2] = {
+        {ROLE_T, ROLE_D}, {ROLE_S, ROLE_D}, {ROLE_S, ROLE_E}, {ROLE_T, ROLE_E},
+        {ROLE_T, ROLE_E}, {ROLE_T, ROLE_D}, {ROLE_S, ROLE_D}, {ROLE_S, ROLE_E}};
+    int64_t attr[64] = {0, causal, 0x3E800000, batch};
+    NodeId args[7];
+    for (uint32_t v = 0; v < (gradient ? ATTENTION_VALUES : ATTENTION_DO); v++) {
+        int64_t *list = attr + nattr;
+        list[0] = 0;
+        list[batch - 1] = batch - 1;
+        list[batch] = batch + roles[v][0];
+        list[batch + 1] = batch + roles[v][1];
+        if (swap) { /* heads behind positions */
+            list[1] = list[2];
+            list[2] = 1;
+        }
+        nattr += rank;
+        Shape shape = {.rank = rank};
+        for (uint32_t i = 0; i < rank; i++) shape.dims[i] = dims[list[i]];
+        if (v == ATTENTION_DO) {
+            Shape sums = {.rank = batch + 1, .dims = {dims[0], dims[1]}};
+            sums.dims[batch] = t;
+            args[nargs++] = sample_operand(s, DTYPE_F32, &sums, any);
+        }
+        if (v <= ATTENTION_V || (gradient && v <= ATTENTION_DO))
+            args[nargs++] = sample_operand(s, DTYPE_F32, &shape, any);
+    }
+    if (coin(s)) {
+        Shape mask = {.rank = rank, .dims = {dims[0], dims[1]}};
+        mask.dims[batch] = t;
+        mask.dims[batch + 1] = dims[batch + ROLE_S];
+        args[nargs++] = sample_operand(s, DTYPE_BOOL, &mask, any);
+    }
+    return g_attention(s->graph, gradient, sample_below(&s->rng, gradient ? 3 : 2), args, nargs,
+                       attr, nattr, nowhere);
+}
+NodeId sample_ATTENTION(Sample *s, DType dtype) {
+    return dtype == DTYPE_F32 ? sample_attention(s, false) : NODE_NONE;
+}
+NodeId sample_ATTENTION_GRAD(Sample *s, DType dtype) {
+    return dtype == DTYPE_F32 ? sample_attention(s, true) : NODE_NONE;
 }
 
 /* The graph has no table of functions: tests/codegen/test_codegen_extern.c has. */

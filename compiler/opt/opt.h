@@ -12,6 +12,7 @@ Graph *opt_loops(const Graph *g);    /* what a loop's body need not do is taken 
 Graph *opt_cse(const Graph *g);      /* commutative operands ordered; hash-consing does the rest */
 Graph *opt_dce(const Graph *g);      /* keeps what outputs, writes and guard reach */
 Graph *opt_precision(const Graph *g); /* rounds the operands of contractions where that was asked */
+Graph *opt_attention(const Graph *g); /* softmax(q k') v and its gradient as one op each */
 Graph *
 opt_seal(const Graph *g); /* removes STOP, verifies, marks sealed: from here bits are fixed */
 

@@ -47,6 +47,7 @@ static void walk(Rewrite *r, const bool *live, RewriteVisit visit) {
         INVARIANT(n.op != OP_GRAD);
         for (uint32_t k = 0; k < n.nargs; k++) args[k] = r->map[n.args[k].id];
         n.args = args;
+        r->now = (NodeId){i};
         r->map[i] = visit ? visit(r, &n) : rewrite_copy(r, &n);
         r->same = r->same && r->map[i].id == i && graph_size(r->to) == i + 1 &&
                   node_equal(graph_node(r->from, (NodeId){i}), graph_node(r->to, (NodeId){i}));

@@ -9,6 +9,7 @@ struct Rewrite {
     const Graph *from;
     Graph *to;
     NodeId *map; /* node of `from` -> node of `to`; set for live nodes with lower ids */
+    NodeId now;  /* the node of `from` being visited */
     bool same;   /* so far the new graph equals the old one */
     void *user;
 };

@@ -9,6 +9,7 @@
  * nodes before a reduction are evaluated inside it, views are index maps. What is left to decide is
  * who recomputes: a value that several kernels read is stored when recomputing it costs more than a
  * store and a load. */
+#include "compiler/graph/attention.h"
 #include "compiler/schedule/sched.h"
 
 enum { COST_EXPENSIVE = 16, COST_SCALAR = 24, COST_UNROLLED = 60, COST_LIMIT = 4000 };
@@ -31,6 +32,17 @@ static bool divides_unsafely(const Sched *s, const GNode *n) {
     return !graph_const_value(s->graph, d, &value) || value == 0;
 }
 
+/* The results of one attention stand side by side; the first is the core, the others are stores of
+ * its kernel. */
+static NodeId attention_first(const Sched *s, NodeId id) {
+    NodeId first = id;
+    for (uint32_t i = id.id; op_is_attention(node_of(s, id)->op) && i-- > 0;) {
+        if (!attention_same(node_of(s, id), node_of(s, (NodeId){i}))) break;
+        if (s->plan[i].live) first = (NodeId){i};
+    }
+    return first;
+}
+
 static bool is_core(const Sched *s, const GNode *n) {
     OpClass cls = op_info(n->op)->cls;
     return cls == CLASS_REDUCE || cls == CLASS_CONTRACT || cls == CLASS_INDEX || n->op == OP_SCAN ||
@@ -40,7 +52,7 @@ static bool is_core(const Sched *s, const GNode *n) {
 /* A core whose kernel has the loops of its result, so that elementwise nodes fit behind it. */
 static bool absorbs(const GNode *n) {
     return n->op != OP_SCATTER_ADD && n->op != OP_CONST && n->op != OP_SCAN && n->op != OP_TAKE &&
-           n->op != OP_ARGSORT && n->op != OP_EXTERN;
+           n->op != OP_ARGSORT && n->op != OP_EXTERN && !op_is_attention(n->op);
 }
 
 /* Operations an element costs, about; a load counts 1. */
@@ -94,6 +106,11 @@ static void set_level(Sched *s, NodeId id) {
     p->taps = n->op == OP_WINDOW;
     for (uint32_t i = 0; op_is_elementwise(n->op) && i < n->nargs; i++)
         p->taps |= plan_of(s, n->args[i])->taps;
+    NodeId first = attention_first(s, id);
+    if (!node_same(first, id)) {
+        p->level = plan_of(s, first)->level;
+        return;
+    }
     p->core = is_core(s, n) && !p->absent;
     if (p->core) {
         p->level = 2 * ++s->core_count;
@@ -122,7 +139,7 @@ static void set_cost(Sched *s, NodeId id) {
     const GNode *n = node_of(s, id);
     NodePlan *p = plan_of(s, id);
     uint64_t cost = fuse_op_cost(n), flops = op_flops(n);
-    bool inlines = !p->core && n->op != OP_TAKE && !node_is_given(s, id);
+    bool inlines = !p->core && n->op != OP_TAKE && !op_is_attention(n->op) && !node_is_given(s, id);
     p->flat = !inlines || op_is_elementwise(n->op) || n->op == OP_CONST || node_draws(n) ||
               n->op == OP_RESHAPE || n->op == OP_AGAIN ||
               (n->op == OP_BROADCAST && node_of(s, n->args[0])->rank == 0);
@@ -192,6 +209,7 @@ static uint32_t reader_key(const Sched *s, NodeId user) {
 }
 
 static bool wants_address(const GNode *user, uint32_t position) {
+    if (op_is_attention(user->op)) return position < (user->op == OP_ATTENTION ? 3 : 6);
     return user->op == OP_CONTRACT || user->op == OP_ARGSORT ||
            (user->op == OP_GATHER && position == 0);
 }
@@ -229,7 +247,7 @@ static void demand_of_user(const Sched *s, NodeId id, NodeId user, Demand *d) {
         return;
     }
     demand_reader(d, reader_key(s, user));
-    if (up->core) {
+    if (up->core || op_is_attention(u->op)) {
         d->outside = true;
         if (u->op == OP_SCAN || u->op == OP_EXTERN) d->need = true;
         for (uint32_t k = 0; k < u->nargs; k++)
@@ -296,6 +314,8 @@ static void decide(Sched *s, NodeId id, const bool *root) {
     if (p->absent) {
         p->stored = d.need = root[id.id]; /* an output has no absent element */
     } else if (!s->options.fusion || has_words(n)) {
+        p->stored = true;
+    } else if (op_is_attention(n->op)) {
         p->stored = true;
     } else if (p->core || plan_in_region(p)) {
         p->stored = d.need || (d.outside && !p->remade) || p->forced;

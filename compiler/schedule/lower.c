@@ -439,6 +439,10 @@ void lower_group(Sched *s, uint32_t number) {
         lower_sort(&l);
     else if (core == OP_EXTERN)
         lower_extern(&l);
+    else if (core == OP_ATTENTION)
+        lower_attention(&l);
+    else if (core == OP_ATTENTION_GRAD)
+        lower_attention_grad(&l);
     else if (!node_is_none(g->transposed)
                  ? !pack_matrix(&l)
                  : core != OP_CONTRACT || plan_of(s, g->core)->partial != NONE || !lower_tiles(&l))

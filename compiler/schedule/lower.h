@@ -190,12 +190,14 @@ void lower_partials(Lower *l); /* the whole kernel */
 ExprId partial_total(Lower *l, NodeId sum, const Index *at);
 
 /* ---- whole kernels */
-void lower_loops(Lower *l);      /* vectorise.c: a loop nest over the domain */
-void lower_constants(Lower *l);  /* lower_leaf.c: a CONST of many words */
-void lower_scatter(Lower *l);    /* lower_index.c */
-void lower_sort(Lower *l);       /* lower_sort.c */
-void lower_extern(Lower *l);     /* lower_extern.c */
-bool lower_tiles(Lower *l);      /* tile.c: contract; false: not of a shape it takes */
-void lower_tile_parts(Lower *l); /* ... the blocks of one, for partial.c */
+void lower_loops(Lower *l);          /* vectorise.c: a loop nest over the domain */
+void lower_constants(Lower *l);      /* lower_leaf.c: a CONST of many words */
+void lower_scatter(Lower *l);        /* lower_index.c */
+void lower_sort(Lower *l);           /* lower_sort.c */
+void lower_extern(Lower *l);         /* lower_extern.c */
+bool lower_tiles(Lower *l);          /* tile.c: contract; false: not of a shape it takes */
+void lower_tile_parts(Lower *l);     /* ... the blocks of one, for partial.c */
+void lower_attention(Lower *l);      /* lower_attention.c */
+void lower_attention_grad(Lower *l); /* lower_attention_grad.c */
 
 #endif

@@ -10,6 +10,7 @@
  * stores both.
  *
  * Postcondition: every stored node and every target has a buffer; groups stand in running order. */
+#include "compiler/graph/attention.h"
 #include "compiler/schedule/sched.h"
 #include <stdlib.h>
 
@@ -127,7 +128,7 @@ static bool store_also(Sched *s, NodeId n, Binding to) {
     Group *g = s->groups.data[plan_of(s, n)->group];
     Op core = node_is_none(g->core) ? OP_COUNT : node_of(s, g->core)->op;
     if (core == OP_SCAN || core == OP_SCATTER_ADD || core == OP_CONST || core == OP_ARGSORT ||
-        core == OP_EXTERN)
+        core == OP_EXTERN || op_is_attention(core))
         return false;
     Target t = {.node = n, .buffer = to.buffer, .from = NONE, .slab = to.slab};
     vec_push(s->arena, &g->targets, t);

@@ -11,7 +11,7 @@
 
 static inline const Graph *sealed(const Graph *g) {
     g = opt_simplify(autodiff_run(g));
-    return opt_seal(opt_dce(opt_cse(opt_loops(opt_fold(g)))));
+    return opt_seal(opt_attention(opt_dce(opt_cse(opt_loops(opt_fold(g))))));
 }
 
 /* Every run-time dim of one name has one size, so that symbols can be told by their names. */

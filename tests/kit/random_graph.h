@@ -337,6 +337,15 @@ static inline NodeId grow_ARGSORT(Grow *w) {
     if (node_is_none(x) || graph_shape(w->g, x).rank == 0) return NODE_NONE;
     return graph_shape(w->g, x).rank > 3 ? NODE_NONE : g_argsort(w->g, x, nowhere);
 }
+/* Made of other ops, by a pass: schedule/test_attention.c grows them. */
+static inline NodeId grow_ATTENTION(Grow *w) {
+    (void)w;
+    return NODE_NONE;
+}
+static inline NodeId grow_ATTENTION_GRAD(Grow *w) {
+    (void)w;
+    return NODE_NONE;
+}
 static inline NodeId grow_EXTERN(Grow *w) {
     (void)w;
     return NODE_NONE; /* the graph has no table of functions: codegen/test_codegen_extern.c */
