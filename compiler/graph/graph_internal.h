@@ -42,7 +42,7 @@ void shape_infer(Candidate *c);
 void shape_SCAN(Candidate *c);
 void shape_TAKE(Candidate *c);
 
-/* ... in attention.c. */
+/* ... in attention_op.c. */
 void shape_ATTENTION(Candidate *c);
 void shape_ATTENTION_GRAD(Candidate *c);
 

@@ -1,6 +1,6 @@
 /* One generator per op of ops.def: a random valid node, values away from kinks. NODE_NONE where the
  * op is not defined for the dtype. */
-#include "compiler/graph/attention.h"
+#include "compiler/graph/attention_op.h"
 #include "compiler/graph/sample.h"
 #include "compiler/graph/scan.h"
 

@@ -1,6 +1,6 @@
 /* attention and its gradient, row by row (docs/ops.md). Parts are computed one by one, each from
  * the operands: slow and obvious. */
-#include "compiler/graph/attention.h"
+#include "compiler/graph/attention_op.h"
 #include "compiler/interp/interp_internal.h"
 
 #include <math.h>

@@ -11,7 +11,7 @@
  * graph under `precision: bf16`.
  * Precondition: simplified, no GRAD. Postcondition: as before, with rounding changed as
  * docs/numerics.md says. Cost: linear in nodes and uses. */
-#include "compiler/graph/attention.h"
+#include "compiler/graph/attention_op.h"
 #include "compiler/opt/opt.h"
 #include "compiler/opt/rewrite.h"
 

@@ -9,7 +9,7 @@
  * nodes before a reduction are evaluated inside it, views are index maps. What is left to decide is
  * who recomputes: a value that several kernels read is stored when recomputing it costs more than a
  * store and a load. */
-#include "compiler/graph/attention.h"
+#include "compiler/graph/attention_op.h"
 #include "compiler/schedule/sched.h"
 
 enum { COST_EXPENSIVE = 16, COST_SCALAR = 24, COST_UNROLLED = 60, COST_LIMIT = 4000 };

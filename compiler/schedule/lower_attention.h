@@ -2,7 +2,7 @@
 #ifndef BMC_SCHEDULE_LOWER_ATTENTION_H
 #define BMC_SCHEDULE_LOWER_ATTENTION_H
 
-#include "compiler/graph/attention.h"
+#include "compiler/graph/attention_op.h"
 #include "compiler/schedule/lower.h"
 
 enum { ATTENTION_LANES = 16, ATTENTION_PANEL = 32 }; /* columns of scores made at once */

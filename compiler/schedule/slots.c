@@ -10,7 +10,7 @@
  * stores both.
  *
  * Postcondition: every stored node and every target has a buffer; groups stand in running order. */
-#include "compiler/graph/attention.h"
+#include "compiler/graph/attention_op.h"
 #include "compiler/schedule/sched.h"
 #include <stdlib.h>
 

@@ -1,7 +1,7 @@
 /* Attention in whole programs: it is recognised, with its gradient; compiled code gives the
  * evaluator's bits for odd sizes, masks and layouts; the values are those of the plain form within
  * rounding; what else reads the weights keeps the plain form; memory does not grow with t·s. */
-#include "compiler/graph/attention.h"
+#include "compiler/graph/attention_op.h"
 #include "tests/codegen/program_entry.h"
 #include <math.h>
 

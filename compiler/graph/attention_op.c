@@ -1,5 +1,5 @@
 /* The attention ops: how their attributes are read, their shape rule, their builder. */
-#include "compiler/graph/attention.h"
+#include "compiler/graph/attention_op.h"
 #include "compiler/graph/graph_internal.h"
 
 static uint32_t lists_of(Op op) {
