@@ -180,7 +180,7 @@ DType accumulator(DType t); /* f16 and bf16 accumulate in f32 */
 /* ---- fuse.c: what is stored, what is computed where it is used */
 void fuse_nodes(Sched *s);
 uint32_t fuse_op_cost(const GNode *n); /* operations an element, about */
-/* ---- remake.c: values of a region that other kernels compute again */
+/* ---- rematerialise.c: values of a region that other kernels compute again */
 void recompute_choose(Sched *s, const bool *root);
 /* ---- group.c: which stores share a kernel */
 void group_nodes(Sched *s);
