@@ -144,6 +144,10 @@ LLVMValueRef recipe_vocabularies(CodeModule *m);
 void wrappers_emit(CodeModule *m);
 void interface_text(Text *out, CodeModule *m); /* JSON */
 
+/* What the first row of every range of a parallel kernel is a multiple of. */
+static inline int64_t kernel_row_multiple(const Kernel *k) {
+    return k->strip > 0 ? k->strip : k->grain;
+}
 void kernel_signature(const LoopProgram *p, const Kernel *k, KernelSignature *out);
 /* Canonical bytes of everything that determines a kernel's code. */
 void kernel_canonical(const LoopProgram *p, const Kernel *k, const KernelSignature *s, Text *out);

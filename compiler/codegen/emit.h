@@ -64,10 +64,12 @@ typedef struct Memo {
     uint64_t clock;
 } Memo;
 
-/* pointer + sum of terms, direct-mapped: a collision costs a recomputation. */
+/* address + sum of terms, direct-mapped: a collision costs a recomputation. Addresses have numbers:
+ * those of the kernel's buffers are their positions. */
 enum { ADDRESS_SLOTS = 256 };
 typedef struct AddressMemo {
-    LLVMValueRef base, value;
+    uint32_t base, number;
+    LLVMValueRef value;
     Linear part;
     uint32_t depth, serial;
 } AddressMemo;
@@ -103,6 +105,7 @@ typedef struct Emit {
     uint32_t memo_slots, memo_used;
     struct ForFacts *fors; /* per statement: what a FOR changes */
     AddressMemo addresses[ADDRESS_SLOTS];
+    uint32_t address_count;
 } Emit;
 
 /* ---- masks.c */
@@ -126,9 +129,11 @@ void memo_changed(Emit *e, uint32_t bit); /* a register or buffer changed */
 uint32_t reg_bit(RegId r);
 uint32_t buffer_bit(uint32_t position);
 void facts_make(Emit *e);
-LLVMValueRef address_cached(Emit *e, LLVMValueRef base, const Linear *part);
-void address_cache(Emit *e, LLVMValueRef base, const Linear *part, uint32_t depth,
-                   LLVMValueRef value);
+/* NULL: not there. */
+const AddressMemo *address_cached(Emit *e, uint32_t base, const Linear *part);
+/* The number of the new address. */
+uint32_t address_cache(Emit *e, uint32_t base, const Linear *part, uint32_t depth,
+                       LLVMValueRef value);
 
 /* ---- value.c */
 LLVMValueRef emit_value(Emit *e, ExprId id);  /* scalar when uniform, vector when it varies */

@@ -128,7 +128,7 @@ static void buffer_key(const LoopProgram *p, const Kernel *k, uint32_t position,
 void kernel_canonical(const LoopProgram *p, const Kernel *k, const KernelSignature *s, Text *out) {
     put(out, k->buffers.len);
     for (uint32_t i = 0; i < k->buffers.len; i++) buffer_key(p, k, i, out);
-    put(out, k->parallel ? (uint64_t)k->grain : 0);
+    put(out, k->parallel ? (uint64_t)kernel_row_multiple(k) : 0);
     put(out, s->symbols.len);
     put(out, s->keys.len);
     put(out, k->vars.len);

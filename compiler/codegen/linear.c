@@ -206,7 +206,7 @@ int64_t number_gcd(int64_t a, int64_t b) {
 static int64_t atom_multiple(const Emit *e, ExprId atom) {
     const Expr *x = &e->k->exprs.data[atom.id];
     if (x->kind == EXPR_VAR) return e->vars[x->var.id].multiple;
-    if (x->kind == EXPR_LO && e->k->parallel) return e->k->grain;
+    if (x->kind == EXPR_LO && e->k->parallel) return kernel_row_multiple(e->k);
     return 1;
 }
 

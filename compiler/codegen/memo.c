@@ -188,28 +188,32 @@ static bool part_equal(const Linear *a, const Linear *b) {
     return true;
 }
 
-static AddressMemo *address_slot(Emit *e, LLVMValueRef base, const Linear *part) {
-    uint64_t h = (uintptr_t)base >> 4;
+/* By number, not by address: what collides, and so the code, must be the same in every run. */
+static AddressMemo *address_slot(Emit *e, uint32_t base, const Linear *part) {
+    uint64_t h = base;
     for (uint32_t i = 0; i < part->nterms; i++)
         h = (h ^ part->terms[i].atoms[0] ^ (uint64_t)part->terms[i].coefficient << 8) *
             0x9E3779B97F4A7C15u;
     return &e->addresses[(h >> 32) % ADDRESS_SLOTS];
 }
 
-LLVMValueRef address_cached(Emit *e, LLVMValueRef base, const Linear *part) {
+const AddressMemo *address_cached(Emit *e, uint32_t base, const Linear *part) {
     const AddressMemo *m = address_slot(e, base, part);
     if (!m->value || m->base != base || m->depth > e->depth ||
         e->scopes[m->depth].serial != m->serial || !part_equal(&m->part, part))
         return NULL;
-    return m->value;
+    return m;
 }
 
-void address_cache(Emit *e, LLVMValueRef base, const Linear *part, uint32_t depth,
-                   LLVMValueRef value) {
-    if (!part_cacheable(e, part)) return;
-    *address_slot(e, base, part) = (AddressMemo){.base = base,
-                                                 .value = value,
-                                                 .part = *part,
-                                                 .depth = depth,
-                                                 .serial = e->scopes[depth].serial};
+uint32_t address_cache(Emit *e, uint32_t base, const Linear *part, uint32_t depth,
+                       LLVMValueRef value) {
+    uint32_t number = e->k->buffers.len + e->address_count++;
+    if (part_cacheable(e, part))
+        *address_slot(e, base, part) = (AddressMemo){.base = base,
+                                                     .number = number,
+                                                     .value = value,
+                                                     .part = *part,
+                                                     .depth = depth,
+                                                     .serial = e->scopes[depth].serial};
+    return number;
 }

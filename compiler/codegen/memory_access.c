@@ -16,6 +16,7 @@ static LLVMValueRef gep(Emit *e, LLVMTypeRef element, LLVMValueRef base, LLVMVal
 LLVMValueRef address_of(Emit *e, uint32_t buffer, const Linear *index) {
     LLVMTypeRef element = type_memory(e, buffer_dtype(e, buffer));
     LLVMValueRef pointer = e->buffers[buffer];
+    uint32_t number = buffer;
     Linear part = *index;
     part.constant = 0;
     for (uint32_t d = 0; d <= e->depth && index->nterms > 0; d++) {
@@ -24,16 +25,18 @@ LLVMValueRef address_of(Emit *e, uint32_t buffer, const Linear *index) {
             if (linear_term_depth(e, &index->terms[i]) == d)
                 part.terms[part.nterms++] = index->terms[i];
         if (part.nterms == 0) continue;
-        LLVMValueRef cached = address_cached(e, pointer, &part);
-        if (!cached) {
-            uint32_t placed;
-            LLVMValueRef sum = linear_code(e, &part, &placed);
-            Where w = place_at(e, placed);
-            cached = gep(e, element, pointer, sum);
-            place_restore(e, w);
-            address_cache(e, pointer, &part, placed, cached);
+        const AddressMemo *cached = address_cached(e, number, &part);
+        if (cached) {
+            pointer = cached->value;
+            number = cached->number;
+            continue;
         }
-        pointer = cached;
+        uint32_t placed;
+        LLVMValueRef sum = linear_code(e, &part, &placed);
+        Where w = place_at(e, placed);
+        pointer = gep(e, element, pointer, sum);
+        place_restore(e, w);
+        number = address_cache(e, number, &part, placed, pointer);
     }
     return index->constant ? gep(e, element, pointer, const_i64(e, index->constant)) : pointer;
 }
