@@ -58,12 +58,23 @@ static void run_count(BmrtFrame *f, int32_t thread, int32_t threads) {
     f->barrier(f, thread);
 }
 
-static float threads_at(BmrtHandle *h, int64_t rows) {
+static float threads_of_call(BmrtHandle *h, int64_t rows) {
     float x[FAKE_FEATURES * 16] = {0}, out[16];
     const void *inputs[] = {x};
     void *outputs[] = {out};
     ck_assert_int_eq(bmrt_call(h, FAKE_PREDICT, &rows, inputs, outputs), BMRT_OK);
     return out[0];
+}
+
+/* The most threads that a call gets: on a busy machine the team leaves some calls to the caller
+ * alone (team.c), however much work they say they are. */
+static float threads_at(BmrtHandle *h, int64_t rows) {
+    float most = 0;
+    for (int i = 0; i < 2000 && most < 2; i++) {
+        float threads = threads_of_call(h, rows);
+        if (threads > most) most = threads;
+    }
+    return most;
 }
 
 /* A run that takes a few microseconds is done before workers could help. What it takes grows with
