@@ -189,6 +189,10 @@ ExprId reduce_tree(Lower *l, Op op, DType dtype, RegId lanes, VarId var);
 void lower_partials(Lower *l); /* the whole kernel */
 ExprId partial_total(Lower *l, NodeId sum, const Index *at);
 
+/* ---- columns.c: a sum down the columns */
+bool columns_wanted(const Lower *l);
+void lower_columns(Lower *l);
+
 /* ---- whole kernels */
 void lower_loops(Lower *l);          /* vectorise.c: a loop nest over the domain */
 void lower_constants(Lower *l);      /* lower_leaf.c: a CONST of many words */

@@ -176,5 +176,8 @@ static void nest_axis(Lower *l, Nest *n, uint32_t i) {
 void lower_loops(Lower *l) {
     Nest n = nest_plan(l);
     lower_scalars(l);
-    nest_axis(l, &n, 0);
+    if (columns_wanted(l))
+        lower_columns(l);
+    else
+        nest_axis(l, &n, 0);
 }

@@ -23,7 +23,7 @@ if framework.startswith("torch"):
     backend = module.Backend(int(threads), tuned, framework == "torch-compile")
 else:
     backend = module.Backend(int(threads), tuned)
-step = getattr(backend, mode)(workload, int(batch))
+step = backend.op(workload, mode) if workload.startswith("op-") else getattr(backend, mode)(workload, int(batch))
 for i in range(20):
     out = step(i)
 backend.sync(out)
