@@ -65,18 +65,29 @@ static CodeModule *module_make(Context *ctx, const Program *program, LoopProgram
     return NULL;
 }
 
+/* Functions of the model begin with its name: it must be an identifier of C that neither the
+ * language nor the runtime has. */
+static bool stem_is_free(Context *ctx, const char *stem) {
+    Diag *d;
+    if (is_c_keyword(stem))
+        d = ctx_error(ctx, E_EXPORT_NAME, (Span){0},
+                      "`%s` is a keyword of C, so no function can begin with it as a type", stem);
+    else if (strcmp(stem, "bmrt") == 0)
+        d = ctx_error(ctx, E_EXPORT_NAME, (Span){0},
+                      "the functions of the runtime begin with `%s_`, so those of a model cannot",
+                      stem);
+    else
+        return true;
+    diag_help(d, "give the model file, or the file after `-o`, another name");
+    return false;
+}
+
 CodeModule *codegen_module(Context *ctx, const Program *program, LoopProgram *const *entries,
                            uint32_t entry_count, const CodegenOptions *options) {
     double start = time_now_us();
     Target target;
     if (!target_resolve(ctx, options, &target)) return NULL;
-    if (is_c_keyword(program->stem)) {
-        Diag *d = ctx_error(ctx, E_EXPORT_NAME, (Span){0},
-                            "`%s` is a keyword of C, so no function can begin with it as a type",
-                            program->stem);
-        diag_help(d, "give the model file, or the file after `-o`, another name");
-        return NULL;
-    }
+    if (!stem_is_free(ctx, program->stem)) return NULL;
     CodeModule *m = module_make(ctx, program, entries, entry_count, &target, false, options);
     if (!m) return NULL;
     m->libraries = options->libraries;

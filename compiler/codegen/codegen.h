@@ -55,8 +55,13 @@ bool codegen_text(CodeModule *m, CodeFile kind, Text *out); /* LLVM or ASSEMBLY 
 /* model.so: object + the embedded runtime part, linked by ld, ld.lld or cc; all symbols hidden but
  * the API. Reports E_LINK naming what to install. Writes to a temporary name, then renames. */
 bool codegen_link(CodeModule *m, const char *path);
-/* The typed C header of the model. */
-void codegen_header(Text *out, const Program *program);
+/* model.a: the same without a linker, for a program that carries the model inside. Its global
+ * symbols all begin with `STEM_`, so that several models fit into one program. */
+bool codegen_archive(CodeModule *m, const char *path);
+
+typedef enum HeaderFor { HEADER_LIBRARY, HEADER_ARCHIVE, HEADER_OBJECT } HeaderFor;
+/* The typed C header of the model; it says how to link what it comes with. */
+void codegen_header(Text *out, const Program *program, HeaderFor what);
 
 typedef struct CodeJit CodeJit;
 /* Loads the objects into this process (never a page writable and executable). NULL with

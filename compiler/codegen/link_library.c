@@ -21,6 +21,11 @@ __asm__(".section .rodata\n"
         ".byte 0\n"
         ".previous\n");
 
+const char *runtime_object(size_t *size) {
+    *size = (size_t)(bmrt_core_object_end - bmrt_core_object);
+    return bmrt_core_object;
+}
+
 typedef struct Linker {
     const char *program;
     bool driver; /* a compiler driver: linker options need -Wl, */
@@ -54,8 +59,9 @@ static bool link_files_write(CodeModule *m, const char *path, LinkFiles *f) {
             return false;
     }
     const char *script = arena_printf(arena, "{ global: %s_*; local: *; };\n", m->program->stem);
-    return file_write(m->ctx, f->runtime, bmrt_core_object,
-                      (size_t)(bmrt_core_object_end - bmrt_core_object)) &&
+    size_t size;
+    const char *runtime = runtime_object(&size);
+    return file_write(m->ctx, f->runtime, runtime, size) &&
            file_write(m->ctx, f->script, script, strlen(script));
 }
 

@@ -164,18 +164,31 @@ static void put_slots(Header *h) {
     text_add(h->out, " */\n");
 }
 
-static const char opening[] =
-    "/* $.h: the compiled model `$`. Made by bmc; do not edit.\n"
-    " *\n"
+static const char opening[] = "/* $.h: the compiled model `$`. Made by bmc; do not edit.\n"
+                              " * ";
+
+static const char *const linking[] = {
+    [HEADER_LIBRARY] =
+        "Link with $.so (`cc main.c ./$.so -Wl,-rpath,FOLDER`) or open it by dlopen.",
+    [HEADER_ARCHIVE] = "Link with $.a: `cc main.c $.a -pthread`. It needs the C library only, and\n"
+                       " * several models fit into one program.",
+    [HEADER_OBJECT] = "Link with $.o and the runtime of an installed bmc:\n"
+                      " * `cc main.c $.o -lbmrt -lz -lm -pthread` (pkg-config bmrt says where).",
+};
+
+static const char statuses[] =
+    "\n *\n"
     " * Functions return 0 or a code: 1 ARGUMENT, 2 SHAPE, 3 MEMORY, 4 IO, 5 FORMAT, 6 MISMATCH,\n"
     " * 7 NUMERIC, 8 BUSY; $_error says more. A handle serves one thread at a time: BUSY "
     "otherwise. */\n";
 
-void codegen_header(Text *out, const Program *p) {
+void codegen_header(Text *out, const Program *p, HeaderFor what) {
     Header header = {.out = out, .p = p}, *h = &header;
     Text guard = {.arena = p->ctx->arena};
     for (const char *c = p->stem; *c; c++) text_char(&guard, (char)toupper((unsigned char)*c));
     put_stem(h, opening);
+    put_stem(h, linking[what]);
+    put_stem(h, statuses);
     text_printf(out, "#ifndef %s_MODEL_H\n#define %s_MODEL_H\n\n", text_str(&guard),
                 text_str(&guard));
     text_add(out, "#include <stddef.h>\n#include <stdint.h>\n\n#ifdef __cplusplus\nextern \"C\" "

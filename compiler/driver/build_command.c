@@ -1,15 +1,24 @@
-/* bmc MODEL.bm -o X.so|X.o|X.ll|X.s, and --emit. */
+/* bmc MODEL.bm -o X.so|X.a|X.o|X.ll|X.s, and --emit. */
 #include "compiler/driver/embed_weights.h"
 #include "compiler/driver/file_output.h"
 #include "compiler/driver/pipeline.h"
 
-typedef enum OutputKind { OUTPUT_LIBRARY, OUTPUT_OBJECT, OUTPUT_LLVM, OUTPUT_ASSEMBLY } OutputKind;
+typedef enum OutputKind {
+    OUTPUT_LIBRARY,
+    OUTPUT_ARCHIVE,
+    OUTPUT_OBJECT,
+    OUTPUT_LLVM,
+    OUTPUT_ASSEMBLY
+} OutputKind;
 
 static const struct {
     const char *suffix;
     OutputKind kind;
-} OUTPUTS[] = {
-    {".so", OUTPUT_LIBRARY}, {".o", OUTPUT_OBJECT}, {".ll", OUTPUT_LLVM}, {".s", OUTPUT_ASSEMBLY}};
+} OUTPUTS[] = {{".so", OUTPUT_LIBRARY},
+               {".a", OUTPUT_ARCHIVE},
+               {".o", OUTPUT_OBJECT},
+               {".ll", OUTPUT_LLVM},
+               {".s", OUTPUT_ASSEMBLY}};
 
 static bool output_kind(Session *s, const char *path, OutputKind *kind) {
     const char *dot = strrchr(path, '.');
@@ -19,16 +28,16 @@ static bool output_kind(Session *s, const char *path, OutputKind *kind) {
         return true;
     }
     Diag *d = session_error(s, E_OPTION, "`-o %s`: the suffix does not say what to write", path);
-    diag_help(d, "end it with .so, .o, .ll or .s");
+    diag_help(d, "end it with .so, .a, .o, .ll or .s");
     return false;
 }
 
 /* mlp.so -> mlp.h */
-static bool write_header(Pipeline *p, const char *path) {
+static bool write_header(Pipeline *p, const char *path, HeaderFor what) {
     size_t stem = (size_t)(strrchr(path, '.') - path);
     const char *header = arena_printf(p->ctx->arena, "%.*s.h", (int)stem, path);
     Text text = {.arena = p->ctx->arena};
-    codegen_header(&text, p->program);
+    codegen_header(&text, p->program, what);
     return file_replace(p->ctx, header, text_str(&text), text.len);
 }
 
@@ -38,10 +47,12 @@ static bool write_output(Pipeline *p, const char *path, OutputKind kind) {
                                      [OUTPUT_ASSEMBLY] = CODE_ASSEMBLY};
     if (kind == OUTPUT_LIBRARY) {
         p->library_path = path;
-        return pipeline_run(p, PASS_link) && write_header(p, path);
+        return pipeline_run(p, PASS_link) && write_header(p, path, HEADER_LIBRARY);
     }
+    if (kind == OUTPUT_ARCHIVE)
+        return codegen_archive(p->module, path) && write_header(p, path, HEADER_ARCHIVE);
     if (!codegen_write(p->module, FILES[kind], path)) return false;
-    return kind != OUTPUT_OBJECT || write_header(p, path);
+    return kind != OUTPUT_OBJECT || write_header(p, path, HEADER_OBJECT);
 }
 
 static ExitCode build_output(Pipeline *p, const char *path) {
