@@ -5,15 +5,29 @@ execute_process(COMMAND ${LLVM_CONFIG} --version OUTPUT_VARIABLE BMC_LLVM_VERSIO
   OUTPUT_STRIP_TRAILING_WHITESPACE)
 execute_process(COMMAND ${LLVM_CONFIG} --includedir OUTPUT_VARIABLE BMC_LLVM_INCLUDE
   OUTPUT_STRIP_TRAILING_WHITESPACE)
+# The machines of compiler/codegen/machines.c, as far as this LLVM has them; what it lacks is refused by name.
+execute_process(COMMAND ${LLVM_CONFIG} --targets-built OUTPUT_VARIABLE built
+  OUTPUT_STRIP_TRAILING_WHITESPACE)
+separate_arguments(built UNIX_COMMAND "${built}")
+set(BMC_LLVM_TARGETS "")
+foreach(target X86 AArch64 RISCV)
+  if(target IN_LIST built)
+    list(APPEND BMC_LLVM_TARGETS ${target})
+  endif()
+endforeach()
+string(TOLOWER "${BMC_LLVM_TARGETS}" components)
 execute_process(
-  COMMAND ${LLVM_CONFIG} --link-static --ldflags --libs x86 orcjit passes core analysis bitwriter target
+  COMMAND ${LLVM_CONFIG} --link-static --ldflags --libs ${components} orcjit passes core analysis bitwriter target
   OUTPUT_VARIABLE BMC_LLVM_LIBS OUTPUT_STRIP_TRAILING_WHITESPACE)
 execute_process(COMMAND ${LLVM_CONFIG} --link-static --system-libs
   OUTPUT_VARIABLE BMC_LLVM_SYSTEM OUTPUT_STRIP_TRAILING_WHITESPACE)
 separate_arguments(BMC_LLVM_LIBS UNIX_COMMAND "${BMC_LLVM_LIBS}")
 separate_arguments(BMC_LLVM_SYSTEM UNIX_COMMAND "${BMC_LLVM_SYSTEM}")
-message(STATUS "LLVM ${BMC_LLVM_VERSION} (${LLVM_CONFIG})")
+message(STATUS "LLVM ${BMC_LLVM_VERSION} (${LLVM_CONFIG}) for ${BMC_LLVM_TARGETS}")
 add_library(bmc_llvm INTERFACE)
 target_include_directories(bmc_llvm SYSTEM INTERFACE ${BMC_LLVM_INCLUDE})
 target_link_libraries(bmc_llvm INTERFACE ${BMC_LLVM_LIBS} ${BMC_LLVM_SYSTEM} stdc++)
 target_link_options(bmc_llvm INTERFACE -Wl,--gc-sections)
+string(TOUPPER "${BMC_LLVM_TARGETS}" defines)
+list(TRANSFORM defines PREPEND BMC_LLVM_)
+target_compile_definitions(bmc_llvm INTERFACE ${defines})

@@ -3,6 +3,7 @@
  * would have to be installed. No times, owners or folders: the same model gives the same bytes. */
 #include "compiler/codegen/object_file.h"
 #include "compiler/codegen/object_names.h"
+#include "compiler/codegen/runtime_objects.h"
 
 /* One member's header: fields of fixed width, padded with blanks. */
 static void put_header(Text *out, const char *name, size_t size) {
@@ -76,6 +77,9 @@ static bool archive_text(Text *out, Arena *arena, const ObjectBytes *members, ui
 bool codegen_archive(CodeModule *m, const char *path) {
     Arena *arena = m->ctx->arena;
     const char *stem = m->program->stem;
+    const RuntimeObject *runtime =
+        runtime_object_wanted(m->ctx, m->target.machine, RUNTIME_threads);
+    if (!runtime) return false;
     const uint32_t parts = m->parts.len;
     ObjectBytes *members = ARENA_ARRAY(arena, ObjectBytes, parts + 1);
     module_objects(m);
@@ -85,7 +89,8 @@ bool codegen_archive(CodeModule *m, const char *path) {
                                    LLVMGetBufferStart(object), LLVMGetBufferSize(object)};
     }
     members[parts].name = arena_printf(arena, "%s_bmrt.o", stem);
-    members[parts].bytes = runtime_object(&members[parts].size);
+    members[parts].bytes = runtime->begin;
+    members[parts].size = (size_t)(runtime->end - runtime->begin);
     objects_make_private(arena, members, parts + 1, stem);
     Text archive = {.arena = arena};
     if (archive_text(&archive, arena, members, parts + 1))

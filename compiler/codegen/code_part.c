@@ -39,7 +39,8 @@ void function_attributes(const Target *target, LLVMValueRef function) {
     attribute_add(function, LLVMAttributeFunctionIndex, "nounwind");
     attribute_text(function, "target-cpu", target->cpu);
     if (target->features[0]) attribute_text(function, "target-features", target->features);
-    attribute_text(function, "prefer-vector-width", target->vector_bytes == 64 ? "512" : "256");
+    if (target->vector_bytes >= 32) /* LLVM would halve AVX-512 for some processors */
+        attribute_text(function, "prefer-vector-width", target->vector_bytes == 64 ? "512" : "256");
 }
 
 /* ------------------------------------------------------------------ a part */

@@ -19,7 +19,8 @@ typedef struct CodeStore {
 
 typedef struct CodegenOptions {
     const char *triple;           /* NULL: this machine's */
-    const char *cpu;              /* -march: "native" (NULL), "x86-64-v3", "x86-64-v4" ... */
+    const char *cpu;              /* -march; NULL: "native", or of another machine the usual one */
+    const char *linker;           /* path or name; NULL: the first that is found */
     const char *const *libraries; /* that `extern fn` needs: a .so is linked against them */
     uint32_t library_count;
     const CodeStore *store; /* NULL: none */
@@ -52,8 +53,8 @@ typedef enum CodeFile { CODE_LLVM, CODE_ASSEMBLY, CODE_OBJECT } CodeFile;
 bool codegen_write(CodeModule *m, CodeFile kind, const char *path);
 bool codegen_text(CodeModule *m, CodeFile kind, Text *out); /* LLVM or ASSEMBLY */
 
-/* model.so: object + the embedded runtime part, linked by ld, ld.lld or cc; all symbols hidden but
- * the API. Reports E_LINK naming what to install. Writes to a temporary name, then renames. */
+/* model.so: object + the embedded runtime part, linked by what the system has; all symbols hidden
+ * but the API. Reports E_LINK naming what to install. Writes to a temporary name, then renames. */
 bool codegen_link(CodeModule *m, const char *path);
 /* model.a: the same without a linker, for a program that carries the model inside. Its global
  * symbols all begin with `STEM_`, so that several models fit into one program. */

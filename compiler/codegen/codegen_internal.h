@@ -3,12 +3,14 @@
 #define BMC_CODEGEN_INTERNAL_H
 
 #include "compiler/codegen/codegen.h"
+#include "compiler/codegen/machines.h"
 #include <llvm-c/Core.h>
 #include <llvm-c/TargetMachine.h>
 
 /* What machine code is made for. Strings live in the context's arena. */
 typedef struct Target {
-    const char *triple, *cpu, *features;
+    const Machine *machine;
+    const char *triple, *march, *cpu, *features; /* march: as the user names it */
     uint32_t vector_bytes, vector_registers;
     int level;
 } Target;
@@ -81,6 +83,7 @@ struct CodeModule {
     uint32_t mark_entry;
     const char *const *libraries;
     uint32_t library_count;
+    const char *linker;     /* NULL: the first that is found */
     const CodeStore *store; /* NULL: none */
     LLVMTargetMachineRef machine;
     VEC(CodePart *) parts; /* the head first */

@@ -5,7 +5,7 @@
 /* The frame and descriptor are the contract with runtime/include/bmrt.h: compiled code reads fields
  * at these offsets, so a change there must not go unnoticed here. */
 _Static_assert(BMRT_ABI == 5, "the descriptor below is that of ABI 5");
-_Static_assert(sizeof(void *) == 8 && sizeof(int) == 4, "x86-64 System V");
+_Static_assert(sizeof(void *) == 8 && sizeof(int) == 4, "LP64, as on every target");
 _Static_assert(offsetof(BmrtFrame, arena) == 0 && offsetof(BmrtFrame, offsets) == 8 &&
                    offsetof(BmrtFrame, slots) == 16 && offsetof(BmrtFrame, inputs) == 24 &&
                    offsetof(BmrtFrame, outputs) == 32 && offsetof(BmrtFrame, symbols) == 40 &&
@@ -327,10 +327,10 @@ void descriptor_emit(CodeModule *m) {
 #define POINTER(field, target) image_pointer(image, offsetof(BmrtModel, field), target)
     POINTER(name, text_constant(m, p->stem));
     POINTER(compiler, text_constant(m, compiler_text(m)));
-    POINTER(target, text_constant(
-                        m, arena_printf(m->ctx->arena, "%s %s", m->target.triple, m->target.cpu)));
+    POINTER(target, text_constant(m, arena_printf(m->ctx->arena, "%s %s", m->target.triple,
+                                                  m->target.march)));
     POINTER(flags, text_constant(m, arena_printf(m->ctx->arena, "-O%d -march=%s", m->target.level,
-                                                 m->target.cpu)));
+                                                 m->target.march)));
     POINTER(source, text_constant(m, source));
     Text interface = {.arena = m->ctx->arena};
     interface_text(&interface, m);

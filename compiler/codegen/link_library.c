@@ -1,7 +1,9 @@
 /* model.so: the object, linked with the runtime part that every model carries. That part is
  * embedded here as one relocatable object, so making a library needs no C compiler and no installed
  * bmc, only a linker. All symbols are local to the library but the model's own API. */
+#include "compiler/codegen/linkers.h"
 #include "compiler/codegen/object_file.h"
+#include "compiler/codegen/runtime_objects.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <spawn.h>
@@ -12,31 +14,12 @@
 #include <unistd.h>
 
 extern char **environ;
-extern const char bmrt_core_object[], bmrt_core_object_end[];
-__asm__(".section .rodata\n"
-        ".balign 16\n"
-        ".globl bmrt_core_object\n.hidden bmrt_core_object\nbmrt_core_object:\n"
-        ".incbin \"" BMRT_CORE_OBJECT "\"\n"
-        ".globl bmrt_core_object_end\n.hidden bmrt_core_object_end\nbmrt_core_object_end:\n"
-        ".byte 0\n"
-        ".previous\n");
-
-const char *runtime_object(size_t *size) {
-    *size = (size_t)(bmrt_core_object_end - bmrt_core_object);
-    return bmrt_core_object;
-}
-
-typedef struct Linker {
-    const char *program;
-    bool driver; /* a compiler driver: linker options need -Wl, */
-} Linker;
-static const Linker linkers[] = {{"ld", false}, {"ld.lld", false}, {"cc", true}};
-
 typedef struct LinkFiles { /* all in one temporary folder beside the result */
     const char *folder, **objects, *runtime, *script, *log, *library;
 } LinkFiles;
 
-static bool link_files_write(CodeModule *m, const char *path, LinkFiles *f) {
+static bool link_files_write(CodeModule *m, const RuntimeObject *runtime, const char *path,
+                             LinkFiles *f) {
     Arena *arena = m->ctx->arena;
     char *folder = arena_printf(arena, "%s.link-XXXXXX", path);
     *f = (LinkFiles){0};
@@ -59,9 +42,8 @@ static bool link_files_write(CodeModule *m, const char *path, LinkFiles *f) {
             return false;
     }
     const char *script = arena_printf(arena, "{ global: %s_*; local: *; };\n", m->program->stem);
-    size_t size;
-    const char *runtime = runtime_object(&size);
-    return file_write(m->ctx, f->runtime, runtime, size) &&
+    return file_write(m->ctx, f->runtime, runtime->begin,
+                      (size_t)(runtime->end - runtime->begin)) &&
            file_write(m->ctx, f->script, script, strlen(script));
 }
 
@@ -94,33 +76,23 @@ static int run_program(char *const *args, const char *log) {
 
 static int run_linker(CodeModule *m, const Linker *linker, const LinkFiles *f) {
     Arena *arena = m->ctx->arena;
-    static const char *const options[] = {"--gc-sections",
-                                          "--no-undefined-version",
-                                          "-z",
-                                          "relro",
-                                          "-z",
-                                          "now",
-                                          "-z",
-                                          "noexecstack",
-                                          "--build-id=none",
-                                          "--strip-all",
-                                          "--hash-style=gnu"};
+    static const char *const options[] = {
+        "--gc-sections",   "-z",          "relro",           "-z", "now", "-z", "noexecstack",
+        "--build-id=none", "--strip-all", "--hash-style=gnu"};
     VEC(char *) args = {0};
 #define ARGUMENT(text) vec_push(arena, &args, arena_strdup(arena, text))
-    ARGUMENT(linker->program);
+#define OPTION(text)                                                                               \
+    do {                                                                                           \
+        if (linker->driver) ARGUMENT("-Xlinker");                                                  \
+        ARGUMENT(text);                                                                            \
+    } while (0)
+    ARGUMENT(linker->path);
     ARGUMENT("-shared");
-    if (linker->driver) ARGUMENT("-nostdlib");
-    for (size_t i = 0; i < sizeof options / sizeof options[0]; i++) {
-        if (strcmp(options[i], "--no-undefined-version") == 0) continue;
-        if (linker->driver) ARGUMENT("-Xlinker");
-        ARGUMENT(options[i]);
-    }
-    const char *soname = arena_printf(arena, "-soname=%s.so", m->program->stem);
-    const char *script = arena_printf(arena, "--version-script=%s", f->script);
-    if (linker->driver) ARGUMENT("-Xlinker");
-    ARGUMENT(soname);
-    if (linker->driver) ARGUMENT("-Xlinker");
-    ARGUMENT(script);
+    ARGUMENT(linker->driver ? "-nostdlib" : "-m");
+    if (!linker->driver) ARGUMENT(m->target.machine->emulation);
+    for (size_t i = 0; i < sizeof options / sizeof options[0]; i++) OPTION(options[i]);
+    OPTION(arena_printf(arena, "-soname=%s.so", m->program->stem));
+    OPTION(arena_printf(arena, "--version-script=%s", f->script));
     ARGUMENT("-o");
     ARGUMENT(f->library);
     for (uint32_t i = 0; i < m->parts.len; i++) ARGUMENT(f->objects[i]);
@@ -130,6 +102,7 @@ static int run_linker(CodeModule *m, const Linker *linker, const LinkFiles *f) {
         ARGUMENT(strchr(library, '/') ? library : arena_printf(arena, "-l:%s", library));
     }
 #undef ARGUMENT
+#undef OPTION
     vec_push(arena, &args, (char *)NULL);
     return run_program(args.data, f->log);
 }
@@ -144,29 +117,22 @@ static const char *log_text(CodeModule *m, const char *path) {
     return arena_strdup(m->ctx->arena, text);
 }
 
-static bool link_report(CodeModule *m, const char *path, const char *program, const char *log) {
-    if (program) {
-        Diag *d = ctx_error(m->ctx, E_LINK, (Span){0}, "`%s` could not link `%s`", program, path);
-        if (log[0]) diag_note(d, "%s", log);
-        return false;
-    }
-    Diag *d = ctx_error(m->ctx, E_LINK, (Span){0}, "no linker to make `%s` with", path);
-    diag_note(d, "looked for `ld`, `ld.lld` and `cc` in PATH");
-    diag_help(d, "install binutils (Debian: `apt install binutils`) or lld");
-    diag_help(d, "`-o MODEL.o` needs no linker");
+static bool link_report(CodeModule *m, const char *path, const Linker *linker, const char *log) {
+    Diag *d = ctx_error(m->ctx, E_LINK, (Span){0}, "`%s` could not link `%s`", linker->path, path);
+    if (log[0]) diag_note(d, "%s", log);
+    diag_help(d, "`--linker FILE` takes another linker");
     return false;
 }
 
 bool codegen_link(CodeModule *m, const char *path) {
+    Linker linker;
+    const RuntimeObject *runtime =
+        runtime_object_wanted(m->ctx, m->target.machine, RUNTIME_threads);
+    if (!runtime || !linker_find(m->ctx, m->target.machine, m->linker, path, &linker)) return false;
     LinkFiles files;
-    bool ok = link_files_write(m, path, &files);
-    const char *used = NULL;
-    int status = -1;
-    for (size_t i = 0; ok && status < 0 && i < sizeof linkers / sizeof linkers[0]; i++) {
-        status = run_linker(m, &linkers[i], &files);
-        if (status >= 0) used = linkers[i].program;
-    }
-    if (ok && status != 0) ok = link_report(m, path, used, used ? log_text(m, files.log) : "");
+    bool ok = link_files_write(m, runtime, path, &files);
+    if (ok && run_linker(m, &linker, &files) != 0)
+        ok = link_report(m, path, &linker, log_text(m, files.log));
     if (ok && rename(files.library, path) != 0) {
         ctx_error(m->ctx, E_FILE, (Span){0}, "cannot write `%s`: %s", path, strerror(errno));
         ok = false;

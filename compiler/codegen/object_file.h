@@ -7,7 +7,4 @@
 /* Temporary file, then rename; reports E_FILE. */
 bool file_write(Context *ctx, const char *path, const char *bytes, size_t size);
 
-/* The runtime's part as one relocatable object. */
-const char *runtime_object(size_t *size);
-
 #endif

@@ -2,34 +2,21 @@
  * would only print a warning about a name it does not know. Fused multiply-add is part of the
  * numeric contract, so processors without it are refused. */
 #include "compiler/codegen/codegen_internal.h"
-#include <llvm-c/Target.h>
 #include <string.h>
 
-typedef struct Processor {
-    const char *name;
-    uint32_t vector_bytes; /* 0: no fused multiply-add */
-} Processor;
-
-static const Processor processors[] = {
-    {"x86-64", 0},          {"x86-64-v2", 0},      {"core2", 0},         {"nehalem", 0},
-    {"westmere", 0},        {"sandybridge", 0},    {"ivybridge", 0},     {"silvermont", 0},
-    {"goldmont", 0},        {"bdver1", 0},         {"btver2", 0},        {"x86-64-v3", 32},
-    {"haswell", 32},        {"broadwell", 32},     {"skylake", 32},      {"alderlake", 32},
-    {"raptorlake", 32},     {"meteorlake", 32},    {"arrowlake", 32},    {"lunarlake", 32},
-    {"pantherlake", 32},    {"gracemont", 32},     {"sierraforest", 32}, {"znver1", 32},
-    {"znver2", 32},         {"znver3", 32},        {"x86-64-v4", 64},    {"skylake-avx512", 64},
-    {"cascadelake", 64},    {"cooperlake", 64},    {"cannonlake", 64},   {"icelake-client", 64},
-    {"icelake-server", 64}, {"tigerlake", 64},     {"rocketlake", 64},   {"sapphirerapids", 64},
-    {"emeraldrapids", 64},  {"graniterapids", 64}, {"znver4", 64},       {"znver5", 64},
-};
-enum { PROCESSOR_COUNT = sizeof processors / sizeof processors[0] };
-
-/* `feature` is listed as switched on: "+fma" and not a part of another name. */
-static bool has_feature(const char *features, const char *feature) {
-    size_t len = strlen(feature);
-    for (const char *at = strstr(features, feature); at; at = strstr(at + 1, feature))
-        if ((at == features || at[-1] == ',') && (at[len] == ',' || at[len] == '\0')) return true;
-    return false;
+/* All of `wanted` ("+fma,+avx2") are listed in `features`, as whole names. */
+static bool has_features(const char *features, const char *wanted) {
+    while (*wanted) {
+        size_t len = strcspn(wanted, ",");
+        const char *at = features;
+        while (*at && (strncmp(at, wanted, len) != 0 || (at[len] != ',' && at[len] != '\0'))) {
+            at += strcspn(at, ",");
+            if (*at) at++;
+        }
+        if (!*at) return false;
+        wanted += len + (wanted[len] == ',');
+    }
+    return true;
 }
 
 static char *copied(Context *ctx, char *llvm_text) {
@@ -38,68 +25,105 @@ static char *copied(Context *ctx, char *llvm_text) {
     return text;
 }
 
-static bool no_fma(Context *ctx, const char *name) {
+static bool no_fma(Context *ctx, const Machine *machine, const char *name) {
     Diag *d = ctx_error(ctx, E_TARGET_MACHINE, (Span){0},
                         "`%s` has no fused multiply-add (FMA), which compiled models need", name);
-    diag_help(d, "the oldest that will do is `x86-64-v3` (Intel Haswell, AMD Zen)");
+    diag_help(d, "%s", machine->without);
     return false;
 }
 
-static bool resolve_native(Context *ctx, Target *out) {
-    out->cpu = copied(ctx, LLVMGetHostCPUName());
-    out->features = copied(ctx, LLVMGetHostCPUFeatures());
-    if (!has_feature(out->features, "+fma") || !has_feature(out->features, "+avx2"))
-        return no_fma(ctx, out->cpu);
-    bool wide = has_feature(out->features, "+avx512f") && has_feature(out->features, "+avx512vl") &&
-                has_feature(out->features, "+avx512bw") && has_feature(out->features, "+avx512dq");
-    out->vector_bytes = wide ? 64 : 32;
-    return true;
+static const Machine *host_machine(Context *ctx) {
+    return machine_find(copied(ctx, LLVMGetDefaultTargetTriple()));
 }
 
-static bool resolve_named(Context *ctx, const char *name, Target *out) {
-    Nearest near = {.wanted = name};
-    for (uint32_t i = 0; i < PROCESSOR_COUNT; i++) {
-        nearest_offer(&near, processors[i].name);
-        if (strcmp(name, processors[i].name) != 0) continue;
-        if (processors[i].vector_bytes == 0) return no_fma(ctx, name);
-        out->cpu = processors[i].name;
-        out->features = "";
-        out->vector_bytes = processors[i].vector_bytes;
+static bool resolve_native(Context *ctx, const Machine *machine, Target *out) {
+    out->cpu = copied(ctx, LLVMGetHostCPUName());
+    out->march = out->cpu;
+    out->features = copied(ctx, LLVMGetHostCPUFeatures());
+    for (uint32_t i = 0; i < machine->width_count; i++) {
+        const NativeWidth *w = &machine->widths[i];
+        if (!has_features(out->features, w->features)) continue;
+        out->vector_bytes = w->vector_bytes;
+        out->vector_registers = w->vector_registers;
         return true;
     }
-    Diag *d = ctx_error(ctx, E_TARGET_MACHINE, (Span){0}, "unknown processor `%s`", name);
-    if (near.best) diag_help(d, "did you mean `%s`?", near.best);
-    diag_help(d, "`-march=native` compiles for this machine; `x86-64-v3` runs wherever FMA is");
+    return no_fma(ctx, machine, out->cpu);
+}
+
+/* Processors of other machines by that name: the mistake may be in --target. */
+static const Machine *machine_of_processor(const char *name) {
+    const Machine *m;
+    for (uint32_t i = 0; (m = machine_at(i)) != NULL; i++)
+        for (uint32_t k = 0; k < m->processor_count; k++)
+            if (strcmp(m->processors[k].name, name) == 0) return m;
+    return NULL;
+}
+
+static bool unknown_processor(Context *ctx, const Machine *machine, const char *name,
+                              const char *near) {
+    const Machine *other = machine_of_processor(name);
+    Diag *d = ctx_error(ctx, E_TARGET_MACHINE, (Span){0}, "unknown processor `%s` of `%s`", name,
+                        machine->triple);
+    if (other)
+        diag_help(d, "it belongs to another target: `--target=%s`", other->triple);
+    else if (near)
+        diag_help(d, "did you mean `%s`?", near);
+    diag_help(d, "`-march=native` compiles for this machine; `%s` runs on most of `%s`",
+              machine->usual, machine->triple);
+    return false;
+}
+
+static bool resolve_named(Context *ctx, const Machine *machine, const char *name, Target *out) {
+    Nearest near = {.wanted = name};
+    for (uint32_t i = 0; i < machine->processor_count; i++) {
+        const Processor *p = &machine->processors[i];
+        nearest_offer(&near, p->name);
+        if (strcmp(name, p->name) != 0) continue;
+        if (p->vector_bytes == 0) return no_fma(ctx, machine, name);
+        out->cpu = p->cpu ? p->cpu : p->name;
+        out->features = p->features;
+        out->vector_bytes = p->vector_bytes;
+        out->vector_registers = p->vector_registers;
+        return true;
+    }
+    return unknown_processor(ctx, machine, name, near.best);
+}
+
+static bool unknown_machine(Context *ctx, const char *name) {
+    Text known = {.arena = ctx->arena};
+    const Machine *m;
+    for (uint32_t i = 0; (m = machine_at(i)) != NULL; i++)
+        if (machine_has_code(m)) text_printf(&known, "%s`%s`", i ? ", " : "", m->triple);
+    Diag *d = ctx_error(ctx, E_TARGET_MACHINE, (Span){0}, "cannot compile for `%s`", name);
+    diag_note(d, "this bmc makes code for %s", text_str(&known));
+    diag_help(d, "leave `--target` out to compile for this machine");
     return false;
 }
 
 static bool resolve_triple(Context *ctx, const char *wanted, Target *out) {
-    if (!wanted) {
-        out->triple = copied(ctx, LLVMGetDefaultTargetTriple());
-    } else {
-        char *text = arena_strdup(ctx->arena, wanted);
-        out->triple = copied(ctx, LLVMNormalizeTargetTriple(text));
-    }
-    bool known = strncmp(out->triple, "x86_64-", 7) == 0 && strstr(out->triple, "linux");
-    if (known) return true;
-    Diag *d = ctx_error(ctx, E_TARGET_MACHINE, (Span){0}, "cannot compile for `%s`",
-                        wanted ? wanted : out->triple);
-    diag_note(d, "not supported yet: any target but 64-bit x86 on Linux");
-    diag_help(d, "use `--target=x86_64-linux-gnu`, or leave `--target` out");
-    return false;
+    char *given = wanted ? arena_strdup(ctx->arena, wanted) : NULL;
+    out->triple =
+        copied(ctx, given ? LLVMNormalizeTargetTriple(given) : LLVMGetDefaultTargetTriple());
+    out->machine = machine_find(out->triple);
+    if (!out->machine || !machine_has_code(out->machine) || !strstr(out->triple, "-linux"))
+        return unknown_machine(ctx, wanted ? wanted : out->triple);
+    return true;
 }
 
 bool target_resolve(Context *ctx, const CodegenOptions *options, Target *out) {
     *out = (Target){.level = options->level};
-    LLVMInitializeX86TargetInfo();
-    LLVMInitializeX86Target();
-    LLVMInitializeX86TargetMC();
-    LLVMInitializeX86AsmPrinter();
     if (!resolve_triple(ctx, options->triple, out)) return false;
-    bool native = !options->cpu || strcmp(options->cpu, "native") == 0;
-    if (native ? !resolve_native(ctx, out) : !resolve_named(ctx, options->cpu, out)) return false;
-    out->vector_registers = out->vector_bytes == 64 ? 32 : 16;
-    return true;
+    const Machine *machine = out->machine;
+    machine->initialise();
+    const char *cpu = options->cpu;
+    if (!cpu && machine != host_machine(ctx)) cpu = machine->usual;
+    out->march = cpu;
+    if (cpu && strcmp(cpu, "native") != 0) return resolve_named(ctx, machine, cpu, out);
+    if (machine == host_machine(ctx)) return resolve_native(ctx, machine, out);
+    Diag *d = ctx_error(ctx, E_TARGET_MACHINE, (Span){0},
+                        "`-march=native` is this machine, which is no `%s`", machine->triple);
+    diag_help(d, "name a processor, or leave `-march` out for `%s`", machine->usual);
+    return false;
 }
 
 bool codegen_target(Context *ctx, const CodegenOptions *options, CodeTarget *out) {
@@ -113,16 +137,19 @@ bool codegen_target(Context *ctx, const CodegenOptions *options, CodeTarget *out
     return true;
 }
 
-/* Only what is known to run: this machine's own name, and the generic levels it has. Another
- * processor's code may use instructions that this one lacks, and would die of them. */
+/* Only what is known to run: this machine's own name, and the named ones that ask for nothing that
+ * it lacks. Another processor's code may use instructions that this one lacks, and would die of
+ * them. */
 bool target_runs_here(Context *ctx, const Target *t) {
     Target host = {0};
-    if (!resolve_native(ctx, &host)) return false;
-    bool runs = strcmp(t->cpu, host.cpu) == 0 || strcmp(t->cpu, "x86-64-v3") == 0 ||
-                (strcmp(t->cpu, "x86-64-v4") == 0 && host.vector_bytes == 64);
-    if (runs) return true;
+    const Machine *machine = host_machine(ctx);
+    if (!machine || !resolve_native(ctx, machine, &host)) return false;
+    bool level = strcmp(t->cpu, "x86-64-v3") == 0 ||
+                 (strcmp(t->cpu, "x86-64-v4") == 0 && host.vector_bytes == 64);
+    bool generic = strncmp(t->cpu, "generic", 7) == 0 && has_features(host.features, t->features);
+    if (t->machine == machine && (level || generic || strcmp(t->cpu, host.cpu) == 0)) return true;
     Diag *d = ctx_error(ctx, E_TARGET_MACHINE, (Span){0},
-                        "code for `%s` may not run on this machine, a `%s`", t->cpu, host.cpu);
+                        "code for `%s` may not run on this machine, a `%s`", t->march, host.cpu);
     diag_help(d, "leave `-march` out to run the model here; `-o FILE.so` compiles for elsewhere");
     return false;
 }
@@ -139,8 +166,15 @@ LLVMTargetMachineRef target_machine(const Target *t) {
     LLVMCodeGenOptLevel level = t->level <= 1   ? LLVMCodeGenLevelLess
                                 : t->level == 2 ? LLVMCodeGenLevelDefault
                                                 : LLVMCodeGenLevelAggressive;
-    return LLVMCreateTargetMachine(target, t->triple, t->cpu, t->features, level, LLVMRelocPIC,
-                                   LLVMCodeModelDefault);
+    LLVMTargetMachineOptionsRef options = LLVMCreateTargetMachineOptions();
+    LLVMTargetMachineOptionsSetCPU(options, t->cpu);
+    LLVMTargetMachineOptionsSetFeatures(options, t->features);
+    if (t->machine->abi) LLVMTargetMachineOptionsSetABI(options, t->machine->abi);
+    LLVMTargetMachineOptionsSetCodeGenOptLevel(options, level);
+    LLVMTargetMachineOptionsSetRelocMode(options, LLVMRelocPIC);
+    LLVMTargetMachineRef machine = LLVMCreateTargetMachineWithOptions(target, t->triple, options);
+    LLVMDisposeTargetMachineOptions(options);
+    return machine;
 }
 
 void target_key(const Target *t, Text *out) {

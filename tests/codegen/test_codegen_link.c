@@ -281,7 +281,7 @@ START_TEST(no_linker_says_what_to_install) {
     const Diag *d = diags_get(b.ctx->diags, 0);
     ck_assert_int_eq(d->code, E_LINK);
     ck_assert_uint_ge(d->helps.len, 1);
-    ck_assert_ptr_nonnull(strstr(d->helps.data[0], "binutils"));
+    ck_assert_ptr_nonnull(strstr(d->helps.data[0], "lld"));
     ck_assert_int_ne(access(b.path, F_OK), 0);
     /* nothing is left behind */
     ck_assert_int_eq(rmdir(b.folder), 0);

@@ -55,10 +55,50 @@ START_TEST(processor_without_fma) {
 }
 END_TEST
 
-START_TEST(other_machines_are_not_supported_yet) {
-    const Diag *d = refused("aarch64-linux-gnu", NULL);
+START_TEST(other_machines) {
+    CodeTarget t;
+    ck_assert(accepted("aarch64-linux-gnu", NULL, &t));
+    ck_assert_str_eq(t.cpu, "generic");
+    ck_assert_uint_eq(t.vector_bytes, 16);
+    ck_assert_uint_eq(t.vector_registers, 32);
+    ck_assert(accepted("aarch64-unknown-linux-gnu", "neoverse-n1", &t));
+    ck_assert(accepted("riscv64-linux-gnu", NULL, &t));
+    ck_assert_uint_eq(t.vector_bytes, 16);
+    ck_assert_uint_eq(t.vector_registers, 8);
+    ck_assert(accepted("riscv64-linux-gnu", "rv64gcv", &t));
+    ck_assert_uint_eq(t.vector_registers, 32);
+}
+END_TEST
+
+START_TEST(riscv_without_floats) {
+    const Diag *d = refused("riscv64-linux-gnu", "rv64imac");
+    ck_assert_ptr_nonnull(strstr(d->message, "fused multiply-add"));
+    ck_assert_ptr_nonnull(strstr(d->helps.data[0], "rv64gc"));
+}
+END_TEST
+
+START_TEST(processor_of_another_machine) {
+    const Diag *d = refused("aarch64-linux-gnu", "x86-64-v3");
     ck_assert_ptr_nonnull(strstr(d->message, "aarch64-linux-gnu"));
-    ck_assert_ptr_nonnull(strstr(d->notes.data[0], "not supported yet"));
+    ck_assert_ptr_nonnull(strstr(d->helps.data[0], "--target=x86_64-linux-gnu"));
+}
+END_TEST
+
+START_TEST(native_is_this_machine) {
+#ifdef __x86_64__
+    const Diag *d = refused("riscv64-linux-gnu", "native");
+#else
+    const Diag *d = refused("x86_64-linux-gnu", "native");
+#endif
+    ck_assert_ptr_nonnull(strstr(d->message, "-march=native"));
+}
+END_TEST
+
+START_TEST(unknown_machine_lists_the_known) {
+    const Diag *d = refused("arm-linux-gnueabihf", NULL);
+    ck_assert_ptr_nonnull(strstr(d->message, "arm-linux-gnueabihf"));
+    ck_assert_ptr_nonnull(strstr(d->notes.data[0], "`x86_64-linux-gnu`"));
+    ck_assert_ptr_nonnull(strstr(d->notes.data[0], "`riscv64-linux-gnu`"));
 }
 END_TEST
 
@@ -86,7 +126,11 @@ int main(void) {
     tcase_add_test(t, widths);
     tcase_add_test(t, unknown_processor_is_guessed);
     tcase_add_test(t, processor_without_fma);
-    tcase_add_test(t, other_machines_are_not_supported_yet);
+    tcase_add_test(t, other_machines);
+    tcase_add_test(t, riscv_without_floats);
+    tcase_add_test(t, processor_of_another_machine);
+    tcase_add_test(t, native_is_this_machine);
+    tcase_add_test(t, unknown_machine_lists_the_known);
     tcase_add_test(t, nonsense_triples);
     suite_add_tcase(suite, t);
     SRunner *r = srunner_create(suite);

@@ -1,0 +1,25 @@
+/* The runtime parts that bmc carries, ready to be linked: one relocatable object for each row of
+ * runtime/embedded.cmake, an architecture and a flavour. */
+#ifndef BMC_CODEGEN_RUNTIME_OBJECTS_H
+#define BMC_CODEGEN_RUNTIME_OBJECTS_H
+
+#include "compiler/codegen/machines.h"
+#include "compiler/support/context.h"
+
+typedef enum RuntimeFlavour {
+    RUNTIME_threads, /* all of it; needs the C library and its threads */
+} RuntimeFlavour;
+
+typedef struct RuntimeObject {
+    const char *arch; /* as in machines.h */
+    RuntimeFlavour flavour;
+    const char *begin, *end; /* the bytes of the object */
+} RuntimeObject;
+
+/* NULL: this bmc was built without it. */
+const RuntimeObject *runtime_object_find(const char *arch, RuntimeFlavour flavour);
+/* The same; reports E_LINK when there is none. */
+const RuntimeObject *runtime_object_wanted(Context *ctx, const Machine *machine,
+                                           RuntimeFlavour flavour);
+
+#endif
