@@ -1,6 +1,7 @@
 /* Arrays of `bmc run`: sizes, literals, exact conversion, printing. */
 #include "compiler/driver/arrays.h"
 #include "compiler/driver/string_arrays.h"
+#include "compiler/graph/dtype.h"
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
@@ -51,6 +52,8 @@ static Number array_get(const Array *a, int64_t index) {
     switch (a->dtype) {
     case BMRT_F64: return (Number){NUMBER_FLOAT, .f = ELEMENT(double)};
     case BMRT_F32: return (Number){NUMBER_FLOAT, .f = (double)ELEMENT(float)};
+    case BMRT_F16: return (Number){NUMBER_FLOAT, .f = f16_to_f64(ELEMENT(uint16_t))};
+    case BMRT_BF16: return (Number){NUMBER_FLOAT, .f = bf16_to_f64(ELEMENT(uint16_t))};
     case BMRT_I64: return (Number){NUMBER_SIGNED, .i = ELEMENT(int64_t)};
     case BMRT_I32: return (Number){NUMBER_SIGNED, .i = ELEMENT(int32_t)};
     case BMRT_I16: return (Number){NUMBER_SIGNED, .i = ELEMENT(int16_t)};
@@ -110,6 +113,8 @@ static bool array_put(Array *a, int64_t index, Number n) {
     switch (a->dtype) {
     case BMRT_F64: ((double *)a->data)[index] = number_to_double(n); return true;
     case BMRT_F32: ((float *)a->data)[index] = (float)number_to_double(n); return true;
+    case BMRT_F16: ((uint16_t *)a->data)[index] = f16_from_f64(number_to_double(n)); return true;
+    case BMRT_BF16: ((uint16_t *)a->data)[index] = bf16_from_f64(number_to_double(n)); return true;
     default: break;
     }
     if (!number_to_integer(n, a->dtype, &bits)) return false;
@@ -127,18 +132,9 @@ static void number_text(Text *t, Number n) {
         text_printf(t, "%" PRIu64, n.u);
 }
 
-static bool is_half(BmrtDtype t) {
-    return t == BMRT_F16 || t == BMRT_BF16;
-}
-
 bool array_convert(Context *ctx, const char *name, const Array *from, BmrtDtype to, Array *out) {
     *out = *from;
     if (from->dtype == to) return true;
-    if (is_half(from->dtype) || is_half(to)) {
-        ctx_error(ctx, E_UNSUPPORTED, ((Span){0}), "input `%s`: %s to %s is not supported yet",
-                  name, DTYPE_NAMES[from->dtype], DTYPE_NAMES[to]);
-        return false;
-    }
     out->dtype = to;
     if (!array_alloc(ctx, out)) return false;
     int64_t n = array_elements(from);
@@ -220,12 +216,22 @@ bool array_literal(Context *ctx, const char *text, Array *out) {
 
 /* ---- printing */
 
-/* The fewest digits that read back as the same f32. */
-static void add_f32(Text *out, float value) {
+/* The number that f is in dtype t; a text is read as an f64 first, for f16 too. */
+static double rounded(BmrtDtype t, double f) {
+    switch (t) {
+    case BMRT_F16: return f16_to_f64(f16_from_f64(f));
+    case BMRT_BF16: return bf16_to_f64(bf16_from_f64(f));
+    default: return (double)(float)f;
+    }
+}
+
+/* The fewest digits that read back as the same number of dtype t, at most 32 bits. */
+static void add_float(Text *out, BmrtDtype t, double value) {
     char digits[32];
-    for (int precision = 6; precision <= 9; precision++) {
-        snprintf(digits, sizeof digits, "%.*g", precision, (double)value);
-        if (strtof(digits, NULL) == value) break;
+    int precision = t == BMRT_F32 ? 6 : t == BMRT_F16 ? 3 : 2;
+    for (; precision <= 9; precision++) {
+        snprintf(digits, sizeof digits, "%.*g", precision, value);
+        if (rounded(t, strtod(digits, NULL)) == value) break;
     }
     text_add(out, digits);
 }
@@ -235,16 +241,12 @@ static void print_element(Text *out, const Array *a, int64_t index, ArrayStyle s
         string_print(out, ((const char *const *)a->data)[index]);
         return;
     }
-    if (is_half(a->dtype)) {
-        text_printf(out, "%u", ((const uint16_t *)a->data)[index]);
-        return;
-    }
     Number n = array_get(a, index);
     bool lost = n.kind == NUMBER_FLOAT && !isfinite(n.f);
     if (lost && style == ARRAY_JSON)
         text_add(out, "null");
-    else if (a->dtype == BMRT_F32 && !lost)
-        add_f32(out, (float)n.f);
+    else if (n.kind == NUMBER_FLOAT && a->dtype != BMRT_F64 && !lost)
+        add_float(out, a->dtype, n.f);
     else
         number_text(out, n);
 }

@@ -55,10 +55,13 @@ static bool bind_one_result(Sema *s, const Node *rtype, Value v, Scope *scope, c
 
 bool bind_result(Sema *s, const Node *result, Value v, Scope *scope, const Node *def, Span span) {
     if (!result || value_is_poison(v)) return true;
-    if (!(result->flags & NODE_FLAG_TUPLE) && result->count == 1)
+    if (result->count == 1) /* `-> [B]`, `-> ([B])` */
         return bind_one_result(s, result->kids[0], v, scope, def, span);
     if (v.kind != V_TUPLE || v.as.list.count != result->count) {
-        sema_error(s, E_KIND, span, "`%s` declares %u results", def_name(def), result->count);
+        const char *got = v.kind == V_TUPLE ? arena_printf(s->arena, "%u", v.as.list.count) : "one";
+        Diag *d = sema_error(s, E_KIND, span, "`%s` declares %u results, but returns %s",
+                             def_name(def), result->count, got);
+        diag_label(d, result->span, "declared here");
         return false;
     }
     bool ok = true;

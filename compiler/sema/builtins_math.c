@@ -178,7 +178,8 @@ static Value argmax(Sema *s, const BuiltinCall *c) {
         sema_error(s, E_DTYPE, c->span, "`%s` of bools", c->builtin->name);
         return POISON;
     }
-    if (node_is_none(tensor_node(s, v, c->span))) return POISON;
+    v = tensor_here(s, v, c->span);
+    if (value_is_poison(v)) return POISON;
     if (c->builtin->op == OP_MIN) v = tensor_descending(s, v, c->span);
     NodeId a = v.as.tensor.node;
     Value r = value_tensor(s, g_reduce(sema_graph(s), OP_ARGMAX, a, axes, 1, c->span));
@@ -187,8 +188,8 @@ static Value argmax(Sema *s, const BuiltinCall *c) {
 
 /* ------------------------------------------------------------------ classes */
 
-void mark_index(Sema *s, NodeId node, DimId size) {
-    GraphInput *in = build_input(s->build, node); /* of the batch */
+void mark_index(Sema *s, Value index, DimId size) {
+    GraphInput *in = build_input(s->build, index.as.tensor.node); /* of the batch */
     if (!in || !dtype_is_integer(in->dtype) || !dim_is_const(s->program->dims, size)) return;
     int64_t limit = dim_value(s->program->dims, size);
     if (!in->is_index || limit < in->index_limit) in->index_limit = limit;
@@ -206,10 +207,12 @@ static Value is_class(Sema *s, const BuiltinCall *c) {
         return POISON;
     }
     Graph *g = sema_graph(s);
-    NodeId a = tensor_node(s, ids, c->span);
+    ids = tensor_here(s, ids, c->span);
+    if (value_is_poison(ids)) return POISON;
+    NodeId a = ids.as.tensor.node;
     Shape shape = tensor_shape(s, ids), to = shape;
-    if (node_is_none(a) || shape.rank == RANK_MAX) return POISON;
-    mark_index(s, a, k);
+    if (shape.rank == RANK_MAX) return POISON;
+    mark_index(s, ids, k);
     int32_t from[RANK_MAX];
     for (uint32_t i = 0; i < shape.rank; i++) from[i] = (int32_t)i;
     from[shape.rank] = -1;

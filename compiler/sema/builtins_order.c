@@ -301,7 +301,8 @@ static Value put(Sema *s, const BuiltinCall *c) {
     Value x = to_tensor(s, c->args[0], DTYPE_COUNT, c->spans[0]), at = c->args[1];
     uint32_t axis;
     int64_t i;
-    if (value_is_poison(x) || node_is_none(tensor_node(s, x, c->span))) return POISON;
+    if (!value_is_poison(x)) x = tensor_here(s, x, c->spans[0]);
+    if (value_is_poison(x)) return POISON;
     Shape shape = tensor_shape(s, x), slot = {.rank = 0};
     if (!one_axis_of(s, c, 3, x, &axis)) return POISON;
     if (value_is_int(at, &i) && i < 0)
@@ -310,6 +311,8 @@ static Value put(Sema *s, const BuiltinCall *c) {
     at = to_tensor(s, at, DTYPE_I32, c->spans[1]);
     Value v = to_tensor(s, c->args[2], tensor_dtype(s, x), c->spans[2]);
     if (value_is_poison(at) || value_is_poison(v)) return POISON;
+    at = tensor_here(s, at, c->spans[1]);
+    if (value_is_poison(at)) return POISON;
     if (tensor_shape(s, at).rank != 0 || !dtype_is_integer(tensor_dtype(s, at))) {
         sema_error(s, E_ARGUMENT, c->spans[1],
                    "`put` writes at one position, a whole number, not %s",
@@ -327,7 +330,7 @@ static Value put(Sema *s, const BuiltinCall *c) {
         return POISON;
     }
     v = tensor_broadcast_to(s, v, &slot, c->spans[2]);
-    if (value_is_poison(v) || node_is_none(tensor_node(s, at, c->span))) return POISON;
+    if (value_is_poison(v)) return POISON;
     DType type = tensor_dtype(s, at);
     NodeId here = g_binary(g, OP_EQUAL, g_iota(g, type, &shape, axis, c->span),
                            g_splat(g, at.as.tensor.node, &shape, c->span), c->span);

@@ -151,6 +151,8 @@ bool dims_unify(Sema *s, DimId a, DimId b, Span span, const char *what);
 Value tensor_as(Sema *s, Value v, const Shape *to, Span span);
 /* The node of a tensor value; NODE_NONE with a message when it belongs to another entry. */
 NodeId tensor_node(Sema *s, Value v, Span span);
+/* The same value as one of the graph that is being built; poison as above. */
+Value tensor_here(Sema *s, Value v, Span span);
 Value bundle_tensor(const Bundle *b, uint32_t i);
 
 /* ------------------------------------------------------------------ scopes */
@@ -520,7 +522,8 @@ bool axes_of(Sema *s, Value axis, const Shape *shape, Span span, uint32_t *axes,
 extern const Builtin BUILTINS_MATH[], BUILTINS_SHAPE[], BUILTINS_STATIC[], BUILTINS_STEP[],
     BUILTINS_ORDER[], BUILTINS_PATTERN[], BUILTINS_RUNNING[], BUILTINS_WINDOW[], BUILTINS_DATA[],
     BUILTINS_SHOW[];
-void mark_index(Sema *s, NodeId node, DimId size);
+/* index: a tensor of integers, brought here (tensor_here). */
+void mark_index(Sema *s, Value index, DimId size);
 Value tensor_reshape(Sema *s, Value v, const Shape *to, Span span);
 
 /* graph building */

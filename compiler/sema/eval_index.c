@@ -106,7 +106,9 @@ static bool slice_pick(Sema *s, const Node *at, DimId size, uint32_t axis, Slici
                        dtype_name(tensor_dtype(s, v)));
             return false;
         }
-        mark_index(s, v.as.tensor.node, size);
+        v = tensor_here(s, v, at->span);
+        if (value_is_poison(v)) return false;
+        mark_index(s, v, size);
         sl->gather[sl->gathers] = v;
         sl->gather_axis[sl->gathers++] = axis;
         sl->gather_span = at->span;
@@ -227,14 +229,16 @@ Value tensor_permute(Sema *s, Value v, const uint32_t *perm, Span span) {
     bool same = true;
     for (uint32_t i = 0; i < shape.rank; i++)
         if (perm[i] != i) same = false;
-    NodeId x = tensor_node(s, v, span);
-    if (node_is_none(x)) return POISON;
+    v = tensor_here(s, v, span);
+    if (value_is_poison(v)) return v;
+    NodeId x = v.as.tensor.node;
     return same ? v : value_tensor(s, g_permute(sema_graph(s), x, perm, span));
 }
 
 Value tensor_reshape(Sema *s, Value v, const Shape *to, Span span) {
     Shape shape = tensor_shape(s, v);
-    NodeId x = tensor_node(s, v, span);
-    if (node_is_none(x)) return POISON;
+    v = tensor_here(s, v, span);
+    if (value_is_poison(v)) return v;
+    NodeId x = v.as.tensor.node;
     return shape_same(&shape, to) ? v : value_tensor(s, g_reshape(sema_graph(s), x, to, span));
 }

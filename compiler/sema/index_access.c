@@ -96,7 +96,9 @@ static bool read_position(IndexSpace *ix, Access *a, const Node *at) {
         diag_help(d, "`i32(...)`");
         return false;
     }
-    mark_index(s, v.v.as.tensor.node, tensor_shape(s, a->t).dims[a->rank]);
+    v.v = tensor_here(s, v.v, at->span);
+    if (value_is_poison(v.v)) return false;
+    mark_index(s, v.v, tensor_shape(s, a->t).dims[a->rank]);
     a->index[a->rank] = v;
     a->label[a->rank++] = -1;
     a->gathers = true;
@@ -139,7 +141,8 @@ static bool read_access(IndexSpace *ix, const Node *e, Access *a) {
                    shape_string(s, &shape, a->t.decl));
         return false;
     }
-    if (node_is_none(tensor_node(s, a->t, e->span))) return false;
+    a->t = tensor_here(s, a->t, e->span);
+    if (value_is_poison(a->t)) return false;
     return read_positions(ix, e, a, shape.rank - fixed);
 }
 

@@ -225,8 +225,9 @@ Value index_spread(IndexSpace *ix, Indexed a, const uint32_t *labels, uint32_t r
         from[i] = (uint32_t)next < a.rank && a.labels[next] == labels[i] ? next++ : -1;
     }
     if (a.rank == 0) return tensor_broadcast_to(s, v, &to, span);
-    NodeId node = tensor_node(s, v, span);
-    if (node_is_none(node)) return POISON;
+    v = tensor_here(s, v, span);
+    if (value_is_poison(v)) return v;
+    NodeId node = v.as.tensor.node;
     return a.rank == rank ? v : value_tensor(s, g_broadcast(sema_graph(s), node, &to, from, span));
 }
 

@@ -166,8 +166,9 @@ static bool broadcastable(Sema *s, const Shape *from, const Shape *to) {
 
 Value tensor_broadcast_to(Sema *s, Value v, const Shape *to, Span span) {
     Shape from = tensor_shape(s, v);
-    NodeId a = tensor_node(s, v, span);
-    if (node_is_none(a)) return POISON;
+    v = tensor_here(s, v, span);
+    if (value_is_poison(v)) return v;
+    NodeId a = v.as.tensor.node;
     if (shape_same(&from, to)) return v;
     if (!broadcastable(s, &from, to)) {
         sema_error(s, E_BROADCAST, span, "%s does not broadcast to %s",

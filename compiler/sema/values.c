@@ -296,6 +296,12 @@ NodeId tensor_node(Sema *s, Value v, Span span) {
     return NODE_NONE;
 }
 
+Value tensor_here(Sema *s, Value v, Span span) {
+    v.as.tensor.node = tensor_node(s, v, span);
+    v.as.tensor.graph = sema_graph(s);
+    return node_is_none(v.as.tensor.node) ? POISON : v;
+}
+
 /* The dims written in a declaration, when they stand one to one for the axes of `rank`. */
 static const Node *decl_dims(const Node *decl, uint32_t rank) {
     if (!decl || decl->kind != NODE_PAR) return NULL;

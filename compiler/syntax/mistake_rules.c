@@ -306,6 +306,26 @@ static bool two_statements(Mistake *m) {
     return true;
 }
 
+/* `fn f(x[B]) -> ([B], [B]) = x, x + 1`. */
+static bool several_results(Mistake *m) {
+    if (m->got != ',' || m->bracket || !token_is_definition(m->starter)) return false;
+    uint32_t equals = 0;
+    int depth = 0;
+    for (uint32_t i = m->first; i < m->at && !equals; i++) {
+        int kind = mistake_token(m, i)->kind;
+        depth += (kind == '(' || kind == '[') - (kind == ')' || kind == ']');
+        if (kind == '=' && depth == 0) equals = i;
+    }
+    if (!equals) return false;
+    uint32_t begin = mistake_token(m, equals + 1)->begin;
+    uint32_t end = mistake_expr_end(m, mistake_begin(m), 0, true);
+    Diag *diag = mistake_error(m, mistake_span(m), "several results stand in parentheses");
+    Fix *fix = mistake_fix(m, diag, NULL, "`= (a, b)`");
+    fix_edit(fix, begin, begin, "(");
+    fix_edit(fix, end, end, ")");
+    return true;
+}
+
 MistakeRule *const MISTAKE_RULES[] = {
     mistake_foreign_word,
     unfinished_line,
@@ -327,6 +347,7 @@ MistakeRule *const MISTAKE_RULES[] = {
     mistake_header,
     mistake_setting_without_colon,
     argument_colon,
+    several_results,
     missing_comma,
     operator_after_pipe,
     chained_comparison,

@@ -62,6 +62,31 @@ START_TEST(conversion_is_exact) {
     ck_assert(!converts(2, BMRT_BOOL, &a));
     ck_assert(converts(0.1, BMRT_F32, &a));
     ck_assert_float_eq(*(float *)a.data, 0.1f);
+    ck_assert(converts(0.1, BMRT_F16, &a));
+    ck_assert_uint_eq(*(uint16_t *)a.data, 0x2e66);
+    ck_assert(converts(0.1, BMRT_BF16, &a));
+    ck_assert_uint_eq(*(uint16_t *)a.data, 0x3dcd);
+}
+END_TEST
+
+/* As few digits as give the same number of its type again; a half is no integer. */
+START_TEST(prints_its_type) {
+    static const struct {
+        BmrtDtype dtype;
+        double value;
+        const char *text;
+    } CASES[] = {{BMRT_F64, 0.1, "0.1"},          {BMRT_F32, 0.1, "0.1"},
+                 {BMRT_F16, 0.1, "0.1"},          {BMRT_BF16, 0.1, "0.1"},
+                 {BMRT_F16, 0.333, "0.333"},      {BMRT_F16, 65504, "6.55e+04"},
+                 {BMRT_BF16, 1.0 / 3, "0.334"},   {BMRT_F16, 1e9, "inf"},
+                 {BMRT_F32, 16777217, "16777216"}};
+    for (size_t i = 0; i < sizeof CASES / sizeof *CASES; i++) {
+        Array a;
+        ck_assert(converts(CASES[i].value, CASES[i].dtype, &a));
+        Text out = {.arena = ctx->arena};
+        array_print(&out, &a, ARRAY_FULL);
+        ck_assert_str_eq(text_str(&out), CASES[i].text);
+    }
 }
 END_TEST
 
@@ -185,6 +210,7 @@ int main(void) {
     tcase_add_checked_fixture(cases, setup, teardown);
     tcase_add_test(cases, literals);
     tcase_add_test(cases, conversion_is_exact);
+    tcase_add_test(cases, prints_its_type);
     tcase_add_test(cases, npy_round_trip);
     tcase_add_test(cases, npy_damage);
     tcase_add_test(cases, printing);
