@@ -133,6 +133,14 @@ static int by_weight(const void *a, const void *b) {
     return x->weight < y->weight ? 1 : x->weight > y->weight ? -1 : 0;
 }
 
+/* Weights lie in the head, and change with every training: a copy of them would fill the cache and
+ * never be found again. */
+static const CodeStore *head_store(const CodeModule *m) {
+    for (uint32_t i = 0; i < m->program->slots.len; i++)
+        if (m->program->slots.data[i].initial) return NULL;
+    return m->store;
+}
+
 /* The head's code needs no key of its own making: its bitcode is one. */
 static void head_key(CodeModule *m, CodePart *head) {
     LLVMMemoryBufferRef bitcode = LLVMWriteBitcodeToMemoryBuffer(head->module);
@@ -161,8 +169,9 @@ void module_objects(CodeModule *m) {
     if (head->object) return;
     double start = time_now_us();
     Workshop w = {.m = m, .parts = ARENA_ARRAY(m->ctx->arena, CodePart *, m->parts.len)};
-    if (m->store) head_key(m, head);
-    if (!m->store || !part_recall(m, head)) w.parts[w.count++] = head;
+    const CodeStore *keep_head = head_store(m);
+    if (keep_head) head_key(m, head);
+    if (!keep_head || !part_recall(m, head)) w.parts[w.count++] = head;
     for (uint32_t i = 1; i < m->parts.len; i++)
         if (!m->parts.data[i]->object) w.parts[w.count++] = m->parts.data[i];
     qsort(w.parts, w.count, sizeof w.parts[0], by_weight);
@@ -170,7 +179,7 @@ void module_objects(CodeModule *m) {
     for (uint32_t i = 0; i < w.count; i++) {
         CodePart *part = w.parts[i];
         if (!part->object) BUG("LLVM could not generate code: %s", part->problem);
-        if (m->store)
+        if (part == head ? keep_head : m->store)
             m->store->keep(m->store->user, part->key.data, part->key.len,
                            LLVMGetBufferStart(part->object), LLVMGetBufferSize(part->object));
         if (part != head) part_forget(part);

@@ -41,7 +41,7 @@ ExitCode command_cache(Session *s) {
         return EXIT_CODE_USAGE;
     }
     ObjectCache c;
-    if (!object_cache_open(&c, s->ctx->arena)) return no_cache(s, &c);
+    if (!object_cache_open(&c, s->ctx->arena, NULL)) return no_cache(s, &c);
     if (word)
         fprintf(s->out, "removed %llu entries of %s\n", (unsigned long long)object_cache_clear(&c),
                 c.folder);

@@ -139,7 +139,8 @@ static void cache_keep(void *user, const char *key, size_t key_len, const char *
     memcpy(head.magic, MAGIC, sizeof MAGIC);
     memcpy(head.key, name, NAME_DIGITS);
     memcpy(head.object, sum, NAME_DIGITS);
-    snprintf(temporary, sizeof temporary, "new-%ld-%.16s", (long)getpid(), name);
+    /* c: threads of one process write at once, too */
+    snprintf(temporary, sizeof temporary, "new-%ld-%zx-%.16s", (long)getpid(), (size_t)c, name);
     if (entry_write(c, temporary, &head, bytes, size) &&
         renameat(c->directory, temporary, c->directory, name) == 0) {
         c->kept++;
@@ -187,9 +188,9 @@ static bool folder_open(ObjectCache *c) {
     return false;
 }
 
-bool object_cache_open(ObjectCache *c, Arena *arena) {
+bool object_cache_open(ObjectCache *c, Arena *arena, const char *folder) {
     *c = (ObjectCache){.arena = arena, .directory = -1, .limit_bytes = CACHE_LIMIT_BYTES};
-    c->folder = folder_name(arena);
+    c->folder = folder ? folder : folder_name(arena);
     if (!c->folder) return false;
     const char *build = build_id(arena);
     if (!build) {

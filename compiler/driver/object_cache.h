@@ -20,9 +20,10 @@ typedef struct ObjectCache {
     uint32_t found, missed, damaged, kept;
 } ObjectCache;
 
-/* $BMC_CACHE_DIR, else $XDG_CACHE_HOME/bmc, else $HOME/.cache/bmc; made when missing. False when
- * there can be no cache: `problem` says why, NULL when BMC_CACHE_DIR is empty, which means none. */
-bool object_cache_open(ObjectCache *c, Arena *arena);
+/* folder NULL: $BMC_CACHE_DIR, else $XDG_CACHE_HOME/bmc, else $HOME/.cache/bmc; made when missing.
+ * False when there can be no cache: `problem` says why, NULL when BMC_CACHE_DIR is empty, which
+ * means none. */
+bool object_cache_open(ObjectCache *c, Arena *arena, const char *folder);
 /* Removes the entries used longest ago when all together have grown beyond the limit. */
 void object_cache_close(ObjectCache *c);
 

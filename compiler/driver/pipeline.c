@@ -160,7 +160,8 @@ bool pipeline_run(Pipeline *p, PassId last) {
 void pipeline_cache(Pipeline *p) {
     if (!p->wants_cache || p->cache) return;
     p->cache = ARENA_NEW(p->ctx->arena, ObjectCache);
-    if (object_cache_open(p->cache, p->ctx->arena)) p->codegen.store = &p->cache->store;
+    if (object_cache_open(p->cache, p->ctx->arena, p->cache_folder))
+        p->codegen.store = &p->cache->store;
 }
 
 /* A cache that does not work is no error; who asks for details is told. */

@@ -17,6 +17,7 @@ typedef struct Pipeline {
     SemaOptions sema;
     CodegenOptions codegen;
     bool wants_cache;         /* objects are kept from run to run */
+    const char *cache_folder; /* NULL: the user's */
     ObjectCache *cache;       /* NULL: not opened yet */
     VEC(void *) libraries;    /* opened, of --allow-extern */
     const char *library_path; /* `link` writes it */

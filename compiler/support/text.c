@@ -118,7 +118,11 @@ void text_number(Text *t, double value) {
         snprintf(buffer, sizeof buffer, "%.*g", digits, value);
         if (strtod(buffer, NULL) == value) break;
     }
-    text_add(t, buffer);
+    const size_t before = strspn(buffer, "-0123456789"),
+                 point = strcspn(buffer + before, "e0123456789");
+    text_add_n(t, buffer, before);
+    if (point) text_char(t, '.'); /* whatever the host program's locale has there */
+    text_add(t, buffer + before + point);
 }
 
 const char *text_str(Text *t) {

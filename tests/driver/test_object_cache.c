@@ -25,7 +25,7 @@ static void setup(void) {
     snprintf(folder, sizeof folder, "%s/a/b", root);
     setenv("BMC_CACHE_DIR", folder, 1);
     ctx = context_create();
-    ck_assert(object_cache_open(&cache, ctx->arena));
+    ck_assert(object_cache_open(&cache, ctx->arena, NULL));
 }
 
 static void teardown(void) {
@@ -176,7 +176,7 @@ END_TEST
 
 static const char *refused(void) {
     ObjectCache c;
-    ck_assert(!object_cache_open(&c, ctx->arena));
+    ck_assert(!object_cache_open(&c, ctx->arena, NULL));
     ck_assert_int_eq(c.directory, -1);
     object_cache_close(&c);
     return c.problem;
@@ -208,13 +208,13 @@ START_TEST(where_it_is) {
     char path[400];
     unsetenv("BMC_CACHE_DIR");
     setenv("XDG_CACHE_HOME", root, 1);
-    ck_assert(object_cache_open(&c, ctx->arena));
+    ck_assert(object_cache_open(&c, ctx->arena, NULL));
     snprintf(path, sizeof path, "%s/bmc", root);
     ck_assert_str_eq(c.folder, path);
     object_cache_close(&c);
     setenv("XDG_CACHE_HOME", "relative", 1); /* to be ignored, says its specification */
     setenv("HOME", root, 1);
-    ck_assert(object_cache_open(&c, ctx->arena));
+    ck_assert(object_cache_open(&c, ctx->arena, NULL));
     snprintf(path, sizeof path, "%s/.cache/bmc", root);
     ck_assert_str_eq(c.folder, path);
     object_cache_close(&c);
@@ -313,7 +313,7 @@ START_TEST(what_was_used_longest_ago_goes_first) {
     ck_assert_ptr_nonnull(find("0")); /* used now */
     cache.limit_bytes = 4000;
     object_cache_close(&cache);
-    ck_assert(object_cache_open(&cache, ctx->arena));
+    ck_assert(object_cache_open(&cache, ctx->arena, NULL));
     ck_assert_uint_le(object_cache_use(&cache).bytes, 3000);
     ck_assert_uint_ge(object_cache_use(&cache).entries, 6);
     ck_assert_ptr_nonnull(find("0"));
