@@ -6,21 +6,23 @@
 
 #define FINISH_FIRST "`bmc_build_end` ends the definition"
 
+/* After a wrong call these are silent: a `bmc_build_begin` that failed would make all that follows
+ * stand outside. */
 bool builder_inside(BmcBuilder *b, const char *call, unsigned in) {
     static const char *const KINDS[BMC_DEFINITION_COUNT] = {
         [BMC_MODEL] = "a model", [BMC_EXPORT] = "an export",
         [BMC_STEP] = "a step",   [BMC_FUNCTION] = "a function",
         [BMC_LAYER] = "a layer", [BMC_OPTIMIZER] = "an optimizer"};
-    if (!b->open)
+    if (!b->open && !b->wrong)
         builder_wrong(b, E_ARGUMENT, "`bmc_build_begin` starts a definition",
                       "`%s` outside of a definition", call);
-    else if (!(in >> b->kind & 1))
+    else if (b->open && !(in >> b->kind & 1))
         builder_wrong(b, E_ARGUMENT, NULL, "`%s` does not go into %s", call, KINDS[b->kind]);
     return b->open && (in >> b->kind & 1);
 }
 
 bool builder_outside(BmcBuilder *b, const char *call) {
-    if (b->open)
+    if (b->open && !b->wrong)
         builder_wrong(b, E_ARGUMENT, FINISH_FIRST, "`%s` while `%s` is not finished", call,
                       b->titles.data[b->definition - 1]);
     return !b->open;

@@ -227,12 +227,232 @@ START_TEST(every_call) {
 }
 END_TEST
 
+/* ------------------------------------------------------------------ wrong calls */
+
+static BmcValue in_export(BmcBuilder *b) {
+    bmc_build_begin(b, BMC_EXPORT, "f");
+    return bmc_build_input(b, "x", BMRT_F32, 1, DIMS(NAMED("B")));
+}
+
+static void no_such_op(BmcBuilder *b) {
+    BmcValue x = in_export(b);
+    ck_assert_uint_eq(bmc_build_op(b, "substract", VALUES(x, x)).id, 0);
+}
+static void near_op(BmcBuilder *b) {
+    BmcValue x = in_export(b);
+    ck_assert_uint_eq(bmc_build_op(b, "matmull", VALUES(x, x)).id, 0);
+}
+static void op_elsewhere(BmcBuilder *b) {
+    BmcValue x = in_export(b);
+    ck_assert_uint_eq(bmc_build_op(b, "contract", VALUES(x, x)).id, 0);
+}
+static void too_few_operands(BmcBuilder *b) {
+    BmcValue x = in_export(b);
+    ck_assert_uint_eq(bmc_build_op(b, "add", &x, 1).id, 0);
+}
+static void no_value(BmcBuilder *b) {
+    in_export(b);
+    ck_assert_uint_eq(bmc_build_op(b, "exp", (BmcValue[]){{0}}, 1).id, 0);
+}
+static void strange_value(BmcBuilder *b) {
+    in_export(b);
+    ck_assert_uint_eq(bmc_build_op(b, "exp", (BmcValue[]){{99}}, 1).id, 0);
+}
+static void value_of_another(BmcBuilder *b) {
+    BmcValue x = in_export(b);
+    bmc_build_return(b, &x, 1);
+    bmc_build_end(b);
+    bmc_build_begin(b, BMC_EXPORT, "g");
+    ck_assert_int_eq(bmc_build_return(b, &x, 1), BMC_INPUT);
+}
+static void bad_name(BmcBuilder *b) {
+    ck_assert_int_eq(bmc_build_begin(b, BMC_MODEL, "net }\n{"), BMC_INPUT);
+}
+static void reserved_name(BmcBuilder *b) {
+    ck_assert_int_eq(bmc_build_begin(b, BMC_MODEL, "train"), BMC_INPUT);
+}
+static void name_twice(BmcBuilder *b) {
+    in_export(b);
+    ck_assert_uint_eq(bmc_build_input(b, "x", BMRT_F32, 0, NULL).id, 0);
+}
+static void name_of_the_builder(BmcBuilder *b) {
+    BmcValue x = in_export(b);
+    bmc_build_op(b, "exp", &x, 1);
+    ck_assert_uint_eq(bmc_build_name(b, "v1").id, 0);
+}
+static void outside(BmcBuilder *b) {
+    BmcValue one = bmc_build_number(b, 1);
+    ck_assert_uint_eq(bmc_build_op(b, "exp", &one, 1).id, 0);
+}
+static void nested(BmcBuilder *b) {
+    in_export(b);
+    ck_assert_int_eq(bmc_build_begin(b, BMC_EXPORT, "g"), BMC_INPUT);
+}
+static void end_without(BmcBuilder *b) {
+    ck_assert_int_eq(bmc_build_end(b), BMC_INPUT);
+}
+static void param_in_export(BmcBuilder *b) {
+    in_export(b);
+    ck_assert_uint_eq(bmc_build_param(b, "w", BMRT_F32, 0, NULL, bmc_build_number(b, 0)).id, 0);
+}
+static void late_input(BmcBuilder *b) {
+    BmcValue x = in_export(b);
+    bmc_build_op(b, "exp", &x, 1);
+    ck_assert_uint_eq(bmc_build_input(b, "y", BMRT_F32, 0, NULL).id, 0);
+}
+static void no_dtype(BmcBuilder *b) {
+    in_export(b);
+    ck_assert_uint_eq(bmc_build_input(b, "y", (BmrtDtype)99, 0, NULL).id, 0);
+}
+static void many_axes(BmcBuilder *b) {
+    BmcDim dims[13] = {{NULL, 1}};
+    in_export(b);
+    ck_assert_uint_eq(bmc_build_input(b, "y", BMRT_F32, 13, dims).id, 0);
+}
+static void negative_size(BmcBuilder *b) {
+    in_export(b);
+    ck_assert_uint_eq(bmc_build_input(b, "y", BMRT_F32, 1, DIMS(AXIS(-3))).id, 0);
+}
+static void not_finite(BmcBuilder *b) {
+    ck_assert_uint_eq(bmc_build_number(b, NAN).id, 0);
+}
+static void large_integer(BmcBuilder *b) {
+    ck_assert_uint_eq(bmc_build_integer(b, INT64_MAX).id, 0);
+}
+static void range_as_value(BmcBuilder *b) {
+    in_export(b);
+    BmcValue all = bmc_build_range(b, (BmcValue){0}, (BmcValue){0});
+    ck_assert_uint_eq(bmc_build_op(b, "exp", &all, 1).id, 0);
+}
+static void source_inside(BmcBuilder *b) {
+    in_export(b);
+    ck_assert_int_eq(bmc_build_source(b, "let a = 1"), BMC_INPUT);
+}
+static void unfinished(BmcBuilder *b) {
+    in_export(b);
+}
+static void path_of_nothing(BmcBuilder *b) {
+    ck_assert_uint_eq(bmc_build_name(b, "net..w").id, 0);
+}
+static void bad_argument_name(BmcBuilder *b) {
+    BmcValue x = in_export(b);
+    ck_assert_uint_eq(bmc_build_call(b, "sum", (BmcArg[]){{"a b", x}}, 1).id, 0);
+}
+
+static const struct WrongCall {
+    void (*call)(BmcBuilder *b);
+    const char *code, *text;
+} WRONG_CALLS[] = {
+    {no_such_op, "E0004", "there is no operation `substract`"},
+    {near_op, "E0004", "did you mean `matmul`?"},
+    {op_elsewhere, "E0201", "use `matmul`, or `bmc_build_call` of `einsum`"},
+    {too_few_operands, "E0201", "`add` takes 2 operands, not 1"},
+    {no_value, "E0201", "the value of id 0, which this builder did not make"},
+    {strange_value, "E0201", "the value of id 99"},
+    {value_of_another, "E0004", "the value `x` of `f`, which lives only there"},
+    {bad_name, "E0004", "`net }?{` is no name"},
+    {reserved_name, "E0004", "`train` is a word of the language"},
+    {name_twice, "E0200", "there is a `x` already"},
+    {name_of_the_builder, "E0200", "`v1` is the builder's own name"},
+    {outside, "E0201", "`bmc_build_op` outside of a definition"},
+    {nested, "E0201", "`bmc_build_begin` while `f` is not finished"},
+    {end_without, "E0201", "`bmc_build_end` outside of a definition"},
+    {param_in_export, "E0201", "`bmc_build_param` does not go into an export"},
+    {late_input, "E0201", "`bmc_build_input` comes before all else"},
+    {no_dtype, "E0010", "there is no dtype 99"},
+    {many_axes, "E0301", "13 axes are more than the 12 there can be"},
+    {negative_size, "E0300", "axis 0 has the size -3"},
+    {not_finite, "E0102", "nan is no number"},
+    {large_integer, "E0102", "is beyond 2^53"},
+    {range_as_value, "E0202", "the range `:`, which is no value"},
+    {source_inside, "E0201", "`bmc_build_source` while `f` is not finished"},
+    {unfinished, "E0201", "`bmc_builder_compile` while `f` is not finished"},
+    {path_of_nothing, "E0004", "`net..w` is neither a name nor a path"},
+    {bad_argument_name, "E0004", "`a b` is no name of an argument"},
+};
+
+/* Each is told once, with its place; the program is refused from then on, without more words. */
+START_TEST(wrong_calls) {
+    const struct WrongCall *wrong = &WRONG_CALLS[_i];
+    Seen seen;
+    BmcBuilder *b = opened(&seen);
+    BmcOptions options = options_now();
+    BmcModel *model = (BmcModel *)&seen;
+    wrong->call(b);
+    if (wrong->call != unfinished) {
+        ck_assert_int_eq(seen.count, 1);
+        bmc_build_op(b, "exp", (BmcValue[]){{0}}, 1); /* what follows from it is silent */
+        bmc_build_end(b);
+    }
+    ck_assert_int_eq(bmc_builder_compile(b, &options, &model), BMC_INPUT);
+    ck_assert_ptr_null(model);
+    ck_assert_int_eq(seen.count, 1);
+    ck_assert_msg(strcmp(wrong->code, seen.code) == 0 && strstr(seen.text, wrong->text),
+                  "%d: %s %s", _i, seen.code, seen.text);
+    ck_assert_uint_ge(seen.line, 1);
+    bmc_builder_close(b);
+}
+END_TEST
+
+/* What the compiler finds wrong points to the call that is meant. */
+START_TEST(told_by_the_compiler) {
+    Seen seen;
+    BmcBuilder *b = opened(&seen);
+    bmc_build_begin(b, BMC_EXPORT, "f");
+    BmcValue x = bmc_build_input(b, "x", BMRT_F32, 2, DIMS(NAMED("B"), AXIS(4)));
+    BmcValue y = bmc_build_input(b, "y", BMRT_F32, 2, DIMS(AXIS(3), AXIS(5)));
+    BmcValue e = bmc_build_op(b, "exp", &x, 1);
+    BmcValue z = bmc_build_op(b, "matmul", VALUES(e, y));
+    bmc_build_return(b, &z, 1);
+    bmc_build_end(b);
+    BmcOptions options = options_now();
+    BmcModel *model;
+    ck_assert_int_eq(bmc_builder_compile(b, &options, &model), BMC_INPUT);
+    ck_assert_int_eq(seen.count, 1);
+    ck_assert_str_eq(seen.code, "E0001");
+    ck_assert_uint_eq(seen.value, z.id);
+    ck_assert_ptr_nonnull(strstr(seen.text, "v2 = v1 @ y"));
+    bmc_builder_close(b);
+}
+END_TEST
+
+/* A host's names never meet those that the builder makes. */
+START_TEST(names_apart) {
+    Seen seen;
+    BmcBuilder *b = opened(&seen);
+    bmc_build_begin(b, BMC_EXPORT, "f");
+    BmcValue x = bmc_build_input(b, "v1", BMRT_F32, 1, DIMS(NAMED("B")));
+    BmcValue y = bmc_build_input(b, "v2", BMRT_F32, 1, DIMS(NAMED("B")));
+    BmcValue z = bmc_build_op(b, "exp", &x, 1);
+    z = bmc_build_op(b, "add", VALUES(bmc_build_op(b, "add", VALUES(z, x)), y));
+    bmc_build_return(b, &z, 1);
+    bmc_build_end(b);
+    BmcOptions options = options_now();
+    BmcModel *model = NULL;
+    ck_assert_msg(bmc_builder_compile(b, &options, &model) == BMC_OK, "%s", seen.text);
+    BmrtHandle *h = NULL;
+    ck_assert_int_eq(bmrt_open(&h, bmc_model(model), NULL, 0, 1), BMRT_OK);
+    const float a[1] = {0}, c[1] = {5};
+    float out[1];
+    const int64_t one = 1;
+    const uint32_t entry = (uint32_t)bmrt_entry_find(bmc_model(model), "f");
+    ck_assert_int_eq(bmrt_call(h, entry, &one, (const void *[]){a, c}, (void *[]){out}), BMRT_OK);
+    ck_assert_float_eq(*out, 6);
+    bmrt_close(h);
+    bmc_close(model);
+    bmc_builder_close(b);
+}
+END_TEST
+
 int main(void) {
     Suite *suite = suite_create("builder");
     TCase *cases = tcase_create("builder");
     tcase_set_timeout(cases, 60);
     tcase_add_test(cases, same_as_text);
     tcase_add_test(cases, every_call);
+    tcase_add_loop_test(cases, wrong_calls, 0, sizeof WRONG_CALLS / sizeof *WRONG_CALLS);
+    tcase_add_test(cases, told_by_the_compiler);
+    tcase_add_test(cases, names_apart);
     suite_add_tcase(suite, cases);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);

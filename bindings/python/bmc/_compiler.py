@@ -37,7 +37,7 @@ class CompileError(ValueError):
 class _Diagnostic(ctypes.Structure):
     _fields_ = [("is_error", ctypes.c_int), ("code", ctypes.c_char_p), ("message", ctypes.c_char_p),
                 ("file", ctypes.c_char_p), ("line", ctypes.c_uint32), ("column", ctypes.c_uint32),
-                ("text", ctypes.c_char_p)]
+                ("text", ctypes.c_char_p), ("value", ctypes.c_uint32)]
 
 
 class _Define(ctypes.Structure):
@@ -52,7 +52,9 @@ class _Options(ctypes.Structure):  # BmcOptions
                 ("define_count", ctypes.c_uint32), ("cpu", ctypes.c_char_p), ("level", ctypes.c_int),
                 ("on_diagnostic", _Show), ("user", ctypes.c_void_p), ("debug", ctypes.c_int),
                 ("externs", ctypes.c_void_p), ("extern_count", ctypes.c_uint32),
-                ("libraries", ctypes.POINTER(ctypes.c_char_p)), ("library_count", ctypes.c_uint32)]
+                ("libraries", ctypes.POINTER(ctypes.c_char_p)), ("library_count", ctypes.c_uint32),
+                ("cache", ctypes.c_int), ("cache_folder", ctypes.c_char_p), ("exports_only", ctypes.c_int),
+                ("warnings_are_errors", ctypes.c_int)]
 
 
 _Event = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p)
