@@ -19,11 +19,15 @@ bmc_public_header(runtime/train/train.h bmrt_train.h)
 
 # libbmc.so: the compiler and the runtime with their trainer. What is not in the headers is hidden, LLVM too.
 set(symbols ${CMAKE_SOURCE_DIR}/cmake/libbmc.symbols)
-add_library(bmc_shared SHARED ${CMAKE_SOURCE_DIR}/compiler/driver/embed.c)
-target_compile_definitions(bmc_shared PRIVATE _POSIX_C_SOURCE=200809L _DEFAULT_SOURCE)
+set(api embed inspect builder builder_check builder_calls builder_ops) # the files that define bmc.h
+list(TRANSFORM api REPLACE "(.+)" "${CMAKE_SOURCE_DIR}/compiler/driver/\\1.c")
+add_library(bmc_shared SHARED ${api})
+target_compile_definitions(bmc_shared PRIVATE _POSIX_C_SOURCE=200809L _DEFAULT_SOURCE
+  BMC_VERSION="${PROJECT_VERSION}")
 target_link_libraries(bmc_shared PRIVATE bmc_driver
   -Wl,--whole-archive $<TARGET_FILE:bmc_runtime> -Wl,--no-whole-archive
-  -Wl,--version-script=${symbols} -Wl,-z,relro -Wl,-z,now -Wl,-z,noexecstack)
+  -Wl,--version-script=${symbols} -Wl,-z,relro -Wl,-z,now -Wl,-z,noexecstack
+  -Wl,--build-id=sha1) # tells builds apart in the cache
 set_target_properties(bmc_shared PROPERTIES OUTPUT_NAME bmc LINK_DEPENDS ${symbols}
   VERSION ${PROJECT_VERSION} SOVERSION ${PROJECT_VERSION_MAJOR} LIBRARY_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}
   LINKER_LANGUAGE CXX)
