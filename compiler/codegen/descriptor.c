@@ -4,7 +4,7 @@
 
 /* The frame and descriptor are the contract with runtime/include/bmrt.h: compiled code reads fields
  * at these offsets, so a change there must not go unnoticed here. */
-_Static_assert(BMRT_ABI == 5, "the descriptor below is that of ABI 5");
+_Static_assert(BMRT_ABI == 6, "the descriptor below is that of ABI 6");
 _Static_assert(sizeof(void *) == 8 && sizeof(int) == 4, "LP64, as on every target");
 _Static_assert(offsetof(BmrtFrame, arena) == 0 && offsetof(BmrtFrame, offsets) == 8 &&
                    offsetof(BmrtFrame, slots) == 16 && offsetof(BmrtFrame, inputs) == 24 &&
@@ -41,6 +41,7 @@ typedef struct ValueRow {
     uint32_t vocabulary;
     Span span;
     const int64_t *fallback;
+    int64_t per_string;
 } ValueRow;
 
 static LLVMValueRef values_image(CodeModule *m, const EntrySymbols *symbols, const ValueRow *rows,
@@ -51,6 +52,7 @@ static LLVMValueRef values_image(CodeModule *m, const EntrySymbols *symbols, con
         values[i].rank = rows[i].shape.rank;
         values[i].index_limit = rows[i].index_limit;
         values[i].vocabulary = rows[i].vocabulary;
+        values[i].per_string = rows[i].per_string;
     }
     Image *image = image_new(m, values, count * sizeof(BmrtValue));
     for (uint32_t i = 0; i < count; i++) {
@@ -72,11 +74,12 @@ static LLVMValueRef inputs_image(CodeModule *m, const EntrySymbols *symbols, con
         const GraphInput *in = &g->inputs.data[i];
         rows[i] = (ValueRow){in->name->text,
                              in->dtype,
-                             in->shape,
+                             graph_input_given(in),
                              in->is_index ? in->index_limit : 0,
                              entry->input_strings ? entry->input_strings[i] : 0,
                              in->span,
-                             in->fallback};
+                             in->fallback,
+                             in->per_string};
     }
     return values_image(m, symbols, rows, g->inputs.len);
 }
@@ -96,7 +99,8 @@ static LLVMValueRef outputs_image(CodeModule *m, const EntrySymbols *symbols, co
                              0,
                              strings ? entry->output_strings[first + i] : 0,
                              node->span,
-                             NULL};
+                             NULL,
+                             0};
     }
     return values_image(m, symbols, rows, count);
 }

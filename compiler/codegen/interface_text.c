@@ -51,7 +51,8 @@ static void put_entry(void *user, const ApiEntry *api) {
     json_open(t->out, "inputs", '[');
     for (uint32_t i = 0; i < g->inputs.len; i++) {
         const GraphInput *in = &g->inputs.data[i];
-        put_value(t, in->name->text, in->dtype, &in->shape,
+        Shape given = graph_input_given(in);
+        put_value(t, in->name->text, in->dtype, &given,
                   entry->input_strings && entry->input_strings[i], in->fallback != NULL);
     }
     json_close(t->out, ']');

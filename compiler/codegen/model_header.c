@@ -98,7 +98,8 @@ static void entry_comment(Header *h, const Entry *entry, const EntryText *t, boo
     for (uint32_t i = 0; i < g->inputs.len; i++) {
         const GraphInput *in = &g->inputs.data[i];
         const uint32_t text = entry->input_strings ? entry->input_strings[i] : 0;
-        put_value(h, t->inputs[i], "in", &in->shape, in->dtype, text);
+        Shape given = graph_input_given(in);
+        put_value(h, t->inputs[i], "in", &given, in->dtype, text);
         if (in->fallback) text_add(h->out, "; NULL: the default");
         if (!text && in->is_index && in->index_limit > 0) {
             text_printf(h->out, ", each in [0, %lld)", (long long)in->index_limit);

@@ -44,6 +44,7 @@ static LLVMValueRef fields_image(CodeModule *m, const BmrtField *fields, uint32_
             bytes_constant(m, fields[i].dims, fields[i].rank * sizeof fields[i].dims[0]));
         ROW(image, BmrtField, i, names, texts_image(m, fields[i].names, fields[i].name_count));
         ROW(image, BmrtField, i, text_column, text_constant(m, fields[i].text_column));
+        ROW(image, BmrtField, i, words_path, text_constant(m, fields[i].words_path));
     }
     return image_finish(image, "fields");
 }

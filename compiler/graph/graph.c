@@ -98,9 +98,8 @@ bool node_equal(const GNode *a, const GNode *b) {
     return a->nattr == 0 || memcmp(a->attr, b->attr, a->nattr * sizeof *a->attr) == 0;
 }
 
-static void index_grow(Graph *g) {
+static void index_build(Graph *g, uint32_t count) {
     struct GraphIndex *index = g->index;
-    uint32_t count = 2 * index->count;
     uint32_t *slots = ARENA_ARRAY(g->ctx->arena, uint32_t, count);
     for (uint32_t i = 0; i < g->nodes.len; i++) {
         uint32_t at = node_hash(&g->nodes.data[i]) & (count - 1);
@@ -109,6 +108,25 @@ static void index_grow(Graph *g) {
     }
     index->slots = slots;
     index->count = count;
+}
+
+static void index_grow(Graph *g) {
+    index_build(g, 2 * g->index->count);
+}
+
+bool graph_input_texts(Graph *g, NodeId input, int64_t each) {
+    GNode *n = &g->nodes.data[input.id];
+    INVARIANT(n->op == OP_INPUT);
+    GraphInput *in = &g->inputs.data[n->attr[0]];
+    if (n->rank == RANK_MAX) return false;
+    in->shape.dims[in->shape.rank++] = dim_const(g->dims, each);
+    in->per_string = each;
+    DimId *dims = ARENA_ARRAY(g->ctx->arena, DimId, in->shape.rank);
+    memcpy(dims, in->shape.dims, in->shape.rank * sizeof *dims);
+    n->dims = dims;
+    n->rank = in->shape.rank;
+    index_build(g, g->index->count); /* it is found by its shape */
+    return true;
 }
 
 /* The slot of an equal node, or the free slot where it belongs. */

@@ -107,7 +107,14 @@ typedef struct GraphInput {
     Span span;
     int64_t index_limit;     /* with is_index: they must lie in [0, index_limit) */
     const int64_t *fallback; /* rank 0: the word of its value when the caller gives none; or NULL */
+    int64_t per_string; /* > 0: the caller gives texts, the last axis numbers each one's words */
 } GraphInput;
+/* The shape that a caller gives it in. */
+static inline Shape graph_input_given(const GraphInput *in) {
+    Shape shape = in->shape;
+    shape.rank -= in->per_string > 0;
+    return shape;
+}
 typedef struct GraphOutput {
     Sym name;
     NodeId node;
@@ -169,6 +176,9 @@ NodeId graph_find(const Graph *g, Op op, DType dtype, const Shape *shape, const 
 
 /* ---- thin builders (builders.c); all operands of elementwise ops must have equal shapes */
 NodeId g_input(Graph *g, Sym name, DType dtype, const Shape *shape, Span span);
+/* An input that nothing reads yet becomes one of texts, with `each` numbers a text. False: it has
+ * no room for a further axis. */
+bool graph_input_texts(Graph *g, NodeId input, int64_t each);
 NodeId g_read(Graph *g, uint32_t slot, Span span);
 NodeId g_const(Graph *g, DType dtype, const Shape *shape, double value, Span span);
 NodeId g_const_int(Graph *g, DType dtype, const Shape *shape, int64_t value, Span span);

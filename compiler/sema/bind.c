@@ -347,7 +347,10 @@ static void propose_field(Sema *s, Diag *d, const Node *field, DType to) {
 /* Strings go through functions untouched, up to the `encode` that makes numbers of them. */
 static bool bind_strings(Sema *s, Slotting *b, Value v) {
     const Node *dims = node_kid(b->par, 0);
-    Shape shape = graph_shape(sema_graph(s), v.as.strings.node), none = shape_scalar();
+    Graph *g = sema_graph(s);
+    Shape shape = graph_shape(g, v.as.strings.node), none = shape_scalar();
+    if (v.as.strings.input >= 0 && (uint32_t)v.as.strings.input < g->inputs.len)
+        shape = graph_input_given(&g->inputs.data[v.as.strings.input]);
     b->value = value_tensor(s, v.as.strings.node);
     if (dims ? !match_dims(s, b, dims, &shape) : !shape_same(&shape, &none)) {
         if (!dims) wrong_shape(s, b, E_RANK, " without axes");

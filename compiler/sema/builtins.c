@@ -6,10 +6,6 @@ static const Builtin *const TABLES[] = {
     BUILTINS_MATH,    BUILTINS_SHAPE,   BUILTINS_STATIC, BUILTINS_STEP, BUILTINS_ORDER,
     BUILTINS_PATTERN, BUILTINS_RUNNING, BUILTINS_WINDOW, BUILTINS_DATA, BUILTINS_SHOW};
 
-/* Part of the language, not of this version. */
-static Value not_yet(Sema *s, const BuiltinCall *c) {
-    return sema_unsupported(s, c->span, arena_printf(s->arena, "`%s`", c->builtin->name));
-}
 /* A special form, met where it cannot be one: in a pipe, or as a value. */
 static Value around_only(Sema *s, const BuiltinCall *c) {
     Diag *d = sema_error(s, E_ARGUMENT, c->span, "`%s` stands around a whole expression",
@@ -22,10 +18,11 @@ static Value load_elsewhere(Sema *s, const BuiltinCall *c) {
     diag_help(d, "`init: load(\"base.safetensors\", only = [net.body])`");
     return POISON;
 }
-static const Builtin ELSEWHERE[] = {
-    {"tokens", NULL, not_yet, 0},    {"load", NULL, load_elsewhere, 0},
-    {"fit", NULL, around_only, 1},   {"checkpoint", NULL, around_only, 0},
-    {"infer", NULL, around_only, 0}, {NULL, NULL, NULL, 0}};
+static const Builtin ELSEWHERE[] = {{"load", NULL, load_elsewhere, 0},
+                                    {"fit", NULL, around_only, 1},
+                                    {"checkpoint", NULL, around_only, 0},
+                                    {"infer", NULL, around_only, 0},
+                                    {NULL, NULL, NULL, 0}};
 
 static const Builtin *find_in(const Builtin *table, const char *name) {
     for (; table->name; table++)

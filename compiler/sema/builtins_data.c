@@ -18,6 +18,7 @@ static const BmrtField *category_field(Sema *s, Value v) {
 static Value missing(Sema *s, const BuiltinCall *c) {
     Value v = c->args[0];
     if (v.kind == V_NUM || v.kind == V_BOOL) return value_bool(false);
+    if (is_tokens_field(v)) return tokens_missing(s, v, c->span);
     v = to_tensor(s, v, DTYPE_COUNT, c->spans[0]);
     if (value_is_poison(v)) return POISON;
     NodeId a = tensor_node(s, v, c->span);
@@ -38,17 +39,19 @@ static Value card(Sema *s, const BuiltinCall *c) {
     Value v = c->args[0];
     const char *name = v.kind == V_COLUMN && v.as.data.column ? v.as.data.column->text : "";
     const BmrtField *own = v.kind == V_TENSOR ? category_field(s, v) : NULL;
+    if (is_tokens_field(v) && s->rows_block)
+        own = data_text_field(&s->program->data.data[s->rows_block->index], v.decl->name->text);
     if (own)
-        return value_int(own->kind == BMRT_FIELD_CATEGORY ? own->category_max + 1
-                                                          : own->name_count);
+        return value_int(own->kind == BMRT_FIELD_NAMES ? own->name_count : own->category_max + 1);
     if (v.kind == V_COLUMN) {
         const BmrtData *data = &s->program->data.data[v.as.data.block->index];
         int32_t f = data_field_find(data, name);
         const BmrtField *field = f >= 0 ? &data->fields[f] : NULL;
-        if (field && field->kind == BMRT_FIELD_CATEGORY) return value_int(field->category_max + 1);
         if (field && field->kind == BMRT_FIELD_NAMES) return value_int(field->name_count);
+        if (field && field->kind != BMRT_FIELD_NUMBER) return value_int(field->category_max + 1);
     }
-    Diag *d = sema_error(s, E_ARGUMENT, c->span, "`card` wants a category field of a data block");
+    Diag *d =
+        sema_error(s, E_ARGUMENT, c->span, "`card` wants a category or text field of a data block");
     diag_help(d, "`card(films.user)`, with `field user: category(max = 1000)` in data `films`");
     return POISON;
 }
@@ -60,8 +63,13 @@ static Value source_elsewhere(Sema *s, const BuiltinCall *c) {
     return POISON;
 }
 
-const Builtin BUILTINS_DATA[] = {
-    {"missing", "x", missing, 0},           {"card", "field", card, 0},
-    {"csv", NULL, source_elsewhere, 0},     {"records", NULL, source_elsewhere, 0},
-    {"bytes", NULL, source_elsewhere, 0},   {"binary", NULL, source_elsewhere, 0},
-    {"windows", NULL, source_elsewhere, 0}, {NULL, NULL, NULL, 0}};
+const Builtin BUILTINS_DATA[] = {{"missing", "x", missing, 0},
+                                 {"card", "field", card, 0},
+                                 {"tokens", "text, length, max, vocab?, by?", tokens_call, 0},
+                                 {"lines", NULL, source_elsewhere, 0},
+                                 {"csv", NULL, source_elsewhere, 0},
+                                 {"records", NULL, source_elsewhere, 0},
+                                 {"bytes", NULL, source_elsewhere, 0},
+                                 {"binary", NULL, source_elsewhere, 0},
+                                 {"windows", NULL, source_elsewhere, 0},
+                                 {NULL, NULL, NULL, 0}};

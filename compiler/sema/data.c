@@ -33,7 +33,10 @@ static void run_transforms(Sema *s, DataBlock *d, Scope *scope) {
             sema_error(s, E_BLOCK, entry->span, "`%s` belongs in a train block",
                        node_kind_name(entry->kind));
     }
-    for (uint32_t i = 0; i < scope->names.len; i++) add_column(s, d, scope->names.data[i].name);
+    for (uint32_t i = 0; i < scope->names.len; i++) {
+        const Binding *b = &scope->names.data[i];
+        if (!is_tokens_field(b->value) || b->value.decl->name != b->name) add_column(s, d, b->name);
+    }
 }
 
 static bool column_outputs(Sema *s, DataBlock *d, Scope *scope, Graph *g) {
@@ -64,7 +67,12 @@ static void bind_fields(Sema *s, DataBlock *d, Graph *g, Scope *scope) {
             shape.dims[k] = dim_const(s->program->dims, f->dims[k]);
         Sym name = ctx_sym(s->ctx, f->name);
         const Node *par = field_par(d, name);
-        Value v = value_tensor(s, g_input(g, name, (DType)f->dtype, &shape, par->span));
+        NodeId node = g_input(g, name, (DType)f->dtype, &shape, par->span);
+        if (f->kind == BMRT_FIELD_TOKENS) {
+            scope_set(s, scope, name, tokens_field(s, d, f, node, par), par->span);
+            continue;
+        }
+        Value v = value_tensor(s, node);
         v.decl = par->kind == NODE_PAR ? par : NULL;
         scope_set(s, scope, name, v, par->span);
     }
@@ -238,7 +246,8 @@ Value data_member(Sema *s, Value v, const Node *e) {
     if (!data_rows(s, d)) return POISON;
     if (v.as.data.split >= 0 && data_column(d, e->name))
         return fit_split_column(s, d, v.as.data.split, e);
-    if (strcmp(name, "encode") == 0 || data_column(d, e->name)) {
+    if (strcmp(name, "encode") == 0 || data_column(d, e->name) ||
+        data_text_field(&s->program->data.data[d->index], name)) {
         Value c = {.kind = V_COLUMN};
         c.as.data.block = d;
         c.as.data.column = strcmp(name, "encode") == 0 ? NULL : e->name;
@@ -347,8 +356,19 @@ static void choose_outputs(Sema *s, const Graph *row, Sym only, const int32_t *g
     }
 }
 
+/* `NAME.text(...)` */
+static Value text_is_no_column(Sema *s, const DataBlock *d, Sym field, Span span) {
+    const char *block = d->node->name->text;
+    Diag *e =
+        sema_error(s, E_DATA, span, "`%s` of data `%s` is a text, no column", field->text, block);
+    diag_help(e, "`%s.encode(%s = ...)` gives the columns that `tokens` makes of it", block,
+              field->text);
+    return POISON;
+}
+
 Value data_encode(Sema *s, DataBlock *d, const Args *args, Sym only, Span span) {
     if (!data_rows(s, d) || !s->build) return POISON;
+    if (only && !data_column(d, only)) return text_is_no_column(s, d, only, span);
     const Graph *row = d->row;
     uint32_t n = row->inputs.len;
     bool *wanted = ARENA_ARRAY(s->arena, bool, n), *needed = ARENA_ARRAY(s->arena, bool, n);
@@ -373,7 +393,7 @@ Value data_encode(Sema *s, DataBlock *d, const Args *args, Sym only, Span span) 
         Value v = args->values[given[i]];
         Span at = args->nodes[given[i]] ? args->nodes[given[i]]->span : span;
         if (!field_input(s, d, &row->inputs.data[i], v, at, &lead, &led, &inputs[i])) return POISON;
-        if (v.kind == V_STRINGS) continue;
+        if (v.kind == V_STRINGS) v = value_tensor(s, v.as.strings.node);
         if (v.kind != V_TENSOR || tensor_shape(s, v).rank == row->inputs.data[i].shape.rank)
             many = false;
     }

@@ -21,6 +21,11 @@ int32_t data_field_find(const BmrtData *data, const char *name) {
     return -1;
 }
 
+const BmrtField *data_text_field(const BmrtData *data, const char *name) {
+    int32_t f = data_field_find(data, name);
+    return f >= 0 && data->fields[f].kind == BMRT_FIELD_TOKENS ? &data->fields[f] : NULL;
+}
+
 /* category(["no", "yes"]) */
 static bool declare_names(Sema *s, const Node *type, Value v, BmrtField *out) {
     const char **names = ARENA_ARRAY(s->arena, const char *, v.as.list.count);
@@ -69,13 +74,8 @@ static bool declare_type(Sema *s, const Node *type, BmrtField *out) {
     out->dtype = (BmrtDtype)dtype;
     if (dtype != DTYPE_COUNT) return true;
     if (strcmp(name, "category") == 0) return declare_category(s, type, out);
-    if (strcmp(name, "str") != 0) {
-        Diag *d = sema_error(s, E_DATA, type->span, "a field cannot be of type `%s`", name);
-        diag_help(d, "types: f32 f64 i64 i32 i16 i8 u64 u32 u16 u8 bool category(...)");
-        return false;
-    }
-    Diag *d = sema_error(s, E_DATA, type->span, "text is read as a category");
-    diag_help(d, "`category(max = 1000)`, or `category([\"no\", \"yes\"])` for labels");
+    Diag *d = sema_error(s, E_DATA, type->span, "a field cannot be of type `%s`", name);
+    diag_help(d, "types: f32 f64 i64 i32 i16 i8 u64 u32 u16 u8 bool str category(...)");
     return false;
 }
 
@@ -102,11 +102,15 @@ static void declare_field(Sema *s, DataBlock *d, const Node *entry, BmrtField *o
     out->name = par->name->text;
     out->line = place.line;
     out->column = place.column;
-    if (!declare_type(s, node_kid(par, 1), out) || !declare_column(s, par, out) ||
-        !eval_shape(s, node_kid(par, 0), &shape)) {
+    const Node *type = node_kid(par, 1);
+    bool text = type && type->name && strcmp(type->name->text, "str") == 0;
+    if (!declare_column(s, par, out) ||
+        !(text ? tokens_declare(s, d->node, par, out)
+               : declare_type(s, type, out) && eval_shape(s, node_kid(par, 0), &shape))) {
         fail(d);
         return;
     }
+    if (text) return;
     int64_t *dims = ARENA_ARRAY(s->arena, int64_t, shape.rank);
     int64_t bytes = dtype_bytes((DType)out->dtype);
     for (uint32_t i = 0; i < shape.rank; i++) {
@@ -299,7 +303,7 @@ static void declare_dedup(Sema *s, DataBlock *d, BmrtData *data) {
     data->dedup_count = count;
 }
 
-/* One for every category field: names are saved whether or not an export uses them. */
+/* One for every category and text field: names are saved whether or not an export uses them. */
 static void declare_vocabularies(Sema *s, const DataBlock *d, const BmrtData *data) {
     for (uint32_t i = 0; i < data->field_count; i++) {
         if (data->fields[i].kind == BMRT_FIELD_NUMBER) continue;

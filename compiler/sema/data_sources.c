@@ -53,7 +53,15 @@ static bool which_field(Declared *d, const Node *arg) {
     return fail(d);
 }
 
-static bool source_arrays(Declared *d, const Node *call) {
+/* `lines`: a line is a cell. */
+static bool one_cell(Declared *d, Span span) {
+    const BmrtField *f = &d->data->fields[d->source.field];
+    if (f->kind == BMRT_FIELD_TOKENS || f->rank == 0) return true;
+    sema_error(d->s, E_DATA, span, "a line is one value, but field `%s` has axes", f->name);
+    return fail(d);
+}
+
+static bool source_files(Declared *d, const Node *call) {
     uint32_t before = d->data->source_count;
     for (uint32_t i = 1; i < call->count; i++) {
         const Node *arg = call->kids[i];
@@ -65,8 +73,10 @@ static bool source_arrays(Declared *d, const Node *call) {
             return fail(d);
         }
         if (!which_field(d, arg)) return false;
-        if (d->data->fields[d->source.field].kind != BMRT_FIELD_NUMBER)
-            return wrong(d, arg->span, "a category is read from text: a CSV file", NULL);
+        if (d->source.format != BMRT_FORMAT_CSV &&
+            d->data->fields[d->source.field].kind != BMRT_FIELD_NUMBER)
+            return wrong(d, arg->span, "a category or a text is read from `csv` or `lines`", NULL);
+        if (d->source.format == BMRT_FORMAT_CSV && !one_cell(d, arg->span)) return false;
         d->source.path = v.as.str;
         add_source(d, arg->span);
     }
@@ -80,6 +90,14 @@ static bool source_arrays(Declared *d, const Node *call) {
         return fail(d);
     }
     return true;
+}
+
+static bool source_lines(Declared *d, const Node *call) {
+    static const char *const nothing[] = {""};
+    d->source.delimiter = '\n';
+    d->source.missing = nothing;
+    d->source.missing_count = 1;
+    return source_files(d, call);
 }
 
 /* ------------------------------------------------------------------ settings of a source */
@@ -226,7 +244,7 @@ static bool source_csv(Declared *d, const Node *call) {
 static bool source_records(Declared *d, const Node *call) {
     for (uint32_t i = 0; i < d->data->field_count; i++)
         if (d->data->fields[i].kind != BMRT_FIELD_NUMBER)
-            return wrong(d, call->span, "a category is read from text: a CSV file",
+            return wrong(d, call->span, "a category or a text is read from `csv` or `lines`",
                          "in binary records it is a number: `u8`, `i32`");
     if (!read_settings(d, call, 1, RECORD_SETTINGS)) return false;
     add_source(d, call->span);
@@ -285,8 +303,9 @@ static const struct {
     const char *name;
     BmrtFormat format;
     bool (*declare)(Declared *, const Node *);
-} SOURCES[] = {{"idx", BMRT_FORMAT_IDX, source_arrays},
-               {"npy", BMRT_FORMAT_NPY, source_arrays},
+} SOURCES[] = {{"idx", BMRT_FORMAT_IDX, source_files},
+               {"npy", BMRT_FORMAT_NPY, source_files},
+               {"lines", BMRT_FORMAT_CSV, source_lines},
                {"csv", BMRT_FORMAT_CSV, source_csv},
                {"records", BMRT_FORMAT_RECORDS, source_records},
                {"bytes", BMRT_FORMAT_ELEMENTS, source_elements},
@@ -312,5 +331,5 @@ void data_source(Sema *s, DataBlock *block, BmrtData *data, const Node *setting,
     Diag *g = sema_error(s, E_DATA, e ? e->span : setting->span,
                          "`%s` wants a source such as idx(x = \"images.gz\")", setting->name->text);
     if (near.best) diag_help(g, "did you mean `%s`?", near.best);
-    diag_help(g, "sources: idx npy csv records bytes binary windows");
+    diag_help(g, "sources: idx npy csv lines records bytes binary windows");
 }

@@ -583,6 +583,7 @@ bool batch_rows(Sema *s, const Graph *row, const NodeId *inputs, DimId lead, Nod
                 Span span);
 
 int32_t data_field_find(const BmrtData *data, const char *name); /* -1: none */
+const BmrtField *data_text_field(const BmrtData *data, const char *name); /* NULL: none */
 /* data_sources.c: what stands behind `from:`, `train:`, `valid:` or `test:`. */
 void data_source(Sema *s, DataBlock *block, BmrtData *data, const Node *setting, BmrtSplit split);
 
@@ -592,6 +593,13 @@ Value fit_view(Sema *s, Value v, Span span); /* inside `fit`: values of the row 
 /* Inside `fit`: the function that `mean` and the like stand for; NONE: an ordinary name. */
 Value fit_statistic(Sema *s, const Node *callee);
 Value fit_split_column(Sema *s, DataBlock *d, int32_t split, const Node *e);
+
+/* tokens.c: text fields. par is `text: str`; false: reported. */
+bool tokens_declare(Sema *s, const Node *block, const Node *par, BmrtField *out);
+Value tokens_field(Sema *s, const DataBlock *d, const BmrtField *f, NodeId raw, const Node *par);
+bool is_tokens_field(Value v); /* what tokens_field made */
+Value tokens_missing(Sema *s, Value text, Span span);
+Value tokens_call(Sema *s, const BuiltinCall *c);
 
 /* strings.c: strings in exports */
 Value strings_input(Sema *s, Graph *g, const Node *par, const Shape *shape);

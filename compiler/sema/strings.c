@@ -12,7 +12,7 @@ uint32_t strings_vocabulary(Sema *s, const DataBlock *d, Sym field) {
         if (p->vocabularies.data[i].data == d->index &&
             p->vocabularies.data[i].field == (uint32_t)f)
             return i + 1;
-    BUG("category field `%s` without a vocabulary", field->text);
+    BUG("field `%s` without a vocabulary", field->text);
 }
 
 Value strings_input(Sema *s, Graph *g, const Node *par, const Shape *shape) {
@@ -31,12 +31,18 @@ Value strings_encode(Sema *s, Value v, const DataBlock *d, Sym field, Span span)
     if (vocabulary == 0 || v.as.strings.input < 0) {
         Diag *e =
             sema_error(s, E_DTYPE, span, "field `%s` holds numbers, got strings", field->text);
-        diag_help(e, "strings stand for category fields only");
+        diag_help(e, "strings stand for category and text fields only");
         return POISON;
     }
     uint32_t *bound = &s->build->input_strings.data[v.as.strings.input];
     if (*bound != STRINGS_OPEN && *bound != vocabulary) {
         sema_error(s, E_DTYPE, span, "these strings are already those of another field");
+        return POISON;
+    }
+    const BmrtField *text = data_text_field(&s->program->data.data[d->index], field->text);
+    if (text && *bound == STRINGS_OPEN &&
+        !graph_input_texts(s->build->g, v.as.strings.node, text->dims[0])) {
+        sema_error(s, E_RANK, span, "these strings have too many axes for their words");
         return POISON;
     }
     *bound = vocabulary;

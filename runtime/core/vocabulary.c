@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "runtime/core/core.h"
+#include "runtime/core/tokens.h"
 
 BmrtNames *bmrt_vocabulary_of(BmrtHandle *h, const BmrtData *data, uint32_t field) {
     for (uint32_t i = 0; h && i < h->model->vocabulary_count; i++) {
@@ -73,7 +74,7 @@ uint32_t bmrt_vocabulary_tensors(const BmrtHandle *h, BmrtTensor *out) {
     uint32_t count = 0;
     for (uint32_t i = 0; i < h->model->vocabulary_count; i++) {
         const BmrtNames *names = &h->vocabularies[i];
-        if (field_of(h, i)->kind != BMRT_FIELD_CATEGORY || names->count == 0) continue;
+        if (field_of(h, i)->kind == BMRT_FIELD_NAMES || names->count == 0) continue;
         out[count++] = (BmrtTensor){.name = h->model->vocabularies[i].path,
                                     .dtype = BMRT_U8,
                                     .rank = 1,
@@ -86,7 +87,7 @@ uint32_t bmrt_vocabulary_tensors(const BmrtHandle *h, BmrtTensor *out) {
 
 BmrtStatus bmrt_vocabularies_load(BmrtHandle *h, const BmrtTensorFile *file, const char *path) {
     for (uint32_t i = 0; i < h->model->vocabulary_count; i++) {
-        if (field_of(h, i)->kind != BMRT_FIELD_CATEGORY) continue;
+        if (field_of(h, i)->kind == BMRT_FIELD_NAMES) continue;
         const BmrtTensor *t = bmrt_tensors_find(file, h->model->vocabularies[i].path);
         BmrtNames names;
         if (!t) continue;
@@ -111,15 +112,20 @@ BmrtStatus bmrt_vocabularies_load(BmrtHandle *h, const BmrtTensorFile *file, con
 static BmrtStatus to_number(BmrtHandle *h, const BmrtValue *v, const char *text, int64_t at,
                             int32_t *out) {
     const uint32_t number = v->vocabulary - 1;
-    const bool fixed = field_of(h, number)->kind == BMRT_FIELD_NAMES;
+    const BmrtField *field = field_of(h, number);
+    const bool fixed = field->kind == BMRT_FIELD_NAMES;
     if (!text)
         return bmrt_fail(&h->message, BMRT_ARGUMENT, "element %lld of `%s` is a null pointer",
                          (long long)at, v->name);
+    if (field->kind == BMRT_FIELD_TOKENS) {
+        bmrt_tokens_number(field->rule, &h->vocabularies[number], text, v->per_string, out);
+        return BMRT_OK;
+    }
     const int64_t found = bmrt_names_find(&h->vocabularies[number], text, strlen(text));
     if (found < 0 && fixed)
         return bmrt_fail(&h->message, BMRT_ARGUMENT,
                          "element %lld of `%s` is `%.200s`, none of the names of field `%s`",
-                         (long long)at, v->name, text, field_of(h, number)->name);
+                         (long long)at, v->name, text, field->name);
     *out = (int32_t)(fixed ? found : found + 1);
     return BMRT_OK;
 }
@@ -157,12 +163,15 @@ static BmrtStatus translate(BmrtHandle *h, const BmrtEntry *entry, const int64_t
         if (!given && count > 0)
             return bmrt_fail(&h->message, BMRT_ARGUMENT, "`%s`: `%s` is a null pointer",
                              entry->name, v->name);
-        if (!bmrt_block_alloc(h->hooks, &blocks[i], count * (int64_t)sizeof(int32_t)))
+        const int64_t each = input && v->per_string ? v->per_string : 1;
+        int64_t bytes;
+        if (__builtin_mul_overflow(count, each * (int64_t)sizeof(int32_t), &bytes) ||
+            !bmrt_block_alloc(h->hooks, &blocks[i], bytes))
             return no_memory(h, entry);
         int32_t *numbers = (int32_t *)(void *)blocks[i].data;
         const char *const *texts = given;
         for (int64_t k = 0; input && k < count; k++) {
-            const BmrtStatus status = to_number(h, v, texts[k], k, &numbers[k]);
+            const BmrtStatus status = to_number(h, v, texts[k], k, &numbers[k * each]);
             if (status != BMRT_OK) return status;
         }
         if (input)

@@ -47,8 +47,8 @@ static BmrtStatus number_by_train(BmrtDataset *data, uint32_t f, int32_t *map,
     return BMRT_OK;
 }
 
-static void number_by_vocabulary(const BmrtDataset *data, uint32_t f, int32_t *map,
-                                 const BmrtNames *vocabulary) {
+void bmrt_number_by_vocabulary(const BmrtDataset *data, uint32_t f, int32_t *map,
+                               const BmrtNames *vocabulary) {
     for (int64_t raw = 1; raw <= data->names[f].count; raw++) {
         const char *name = bmrt_names_get(&data->names[f], raw - 1);
         map[raw] = (int32_t)(bmrt_names_find(vocabulary, name, strlen(name)) + 1);
@@ -60,16 +60,16 @@ static void renumber(BmrtDataset *data, uint32_t f, const int32_t *map) {
         if (!data->fields[part]) continue;
         int32_t *cells = cells_of(data, (BmrtSplit)part, f);
         for (int64_t i = 0; i < data->fields[part][f].elements; i++)
-            cells[i] = map[cells[i]] > 0 ? map[cells[i]] : 0;
+            if (cells[i] >= 0) cells[i] = map[cells[i]] > 0 ? map[cells[i]] : 0;
     }
 }
 
 static BmrtStatus number_field(BmrtDataset *data, uint32_t f, BmrtHandle *handle,
-                               BmrtFault *fault) {
+                               const BmrtPaths *paths, BmrtFault *fault) {
     const BmrtField *field = &data->recipe->fields[f];
     BmrtNames *vocabulary = bmrt_vocabulary_of(handle, data->recipe, f);
     const bool known = vocabulary && vocabulary->count > 0;
-    if (!known && !data->splits[BMRT_SPLIT_TRAIN].present) {
+    if (!known && !field->words_path && !data->splits[BMRT_SPLIT_TRAIN].present) {
         fault->line = field->line;
         fault->column = field->column;
         return bmrt_fail(&fault->message, BMRT_MISMATCH,
@@ -82,7 +82,11 @@ static BmrtStatus number_field(BmrtDataset *data, uint32_t f, BmrtHandle *handle
     if (!map) return no_memory(data, &fault->message);
     BmrtStatus status = BMRT_OK;
     if (known)
-        number_by_vocabulary(data, f, map, vocabulary);
+        bmrt_number_by_vocabulary(data, f, map, vocabulary);
+    else if (field->words_path)
+        status = bmrt_number_by_file(data, f, paths, map, vocabulary, fault);
+    else if (field->kind == BMRT_FIELD_TOKENS)
+        status = bmrt_number_by_frequency(data, f, map, vocabulary, &fault->message);
     else
         status = number_by_train(data, f, map, vocabulary, &fault->message);
     if (status == BMRT_OK) renumber(data, f, map);
@@ -90,12 +94,14 @@ static BmrtStatus number_field(BmrtDataset *data, uint32_t f, BmrtHandle *handle
     return status;
 }
 
-BmrtStatus bmrt_number_categories(BmrtDataset *data, BmrtHandle *handle, BmrtFault *fault) {
+BmrtStatus bmrt_number_categories(BmrtDataset *data, BmrtHandle *handle, const BmrtPaths *paths,
+                                  BmrtFault *fault) {
     bool loaded = false;
     for (int part = 0; part < BMRT_SPLIT_COUNT; part++) loaded |= data->fields[part] != NULL;
     for (uint32_t f = 0; loaded && f < data->recipe->field_count; f++) {
-        if (data->recipe->fields[f].kind != BMRT_FIELD_CATEGORY) continue;
-        const BmrtStatus status = number_field(data, f, handle, fault);
+        const BmrtFieldKind kind = data->recipe->fields[f].kind;
+        if (kind != BMRT_FIELD_CATEGORY && kind != BMRT_FIELD_TOKENS) continue;
+        const BmrtStatus status = number_field(data, f, handle, paths, fault);
         if (status != BMRT_OK) return status;
         if (handle) handle->names_in_use = true;
     }

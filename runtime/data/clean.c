@@ -108,6 +108,7 @@ static BmrtStatus mark_duplicates(BmrtDataset *data, BmrtSplit part, uint8_t *ou
 
 static int64_t missing_in_row(const BmrtField *field, const char *at, int64_t bytes) {
     int64_t count = 0;
+    if (field->kind == BMRT_FIELD_TOKENS) return *(const int32_t *)(const void *)at < 0;
     const int64_t n = bytes / (int64_t)bmrt_dtype_bytes(field->dtype);
     for (int64_t i = 0; i < n; i++) {
         if (field->kind == BMRT_FIELD_CATEGORY)
@@ -120,16 +121,23 @@ static int64_t missing_in_row(const BmrtField *field, const char *at, int64_t by
     return count;
 }
 
+static bool is_text(const BmrtData *recipe, BmrtSplit part, uint32_t field) {
+    for (uint32_t i = 0; i < recipe->source_count; i++) {
+        const BmrtSource *source = &recipe->sources[i];
+        if (source->split == part && source->format == BMRT_FORMAT_CSV &&
+            (source->field < 0 || source->field == (int32_t)field))
+            return true;
+    }
+    return false;
+}
+
 /* Only text has missing cells; binary fields may share memory at odd addresses. */
 static void count_missing(BmrtDataset *data, BmrtSplit part, const uint8_t *out) {
     const BmrtData *recipe = data->recipe;
-    bool text = false;
-    for (uint32_t i = 0; i < recipe->source_count; i++)
-        text |= recipe->sources[i].split == part && recipe->sources[i].format == BMRT_FORMAT_CSV;
-    for (uint32_t f = 0; text && f < recipe->field_count; f++) {
+    for (uint32_t f = 0; f < recipe->field_count; f++) {
         const BmrtField *field = &recipe->fields[f];
         const int64_t bytes = bmrt_field_row_bytes(field);
-        if (field->kind == BMRT_FIELD_NAMES) continue;
+        if (field->kind == BMRT_FIELD_NAMES || !is_text(recipe, part, f)) continue;
         for (int64_t row = 0; row < data->part_rows[part]; row++)
             if (!out || !out[row])
                 data->counts.missing[f] +=

@@ -164,7 +164,7 @@ static BmrtStatus scan_plain(Scan *s) {
             if (s->at + 1 == csv->end) break;
             if (text[s->at + 1] == '\n') break;
         }
-        if (c == 0 || c == '\r' || c == '"') return wrong_byte(s, c);
+        if (c == 0 || c == '\r' || (c == '"' && csv->delimiter != '\n')) return wrong_byte(s, c);
     }
     s->more = !csv->ended && (s->at == csv->end || (text[s->at] == '\r' && s->at + 1 == csv->end));
     return s->more ? BMRT_OK : add_cell(s, begin, s->at, s->line, begin - s->line_start + 1, false);
@@ -176,7 +176,7 @@ static BmrtStatus scan_after(Scan *s, bool *ends) {
     const int64_t left = csv->end - s->at;
     const char c = left ? csv->buffer[s->at] : '\n', next = left > 1 ? csv->buffer[s->at + 1] : 0;
     s->more = !csv->ended && (left == 0 || (c == '\r' && left == 1));
-    *ends = c != csv->delimiter || left == 0;
+    *ends = c != csv->delimiter || csv->delimiter == '\n' || left == 0;
     if (s->more) return BMRT_OK;
     if (left == 0) return BMRT_OK;
     if (c == csv->delimiter || c == '\n') {
@@ -194,7 +194,8 @@ static BmrtStatus scan_record(Scan *s) {
     bool ends = false;
     BmrtStatus status = BMRT_OK;
     while (status == BMRT_OK && !ends && !s->more) {
-        const bool quoted = s->at < s->csv->end && s->csv->buffer[s->at] == '"';
+        const bool quoted =
+            s->csv->delimiter != '\n' && s->at < s->csv->end && s->csv->buffer[s->at] == '"';
         status = quoted ? scan_quoted(s) : scan_plain(s);
         if (status == BMRT_OK && !s->more) status = scan_after(s, &ends);
     }

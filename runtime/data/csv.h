@@ -26,7 +26,8 @@ typedef struct BmrtCsv {
 
 enum { BMRT_CSV_RECORD_MAX = 1 << 24, BMRT_CSV_CELLS_MAX = 1 << 16 };
 
-/* Close it whatever open returns. */
+/* Delimiter '\n': no delimiters and no quotes, each line is a record of one cell. Close it whatever
+ * open returns. */
 BmrtStatus bmrt_csv_open(BmrtCsv *csv, const BmrtHooks *hooks, const char *path, char delimiter,
                          BmrtMessage *message);
 /* The next record's cells; *count = 0: the end. A blank line is a record of one empty cell. */

@@ -1,8 +1,9 @@
-/* Cells to fields: which column is whose, missing markers, numbers, categories. */
+/* Cells to fields: which column is whose, missing markers, numbers, categories, words. */
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "runtime/core/tokens.h"
 #include "runtime/data/csv.h"
 #include "runtime/data/number_text.h"
 #include "runtime/data/read_rows.h"
@@ -19,6 +20,7 @@ typedef struct Reader {
 } Reader;
 
 static int64_t field_cells(const BmrtField *field) {
+    if (field->kind == BMRT_FIELD_TOKENS) return 1;
     return bmrt_field_row_bytes(field) / (int64_t)bmrt_dtype_bytes(field->dtype);
 }
 
@@ -112,6 +114,23 @@ static BmrtStatus store_category(Reader *r, uint32_t f, const BmrtCell *cell, in
     return BMRT_OK;
 }
 
+/* Its words, with raw numbers like those of categories; -1 behind the last. */
+static BmrtStatus store_text(Reader *r, uint32_t f, const BmrtCell *cell, int32_t *to) {
+    const BmrtField *field = &r->table->fields[f];
+    BmrtTokens tokens;
+    bmrt_tokens_open(&tokens, field->rule, cell->text, (size_t)cell->length);
+    for (int64_t i = 0; i < field->dims[0]; i++) {
+        to[i] = -1;
+        if (!bmrt_tokens_next(&tokens)) continue;
+        const int64_t number = bmrt_names_add(&r->table->names[f], tokens.word, tokens.length);
+        if (number < 0)
+            return bmrt_fail(r->csv.message, BMRT_MEMORY, "no memory for the words of `%s`",
+                             field->name);
+        to[i] = (int32_t)(number + 1);
+    }
+    return BMRT_OK;
+}
+
 static BmrtStatus store_name(Reader *r, const BmrtField *field, const BmrtCell *cell, int32_t *to) {
     for (uint32_t i = 0; i < field->name_count; i++)
         if (cell_is(cell, field->names[i])) {
@@ -129,6 +148,8 @@ static BmrtStatus store_missing(Reader *r, const BmrtField *field, const BmrtCel
     const double nan64 = NAN;
     if (field->kind == BMRT_FIELD_CATEGORY)
         memset(to, 0, sizeof(int32_t));
+    else if (field->kind == BMRT_FIELD_TOKENS)
+        memset(to, 0xff, (size_t)bmrt_field_row_bytes(field)); /* -1: no word */
     else if (field->kind == BMRT_FIELD_NUMBER && field->dtype == BMRT_F32)
         memcpy(to, &nan32, sizeof nan32);
     else if (field->kind == BMRT_FIELD_NUMBER && field->dtype == BMRT_F64)
@@ -144,6 +165,7 @@ static BmrtStatus store_cell(Reader *r, uint32_t f, const BmrtCell *cell, char *
     if (is_missing(r, cell)) return store_missing(r, field, cell, to);
     if (field->kind == BMRT_FIELD_CATEGORY)
         return store_category(r, f, cell, (int32_t *)(void *)to);
+    if (field->kind == BMRT_FIELD_TOKENS) return store_text(r, f, cell, (int32_t *)(void *)to);
     if (field->kind == BMRT_FIELD_NAMES) return store_name(r, field, cell, (int32_t *)(void *)to);
     const char *why = bmrt_number_parse(cell->text, (size_t)cell->length, field->dtype, to);
     return why ? bad_cell(r, cell, field, why) : BMRT_OK;

@@ -54,6 +54,9 @@ static BmrtStatus check_shape(const BmrtField *field, BmrtArray *a, const char *
     return blame(fault, field->line, field->column, BMRT_FORMAT);
 }
 
+static BmrtStatus load_lines(BmrtDataset *data, const BmrtSource *source, const BmrtPaths *paths,
+                             BmrtFault *fault);
+
 static BmrtStatus load_array(BmrtDataset *data, const BmrtSource *source, const BmrtPaths *paths,
                              BmrtFault *fault) {
     char path[BMRT_PATH_MAX];
@@ -65,6 +68,7 @@ static BmrtStatus load_array(BmrtDataset *data, const BmrtSource *source, const 
     if (array->block.data)
         return bmrt_fail(&fault->message, BMRT_ARGUMENT, "`%s`: a second file for field `%s`",
                          source->path, field->name);
+    if (source->format == BMRT_FORMAT_CSV) return load_lines(data, source, paths, fault);
     BmrtStatus status = bmrt_path_resolve(paths, source->path, path, &fault->message);
     if (status != BMRT_OK) return status;
     if (source->format == BMRT_FORMAT_ELEMENTS)
@@ -78,7 +82,8 @@ static BmrtStatus load_array(BmrtDataset *data, const BmrtSource *source, const 
 /* ------------------------------------------------------------------ tables: all fields at once */
 
 static bool fills_table(const BmrtSource *source) {
-    return source->format == BMRT_FORMAT_CSV || source->format == BMRT_FORMAT_RECORDS;
+    return (source->format == BMRT_FORMAT_CSV || source->format == BMRT_FORMAT_RECORDS) &&
+           source->field < 0;
 }
 
 static BmrtStatus load_file(BmrtTable *table, const BmrtSource *source, const BmrtPaths *paths,
@@ -121,6 +126,19 @@ static BmrtStatus load_rows(BmrtTable *table, const BmrtSource *source, const Bm
     BmrtStatus status = bmrt_path_expand(paths, source->path, &found, &fault->message);
     if (status == BMRT_OK) status = load_matches(table, source, paths, &found, fault);
     bmrt_names_free(&found);
+    return status;
+}
+
+/* Text of one field: a table of one column. */
+static BmrtStatus load_lines(BmrtDataset *data, const BmrtSource *source, const BmrtPaths *paths,
+                             BmrtFault *fault) {
+    BmrtTable table;
+    const uint32_t f = (uint32_t)source->field;
+    BmrtStatus status = bmrt_table_open(&table, data->hooks, &data->recipe->fields[f], 1,
+                                        &data->names[f], &fault->message);
+    if (status == BMRT_OK) status = load_rows(&table, source, paths, fault);
+    if (status == BMRT_OK) bmrt_table_take(&table, &data->fields[source->split][f]);
+    bmrt_table_free(&table);
     return status;
 }
 
@@ -219,7 +237,8 @@ BmrtStatus bmrt_dataset_load(BmrtDataset *out, const BmrtData *recipe, const Bmr
     if (status != BMRT_OK) return status;
     blame(fault, 0, 0, BMRT_OK);
     status = bmrt_split_rows(out, load->fold, fault);
-    return status == BMRT_OK ? bmrt_number_categories(out, load->handle, fault) : status;
+    return status == BMRT_OK ? bmrt_number_categories(out, load->handle, load->paths, fault)
+                             : status;
 }
 
 static void free_rows(const BmrtHooks *hooks, BmrtRows *rows) {

@@ -18,7 +18,7 @@ extern "C" {
 #pragma GCC visibility push(default)
 #endif
 
-#define BMRT_ABI 5u
+#define BMRT_ABI 6u
 
 typedef enum BmrtStatus {
     BMRT_OK = 0,
@@ -124,6 +124,9 @@ typedef struct BmrtValue { /* an input or output of an entry */
      * const char * (input: read during the call; output: pointers the handle owns); the entry
      * itself has i32. */
     uint32_t vocabulary;
+    /* Of an input of texts: how many numbers the entry has for each, as a further axis (a field of
+     * kind TOKENS). 0: one for each string, no further axis. */
+    int64_t per_string;
     const void *fallback; /* of a rank-0 input: its value when the caller passes NULL; or NULL */
 } BmrtValue;
 
@@ -224,8 +227,15 @@ typedef enum BmrtFormat {
 typedef enum BmrtFieldKind {
     BMRT_FIELD_NUMBER,
     BMRT_FIELD_CATEGORY, /* i32: 1 ... in order of first appearance in the train rows; 0 unknown */
-    BMRT_FIELD_NAMES     /* i32: position in `names`; anything else is an error */
+    BMRT_FIELD_NAMES,    /* i32: position in `names`; anything else is an error */
+    BMRT_FIELD_TOKENS    /* i32 [length]: the words of a text; 0 unknown, -1 behind its last */
 } BmrtFieldKind;
+
+typedef enum BmrtTokenRule { /* what a word of a text is: runtime/core/tokens.c */
+                             BMRT_TOKENS_WORDS,
+                             BMRT_TOKENS_SPACES,
+                             BMRT_TOKENS_CHARACTERS
+} BmrtTokenRule;
 
 typedef struct BmrtField {
     const char *name;
@@ -236,8 +246,10 @@ typedef struct BmrtField {
     BmrtFieldKind kind;
     uint32_t name_count; /* NAMES */
     const char *const *names;
-    int64_t category_max;    /* CATEGORY: the largest number */
+    int64_t category_max;    /* CATEGORY, TOKENS: the largest number */
     const char *text_column; /* CSV: the header's name of it; NULL: `name` */
+    BmrtTokenRule rule;      /* TOKENS */
+    const char *words_path; /* TOKENS: a file of words, one a line; NULL: those of the train rows */
 } BmrtField;
 
 typedef struct BmrtSource { /* one file (or one file per split and field) */
@@ -248,7 +260,7 @@ typedef struct BmrtSource { /* one file (or one file per split and field) */
     uint32_t line, column;
     uint32_t missing_count; /* CSV: cells that mean "missing" */
     const char *const *missing;
-    char delimiter;         /* CSV */
+    char delimiter;         /* CSV; '\n': each line is one cell, quotes are text */
     uint8_t header;         /* CSV: the first line names the columns */
     int64_t skip;           /* RECORDS, ELEMENTS: bytes before the first */
     int64_t window, stride; /* ELEMENTS: in elements; window 0: rows follow each other */
