@@ -347,7 +347,9 @@ struct Sema {
     VEC(Sym) metric_names;
     VEC(Span) metric_spans;
     bool collect_metrics;
-    bool discovering; /* elaborating for the parameters that it makes known */
+    bool discovering;         /* elaborating for the parameters that it makes known */
+    const Instance *declared; /* model_declared: of what, for what; or NULL */
+    const Node *declared_for;
     bool prelude_bad;
 };
 
@@ -454,6 +456,12 @@ GraphInput *build_input(Build *b, NodeId node);
 NodeId loop_iteration(Sema *s);
 double loop_repeats(const Build *b);
 
+/* assertions.c */
+void exec_assert(Sema *s, const Node *stmt);
+/* What stands in braces in a literal message, parsed; mistakes in it are reported. */
+void message_values(Sema *s, const Node *message, void (*visit)(void *user, const Node *value),
+                    void *user);
+
 /* eval_stmt.c */
 void exec_block(Sema *s, const Node *block);
 void exec(Sema *s, const Node *stmt);
@@ -468,6 +476,10 @@ Value instance_member(Sema *s, Instance *inst, Sym name, const Node *e);
 void instance_bind_name(Sema *s, Instance *inst, Sym name);
 Value model_instance(Sema *s, const Node *def, Scope *env);
 bool model_discover(Sema *s, Instance *inst); /* makes its slots known */
+/* The same for a model that nothing applies: on inputs as its list of arguments declares them, in a
+ * graph that is thrown away. e: what names a part of it. False: reported. True: also when it is
+ * known already. */
+bool model_declared(Sema *s, Instance *inst, const Node *e);
 void declare_slot(Sema *s, const Node *stmt);
 const char *owner_path(Sema *s);
 uint64_t site_key(Sema *s, const Node *call);
@@ -582,7 +594,7 @@ const GraphOutput *data_column(DataBlock *d, Sym name);
 bool batch_rows(Sema *s, const Graph *row, const NodeId *inputs, DimId lead, NodeId *outputs,
                 Span span);
 
-int32_t data_field_find(const BmrtData *data, const char *name); /* -1: none */
+int32_t data_field_find(const BmrtData *data, const char *name);          /* -1: none */
 const BmrtField *data_text_field(const BmrtData *data, const char *name); /* NULL: none */
 /* data_sources.c: what stands behind `from:`, `train:`, `valid:` or `test:`. */
 void data_source(Sema *s, DataBlock *block, BmrtData *data, const Node *setting, BmrtSplit split);

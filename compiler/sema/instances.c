@@ -42,8 +42,24 @@ uint32_t slot_add(Sema *s, const Slot *slot, const SlotInfo *info) {
     return p->slots.len - 1;
 }
 
+/* `net.enc` of a model that nothing applies: its own arguments leave a size open. */
+static void undeclared_dim(Sema *s, const Node *par) {
+    const Instance *model = s->declared;
+    const Node *list =
+        node_kid(model->def, node_kid(model->def, 1) && model->def->kind != NODE_MODEL);
+    Diag *d = sema_error(s, E_UNKNOWN_DIM, s->declared_for->span,
+                         "nothing applies `%s`, and its arguments do not say how large `%s.%s` is",
+                         model->path, owner_path(s), par->name->text);
+    diag_label(d, list->span, "sizes here must be numbers, but for those of the batch");
+    diag_help(d, "write them, as in `x[B, 8]`, or apply `%s` in an export", model->path);
+}
+
 /* Where an unknown size came from, for E0013. */
 static void unknown_dim(Sema *s, const Node *stmt, const Node *par) {
+    if (s->declared) {
+        undeclared_dim(s, par);
+        return;
+    }
     Diag *d = sema_error(s, E_UNKNOWN_DIM, par->span,
                          "the size of `%s` is not known at compile time", par->name->text);
     const Node *dims = node_kid(par, 0);
@@ -509,25 +525,35 @@ Value instance_apply(Sema *s, Instance *inst, const Args *args, const Node *call
     return with && !substitution_check(s, kept, with_span) ? POISON : v;
 }
 
+/* The name right below `inst` on the way to `path`. */
+static void offer_part(Sema *s, Nearest *near, const Instance *inst, const char *path) {
+    if (!path_below(path, inst->path)) return;
+    const char *part = path + strlen(inst->path) + 1;
+    nearest_offer(near, arena_strndup(s->arena, part, strcspn(part, ".")));
+}
+
 Value instance_member(Sema *s, Instance *inst, Sym name, const Node *e) {
     if (inst->inner) inst = inst->inner;
     const char *path = arena_printf(s->arena, "%s.%s", inst->path, name->text);
-    for (int attempt = 0; attempt < 2; attempt++) {
+    for (int attempt = 0; attempt < 3; attempt++) {
         int32_t slot = slot_find(s, ctx_sym(s->ctx, path));
         if (slot >= 0) return read_slot(s, (uint32_t)slot, e->span);
         uint32_t at;
         if (ptrmap_get(&s->path_index, ctx_sym(s->ctx, path), &at))
             return (Value){.kind = V_INSTANCE, .as.instance = s->used_instances.data[at]};
-        if (attempt == 0 && (!inst->model || !model_discover(s, inst))) break;
+        if (!inst->model || s->discovering || attempt == 2) break;
+        if (attempt == 0) model_discover(s, inst);
+        if (attempt == 1 && !model_declared(s, inst, e)) return POISON;
     }
+    if (s->discovering) return POISON; /* what makes it may be found after this graph */
     if (diags_errors(s->ctx->diags)) return POISON; /* what would have made it may have failed */
     Diag *d = sema_error(s, E_NAME, e->name_span, "`%s` has no parameter or layer `%s`", inst->path,
                          name->text);
     Nearest near = {.wanted = name->text};
-    for (uint32_t i = 0; i < s->program->slots.len; i++) {
-        const char *slot = s->program->slots.data[i].path->text;
-        if (path_below(slot, inst->path)) nearest_offer(&near, slot + strlen(inst->path) + 1);
-    }
+    for (uint32_t i = 0; i < s->program->slots.len; i++)
+        offer_part(s, &near, inst, s->program->slots.data[i].path->text);
+    for (uint32_t i = 0; i < s->used_instances.len; i++)
+        offer_part(s, &near, inst, s->used_instances.data[i]->path);
     if (near.best) diag_help(d, "did you mean `%s`?", near.best);
     return POISON;
 }

@@ -252,6 +252,19 @@ static void visit_slot(Resolver *r, const Node *n) {
     declare(r, par->name, par->name_span);
 }
 
+static void visit_piece(void *user, const Node *value) {
+    visit(user, value);
+}
+
+static void visit_assert(Resolver *r, const Node *n) {
+    const Node *message = node_kid(n, 1);
+    visit(r, node_kid(n, 0));
+    if (message && message->kind == NODE_STRING)
+        message_values(r->s, message, visit_piece, r);
+    else
+        visit(r, message);
+}
+
 static const Node *slot_of(const Node *n, Sym name) {
     if (!n) return NULL;
     if ((n->kind == NODE_PARAM || n->kind == NODE_STATE) && node_kid(n, 0) &&
@@ -477,27 +490,18 @@ static void visit_train(Resolver *r, const Node *n) {
 }
 
 typedef void (*Visitor)(Resolver *, const Node *);
-static const Visitor VISITORS[NODE_KIND_COUNT] = {[NODE_NAME] = use_name,
-                                                  [NODE_CALL] = visit_call,
-                                                  [NODE_LAMBDA] = visit_lambda,
-                                                  [NODE_MEMBER] = visit_member,
-                                                  [NODE_SCAN] = visit_scan,
-                                                  [NODE_YIELD] = visit_yield,
-                                                  [NODE_RETURN] = visit_return,
-                                                  [NODE_ASSIGN] = visit_assign,
-                                                  [NODE_BLOCK] = visit_block,
-                                                  [NODE_REPEAT] = visit_repeat,
-                                                  [NODE_UPDATE] = visit_update,
-                                                  [NODE_PARAM] = visit_slot,
-                                                  [NODE_STATE] = visit_slot,
-                                                  [NODE_FN] = visit_definition,
-                                                  [NODE_LAYER] = visit_definition,
-                                                  [NODE_MODEL] = visit_definition,
-                                                  [NODE_OPTIMIZER] = visit_definition,
-                                                  [NODE_DATA] = visit_data,
-                                                  [NODE_TRAIN] = visit_train,
-                                                  [NODE_TEST] = visit_train,
-                                                  [NODE_TYPE] = NULL};
+static const Visitor VISITORS[NODE_KIND_COUNT] = {
+    [NODE_NAME] = use_name,          [NODE_CALL] = visit_call,
+    [NODE_LAMBDA] = visit_lambda,    [NODE_MEMBER] = visit_member,
+    [NODE_SCAN] = visit_scan,        [NODE_YIELD] = visit_yield,
+    [NODE_RETURN] = visit_return,    [NODE_ASSIGN] = visit_assign,
+    [NODE_BLOCK] = visit_block,      [NODE_REPEAT] = visit_repeat,
+    [NODE_UPDATE] = visit_update,    [NODE_PARAM] = visit_slot,
+    [NODE_STATE] = visit_slot,       [NODE_ASSERT] = visit_assert,
+    [NODE_FN] = visit_definition,    [NODE_LAYER] = visit_definition,
+    [NODE_MODEL] = visit_definition, [NODE_OPTIMIZER] = visit_definition,
+    [NODE_DATA] = visit_data,        [NODE_TRAIN] = visit_train,
+    [NODE_TEST] = visit_train,       [NODE_TYPE] = NULL};
 
 static void visit(Resolver *r, const Node *n) {
     if (!n || n->kind == NODE_TYPE || n->kind == NODE_POISON || n->kind == NODE_USE) return;

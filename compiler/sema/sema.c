@@ -170,6 +170,45 @@ static void check_generic(Sema *s, const Node *def) {
     build_end(s, &build);
 }
 
+bool model_declared(Sema *s, Instance *inst, const Node *e) {
+    uint32_t at;
+    const Node *def = inst->def, *list = node_kid(def, node_kid(def, 1) && def->kind != NODE_MODEL);
+    if (ptrmap_get(&s->path_index, ctx_sym(s->ctx, inst->path), &at)) return true;
+    Scope *saved = s->scope, *probe = scope_new(s, inst->env, true);
+    for (uint32_t i = 0; i < inst->settings->names.len; i++)
+        vec_push(s->arena, &probe->names, inst->settings->names.data[i]);
+    Build build;
+    Args args;
+    Frame f;
+    build_begin(s, &build);
+    frame_push(s, &f, NULL, NULL, (Span){0});
+    f.base = true;
+    f.root = "declared";
+    s->scope = inst->env;
+    s->discovering = true;
+    s->declared = inst;
+    s->declared_for = e;
+    uint32_t errors = diags_errors(s->ctx->diags);
+    bool ok = generic_inputs(s, build.g, list, probe, &args);
+    if (ok) {
+        instance_apply(s, inst, &args, NULL, (Span){0});
+        ok = diags_errors(s->ctx->diags) == errors;
+    } else if (diags_errors(s->ctx->diags) == errors) {
+        Diag *d = sema_error(s, E_INSTANCE, e->span,
+                             "nothing applies `%s`, so `%s` has no layers to take one of",
+                             inst->path, inst->path);
+        diag_label(d, list->span, "these do not say all that would be needed to make them");
+        diag_help(d, "give each argument its axes, as in `x[B, 8]`, or apply `%s` in an export",
+                  inst->path);
+    }
+    s->declared = NULL;
+    s->discovering = false;
+    s->scope = saved;
+    frame_pop(s, &f);
+    build_end(s, &build);
+    return ok;
+}
+
 /* ------------------------------------------------------------------ roots */
 
 static void declare_data(Sema *s) {

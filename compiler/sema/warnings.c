@@ -5,12 +5,21 @@
 
 /* ------------------------------------------------------------------ who reads a name */
 
-/* "{name}" in the message of an assert reads it. */
+static bool is_word(char c) {
+    return c == '_' || (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+}
+
+/* "{name + 1}" in the message of an assert reads it. */
 static bool text_reads(const Node *string, Sym name) {
-    const char *at = string->text, *end = string->text + string->text_len;
-    for (; at && at + name->len + 2 <= end; at++)
-        if (*at == '{' && strncmp(at + 1, name->text, name->len) == 0 && at[name->len + 1] == '}')
+    const char *text = string->text;
+    uint32_t braces = 0;
+    for (uint32_t i = 0; text && i + name->len < string->text_len; i++) {
+        braces += text[i] == '{';
+        braces -= text[i] == '}' && braces;
+        if (braces && !is_word(text[i]) && !is_word(text[i + 1 + name->len]) &&
+            strncmp(text + i + 1, name->text, name->len) == 0)
             return true;
+    }
     return false;
 }
 

@@ -57,9 +57,10 @@ const char *mistake_text(const Mistake *m, uint32_t index) {
     const Token *t = mistake_token(m, index);
     Arena *arena = m->parser->ctx->arena;
     if (t->kind == TOKEN_NL)
-        return t->begin >= m->parser->len         ? "the end of the file"
-               : m->parser->text[t->begin] == ';' ? "`;`"
-                                                  : "the end of the line";
+        return t->begin >= m->parser->len && m->parser->part ? "`}`"
+               : t->begin >= m->parser->len                  ? "the end of the file"
+               : m->parser->text[t->begin] == ';'            ? "`;`"
+                                                             : "the end of the line";
     uint32_t len = t->end - t->begin;
     if (t->kind == TOKEN_STRING && len > 24) return "this string";
     if (len > 40) return "this word";

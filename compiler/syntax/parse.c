@@ -123,3 +123,32 @@ Node *syntax_parse(Context *ctx, uint32_t file) {
         if (program->kids[i]->kind != NODE_POISON) attach_doc(ctx, parser.text, program->kids[i]);
     return program;
 }
+
+/* ---------------------------------------------------------------- a part of a file */
+
+Node *syntax_parse_expr(Context *ctx, Span part) {
+    static const char head[] = "let m = ";
+    const uint32_t room = sizeof head - 1;
+    INVARIANT(part.begin >= room);
+    char *text = arena_alloc(ctx->arena, (size_t)part.end + 1);
+    memset(text, ' ', part.end);
+    memcpy(text + part.begin - room, head, room);
+    memcpy(text + part.begin, sources_get(ctx->sources, part.file)->text + part.begin,
+           part.end - part.begin);
+    text[part.end] = '\0';
+    Parser parser = {.ctx = ctx,
+                     .file = part.file,
+                     .text = text,
+                     .len = part.end,
+                     .misindented = TOKEN_NONE,
+                     .closed_early = TOKEN_NONE,
+                     .speculative = true,
+                     .part = true};
+    uint32_t errors = diags_errors(ctx->diags);
+    parser.line_indent = lexer_indent(&parser, 0);
+    scan(&parser);
+    if (diags_errors(ctx->diags) != errors || parser.items.len != 1 ||
+        parser.items.data[0]->kind != NODE_LET)
+        return NULL;
+    return node_kid(parser.items.data[0], 1);
+}

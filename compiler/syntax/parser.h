@@ -75,6 +75,7 @@ typedef struct Parser {
     bool line_damaged;      /* the same of the statement that the last NL ended */
     bool stopped;           /* too deep or too large: only the end of file follows */
     bool speculative;       /* a trial parse: offers no fixes */
+    bool part;              /* what stands in braces in a string, not a file */
     uint32_t misindented;   /* offset of a `{` whose `}` is indented differently, TOKEN_NONE */
 
     uint32_t closed_early; /* offset of a `}` amid a line that closed a block of several lines */

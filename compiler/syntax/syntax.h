@@ -8,6 +8,10 @@
  * ctx->diags, several in one run, and POISON stands where they were. */
 Node *syntax_parse(Context *ctx, uint32_t file);
 
+/* The expression that `part` of a file holds; NULL with a diagnostic when it is none. Spans are
+ * those of the file. At least 8 bytes stand before it (room for a `let`). */
+Node *syntax_parse_expr(Context *ctx, Span part);
+
 /* The i-th reserved word, NULL past the last. */
 const char *syntax_reserved_word(uint32_t i);
 
