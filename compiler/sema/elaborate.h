@@ -606,7 +606,7 @@ Value fit_view(Sema *s, Value v, Span span); /* inside `fit`: values of the row 
 Value fit_statistic(Sema *s, const Node *callee);
 Value fit_split_column(Sema *s, DataBlock *d, int32_t split, const Node *e);
 
-/* tokens.c: text fields. par is `text: str`; false: reported. */
+/* text_fields.c. par is `text: str`; false: reported. */
 bool tokens_declare(Sema *s, const Node *block, const Node *par, BmrtField *out);
 Value tokens_field(Sema *s, const DataBlock *d, const BmrtField *f, NodeId raw, const Node *par);
 bool is_tokens_field(Value v); /* what tokens_field made */
