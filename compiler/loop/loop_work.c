@@ -73,7 +73,7 @@ static void access_note(Access *a, const bool *moving, ExprId index) {
     a->fixed |= !moving[index.id];
 }
 
-static void slices_of(const LoopProgram *p, Kernel *k, const OrderLoop *loop, double *bytes,
+static void slices_of(const LoopProgram *p, const Kernel *k, const OrderLoop *loop, double *bytes,
                       Arena *arena) {
     const int64_t trip = dim_bound(p->program->dims, loop->trip);
     Access *access = ARENA_ARRAY(arena, Access, k->buffers.len);
@@ -92,6 +92,16 @@ static void slices_of(const LoopProgram *p, Kernel *k, const OrderLoop *loop, do
         if (access[b].any && !access[b].fixed) bytes[b] /= (double)trip;
 }
 
+void loop_kernel_bytes(const LoopProgram *p, const Kernel *k, const uint32_t *open, uint32_t count,
+                       double *bytes) {
+    for (uint32_t b = 0; b < k->buffers.len; b++) {
+        const LoopBuffer *buffer = &p->buffers.data[k->buffers.data[b]];
+        bytes[b] = (double)dim_bound(p->program->dims, buffer->count) * dtype_bytes(buffer->dtype);
+    }
+    for (uint32_t l = 0; l < count; l++)
+        slices_of(p, k, &p->loops.data[open[l]], bytes, p->ctx->arena);
+}
+
 void loop_work_slices(LoopProgram *p) {
     Arena *arena = p->ctx->arena;
     VEC(uint32_t) open = {0};
@@ -102,13 +112,7 @@ void loop_work_slices(LoopProgram *p) {
         if (o->kind != ORDER_RUN || open.len == 0) continue;
         Kernel *k = p->kernels.data[o->number];
         double *bytes = ARENA_ARRAY(arena, double, k->buffers.len);
-        for (uint32_t b = 0; b < k->buffers.len; b++) {
-            const LoopBuffer *buffer = &p->buffers.data[k->buffers.data[b]];
-            bytes[b] =
-                (double)dim_bound(p->program->dims, buffer->count) * dtype_bytes(buffer->dtype);
-        }
-        for (uint32_t l = 0; l < open.len; l++)
-            slices_of(p, k, &p->loops.data[open.data[l]], bytes, arena);
+        loop_kernel_bytes(p, k, open.data, open.len, bytes);
         k->bytes = 0;
         for (uint32_t b = 0; b < k->buffers.len; b++) k->bytes += bytes[b];
     }

@@ -4,10 +4,19 @@
  * take a block before the next (tile.c). The first tile would wait for each line of the block, the
  * others find it in the second-level cache. So every tile, beside each row of windows it goes
  * through, asks for its share of the same row one block later: the lines come while the machine
- * multiplies. Only a hint: where it points may be wrong at the edges, and is never checked. */
+ * multiplies. Only a hint: where it points may be wrong at the edges, and is never checked.
+ *
+ * An epilogue reads each of its operands once, at the tile's own places: rows that lie far apart, so
+ * that nothing reads them ahead (the part of a recurrent layer's sums that was made for all steps
+ * at once; a weight and its moments). They are asked for when the tile begins. */
 #include "compiler/schedule/tile.h"
 
-enum { LINE_BYTES = 64, HINTS_MAX = 6 };
+enum {
+    LINE_BYTES = 64,
+    HINTS_MAX = 6,
+    EPILOGUE_BYTES = 1 << 20, /* of a buffer: beyond the second-level cache */
+    EPILOGUE_K = 64           /* steps of k that pay for the hints */
+};
 
 /* Which of `parts` tiles this one is. */
 static ExprId tile_number(Lower *l, const Tile *t, ExprId i, ExprId j, uint32_t rows,
@@ -94,4 +103,24 @@ void ahead_of_row(Lower *l, const Contract *c, ExprId segment) {
             loop_prefetch(l->p, l->k, l->nested ? &l->parent : NULL, position, at);
         }
     }
+}
+
+bool ahead_of_epilogue(const Lower *l, const Tile *t, uint32_t read) {
+    const Sched *s = l->s;
+    NodeId id = l->group->reads.data[read];
+    const NodePlan *p = plan_of(s, id);
+    if (!s->options.fusion || !l->group->exact.data[read] || p->buffer == NONE) return false;
+    if (dim_bound(s->dims, t->c.k) < EPILOGUE_K || !node_same_dims(s, id, t->c.node)) return false;
+    const LoopBuffer *b = &s->out->buffers.data[p->buffer];
+    return dim_bound(s->dims, b->count) >= EPILOGUE_BYTES / (int64_t)dtype_bytes(b->dtype);
+}
+
+void ahead_of_element(Lower *l, const Tile *t, uint32_t read) {
+    NodeId id = l->group->reads.data[read];
+    const NodePlan *p = plan_of(l->s, id);
+    Index at = {.pred = EXPR_NONE};
+    for (uint32_t a = 0; a < t->c.outer; a++) at.axis[a] = t->label[a];
+    ExprId place = slab_position(l, id, p->slab, &at);
+    uint32_t position = loop_use(l->p, l->k, p->buffer, false);
+    loop_prefetch(l->p, l->k, l->nested ? &l->parent : NULL, position, place);
 }

@@ -5,7 +5,8 @@
  * stores the next one finds in the second-level cache, where otherwise a tensor larger than that
  * has gone through memory. Images are such rows: a convolution, its activation and the pooling
  * behind it. Kernels that read much besides their rows (a wide dense layer its weights) are left
- * alone: they would read it again for every strip.
+ * alone: they would read it again for every strip. Inside a loop, of what is stacked over the
+ * iterations only one iteration's part counts.
  *
  * Precondition: the order is final. Postcondition: Order.together and Order.rows of the first
  * kernel of each stretch. Any split of a thread's rows gives the same bits. Cost: O(kernels *
@@ -18,13 +19,10 @@ typedef struct Reach { /* of a kernel, in bytes, at the bounds of the symbols */
     double row, besides;
 } Reach;
 
+typedef VEC(uint32_t) Open; /* loops of the order around a kernel, outermost first */
+
 static bool by_rows(const Group *g, uint32_t position) {
     return g->access.len > position && g->access.data[position] == ACCESS_ROWS;
-}
-
-static double bytes_of(const Sched *s, uint32_t buffer) {
-    const LoopBuffer *b = &s->out->buffers.data[buffer];
-    return (double)dim_bound(s->dims, b->count) * dtype_bytes(b->dtype);
 }
 
 static double rows_of(const Sched *s, const Kernel *k) {
@@ -32,15 +30,16 @@ static double rows_of(const Sched *s, const Kernel *k) {
     return bound > 0 ? (double)bound : 1;
 }
 
-static Reach reach_of(const Sched *s, const Group *g) {
+static Reach reach_of(const Sched *s, const Group *g, const Open *open) {
     const Kernel *k = g->kernel;
     Reach r = {0};
+    double *bytes = ARENA_ARRAY(s->arena, double, k->buffers.len);
+    loop_kernel_bytes(s->out, k, open->data, open->len, bytes);
     for (uint32_t b = 0; b < k->buffers.len; b++) {
-        double bytes = bytes_of(s, k->buffers.data[b]);
         if (by_rows(g, b))
-            r.row += bytes / rows_of(s, k);
+            r.row += bytes[b] / rows_of(s, k);
         else
-            r.besides += bytes;
+            r.besides += bytes[b];
     }
     return r;
 }
@@ -57,20 +56,21 @@ static bool follows(const Sched *s, const Group *g, const Group *next) {
     for (uint32_t i = 0; i < a->buffers.len; i++)
         for (uint32_t k = 0; k < b->buffers.len; k++)
             if (a->buffers.data[i] == b->buffers.data[k] && by_rows(g, i) && by_rows(next, k) &&
-                bytes_of(s, a->buffers.data[i]) > 0)
+                dim_bound(s->dims, s->out->buffers.data[a->buffers.data[i]].count) > 0)
                 return true;
     return false;
 }
 
 /* The kernels [from, *end) and what a row of the two widest neighbours among them takes. */
-static double stretch(const Sched *s, uint32_t from, uint32_t *end, int64_t *step) {
+static double stretch(const Sched *s, uint32_t from, const Open *open, uint32_t *end,
+                      int64_t *step) {
     double widest = 0, before = 0;
     *step = 1;
     for (*end = from; *end < s->out->order.len && *end - from < TOGETHER_MAX; ++*end) {
         const Group *g = group_at(s, *end);
         if (!g || !g->kernel->parallel) break;
         if (*end > from && !follows(s, group_at(s, *end - 1), g)) break;
-        Reach r = reach_of(s, g);
+        Reach r = reach_of(s, g, open);
         if (r.besides > BESIDES_MAX || r.row == 0) break;
         if (before + r.row > widest) widest = before + r.row;
         before = r.row;
@@ -84,9 +84,13 @@ static double stretch(const Sched *s, uint32_t from, uint32_t *end, int64_t *ste
 void strips_choose(Sched *s) {
     if (!s->options.fusion) return;
     double cache = s->options.strip_bytes > 0 ? s->options.strip_bytes : STRIP_BYTES;
+    Open open = {0};
     for (uint32_t at = 0, end; at<s->out->order.len; at = end> at ? end : at + 1) {
         int64_t step;
-        double row = stretch(s, at, &end, &step);
+        const Order *o = &s->out->order.data[at];
+        if (o->kind == ORDER_LOOP_BEGIN) vec_push(s->arena, &open, o->number);
+        if (o->kind == ORDER_LOOP_END) open.len--;
+        double row = stretch(s, at, &open, &end, &step);
         if (end < at + 2) continue;
         double all = row * rows_of(s, group_at(s, at)->kernel);
         int64_t rows = (int64_t)(cache / row) / step * step;

@@ -261,6 +261,27 @@ static RegId block_total(Lower *l, Tile *t, const Block *b) {
     return sum;
 }
 
+/* The lines of the tile's own places that its epilogue will load. */
+static void block_ahead(Lower *l, Tile *t, const Block *b) {
+    for (uint32_t read = 0; read < l->group->reads.len; read++) {
+        if (!ahead_of_epilogue(l, t, read)) continue;
+        LowerPlace place = l_place(l);
+        ExprId row = b->i, column = b->j;
+        if (b->rows > 1) {
+            l_enter_unroll(l, b->r, b->rows);
+            row = l_add(l, row, l_var(l, b->r));
+        }
+        if (b->vectors > 1) {
+            l_enter_unroll(l, b->v, b->vectors);
+            column = l_add(l, column, l_mul(l, l_var(l, b->v), l_int(l, l->lanes)));
+        }
+        t->label[t->row_label] = tile_row_value(l, t, row);
+        t->label[t->vector_label] = column;
+        ahead_of_element(l, t, read);
+        l_return(l, place);
+    }
+}
+
 void tile_block(Lower *l, Tile *t, uint32_t rows, uint32_t vectors, ExprId i, ExprId j,
                 ExprId limit) {
     Block b = {.rows = rows, .vectors = vectors, .some = rows, .i = i, .j = j, .limit = limit};
@@ -268,6 +289,7 @@ void tile_block(Lower *l, Tile *t, uint32_t rows, uint32_t vectors, ExprId i, Ex
     b.r = l_new_var(l, "r");
     b.v = l_new_var(l, "v");
     b.lane = l_new_var(l, "l");
+    if (t->stage == STAGE_WHOLE || t->stage == STAGE_LAST) block_ahead(l, t, &b);
     if (t->stage == STAGE_BLOCK) {
         block_part(l, t, &b);
         return;

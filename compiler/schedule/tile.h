@@ -51,6 +51,10 @@ int64_t tile_block_of_k(const Sched *s, const Tile *t);
 void ahead_begin(Lower *l, const Tile *t, ExprId i, ExprId j, uint32_t rows, int64_t block);
 /* Beside row `segment` of the reduced labels: the tile's share of the same row a block later. */
 void ahead_of_row(Lower *l, const Contract *c, ExprId segment);
+/* Is what the kernel's epilogue reads (number `read` of the group's) worth asking for early? */
+bool ahead_of_epilogue(const Lower *l, const Tile *t, uint32_t read);
+/* Its element at the tile's labels. */
+void ahead_of_element(Lower *l, const Tile *t, uint32_t read);
 /* ---- tile_rows.c: rows that are windows side by side */
 /* The row label's value of row q. */
 ExprId tile_row_value(Lower *l, const Tile *t, ExprId q);

@@ -40,7 +40,9 @@ enum {
     JOB_SPIN_NS = 200000, /* between steps the caller gathers rows and makes metrics */
     STALL_NS = 100000,    /* beyond the noise of a run */
     ALONE_FIRST = 4,      /* runs without the workers after a stall */
-    ALONE_MOST = 256,
+    ALONE_MOST = 512,
+    CALM = 64,                /* runs without a stall before the next one costs less again */
+    SLOW_ALONE = 2,           /* runs in a row that are as slow without the workers: no accident */
     TRIALS = 8
 };
 
@@ -60,6 +62,7 @@ typedef struct Trial {
     BmrtEntryFn run;
     int64_t best_ns, together_ns; /* the least, creeping up; of the last run with the workers */
     int32_t alone, alone_next;    /* runs left to do alone; to do after the next stall */
+    int32_t calm, slow;           /* runs since a stall; slow ones in a row, alone */
 } Trial;
 
 struct BmrtTeam {
@@ -237,7 +240,9 @@ void bmrt_team_run(BmrtTeam *team, BmrtEntryFn run, BmrtFrame *frame) {
 }
 
 /* A long run is a stall: from then on alone. Other sizes of a batch take other times too; then
- * alone is no better, and this is how long it takes now. */
+ * alone is no better, and this is how long it takes now. On a machine whose CPUs are all taken a
+ * stall lasts as long as a hundred runs and comes every few milliseconds, so what was learnt is
+ * forgotten slowly: stalls stay below one in a hundred runs. */
 static void learn_together(Trial *t, int64_t ns) {
     t->best_ns += t->best_ns / 128;
     if (t->best_ns == 0 || ns < t->best_ns) t->best_ns = ns;
@@ -245,14 +250,18 @@ static void learn_together(Trial *t, int64_t ns) {
     if (ns > 2 * t->best_ns && ns - t->best_ns > STALL_NS) {
         t->alone = t->alone_next;
         if (t->alone_next < ALONE_MOST) t->alone_next *= 2;
-    } else if (t->alone_next > ALONE_FIRST) {
-        t->alone_next /= 2;
+        t->calm = 0;
+    } else if (++t->calm >= CALM) {
+        t->calm = 0;
+        if (t->alone_next > ALONE_FIRST) t->alone_next /= 2;
     }
 }
 
 static void learn_alone(Trial *t, int64_t ns) {
     t->alone--;
-    if (ns < t->together_ns) return;
+    t->slow = ns < t->together_ns ? 0 : t->slow + 1;
+    if (t->slow < SLOW_ALONE) return; /* one may have lost its CPU */
+    t->slow = 0;
     t->alone = 0;
     t->alone_next = ALONE_FIRST;
     t->best_ns = t->together_ns;
