@@ -230,8 +230,8 @@ LoopWork loop_work(const LoopProgram *p);
 /* Makes the bytes of kernels that run in loops those of one iteration: an array that every access
  * reads or writes at a place of the iteration counts as one iteration's part. */
 void loop_work_slices(LoopProgram *p);
-/* Of each of a kernel's buffers, the bytes that one run touches at most: the buffer's, or inside the
- * loops `open` (outermost first) one iteration's part. */
+/* Of each of a kernel's buffers, the bytes that one run touches at most: the buffer's, or inside
+ * the loops `open` (outermost first) one iteration's part. */
 void loop_kernel_bytes(const LoopProgram *p, const Kernel *k, const uint32_t *open, uint32_t count,
                        double *bytes);
 

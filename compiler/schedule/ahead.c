@@ -6,9 +6,9 @@
  * through, asks for its share of the same row one block later: the lines come while the machine
  * multiplies. Only a hint: where it points may be wrong at the edges, and is never checked.
  *
- * An epilogue reads each of its operands once, at the tile's own places: rows that lie far apart, so
- * that nothing reads them ahead (the part of a recurrent layer's sums that was made for all steps
- * at once; a weight and its moments). They are asked for when the tile begins. */
+ * An epilogue reads each of its operands once, at the tile's own places: rows that lie far apart,
+ * so that nothing reads them ahead (the part of a recurrent layer's sums that was made for all
+ * steps at once; a weight and its moments). They are asked for when the tile begins. */
 #include "compiler/schedule/tile.h"
 
 enum {

@@ -41,8 +41,8 @@ enum {
     STALL_NS = 100000,    /* beyond the noise of a run */
     ALONE_FIRST = 4,      /* runs without the workers after a stall */
     ALONE_MOST = 512,
-    CALM = 64,                /* runs without a stall before the next one costs less again */
-    SLOW_ALONE = 2,           /* runs in a row that are as slow without the workers: no accident */
+    CALM = 64,      /* runs without a stall before the next one costs less again */
+    SLOW_ALONE = 2, /* runs in a row that are as slow without the workers: no accident */
     TRIALS = 8
 };
 
