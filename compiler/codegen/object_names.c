@@ -65,26 +65,53 @@ static const char *global_name(const Elf *elf, size_t number, Elf64_Sym *out) {
     return strings + out->st_name;
 }
 
-void object_defines(Arena *arena, const ObjectBytes *object, SymbolNames *out) {
+static void object_symbols(Arena *arena, const ObjectBytes *object, bool defined,
+                           SymbolNames *out) {
     Elf elf;
     if (!elf_open(&elf, arena, object)) return;
     for (size_t i = 0; i < symbol_count(&elf); i++) {
         Elf64_Sym symbol;
         const char *name = global_name(&elf, i, &symbol);
-        if (name && symbol.st_shndx != SHN_UNDEF) vec_push(arena, out, name);
+        if (name && (symbol.st_shndx != SHN_UNDEF) == defined) vec_push(arena, out, name);
     }
 }
 
-/* ------------------------------------------------------------------ renaming */
+void object_defines(Arena *arena, const ObjectBytes *object, SymbolNames *out) {
+    object_symbols(arena, object, true, out);
+}
+
+void object_needs(Arena *arena, const ObjectBytes *object, SymbolNames *out) {
+    object_symbols(arena, object, false, out);
+}
 
 static int by_name(const void *a, const void *b) {
     return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+static void names_sort(SymbolNames *names) {
+    if (names->len) qsort(names->data, names->len, sizeof names->data[0], by_name);
 }
 
 static bool is_among(const SymbolNames *names, const char *name) {
     return names->len > 0 &&
            bsearch(&name, names->data, names->len, sizeof names->data[0], by_name) != NULL;
 }
+
+void objects_need(Arena *arena, const ObjectBytes *objects, uint32_t count, SymbolNames *out) {
+    SymbolNames defined = {0}, needed = {0};
+    for (uint32_t i = 0; i < count; i++) {
+        object_defines(arena, &objects[i], &defined);
+        object_needs(arena, &objects[i], &needed);
+    }
+    names_sort(&defined);
+    names_sort(&needed);
+    for (uint32_t i = 0; i < needed.len; i++)
+        if (!is_among(&defined, needed.data[i]) &&
+            (i == 0 || strcmp(needed.data[i], needed.data[i - 1]) != 0))
+            vec_push(arena, out, needed.data[i]);
+}
+
+/* ------------------------------------------------------------------ renaming */
 
 typedef struct NewSymbol {
     size_t place;
@@ -140,6 +167,6 @@ void objects_make_private(Arena *arena, ObjectBytes *objects, uint32_t count, co
     for (uint32_t i = 0; i < defined.len; i++)
         if (strncmp(defined.data[i], own, strlen(own)) != 0)
             vec_push(arena, &names, defined.data[i]);
-    if (names.len) qsort(names.data, names.len, sizeof names.data[0], by_name);
+    names_sort(&names);
     for (uint32_t i = 0; i < count; i++) rename_symbols(arena, &objects[i], &names, stem);
 }

@@ -148,12 +148,12 @@ static const BmrtVariant *variant_for(const BmrtEntry *entry, const int64_t *sym
 }
 
 /* The arena only grows. The old one goes first: entries keep nothing in it between calls. */
-static BmrtStatus grow_arena(BmrtHandle *h, const BmrtEntry *entry, int64_t bytes) {
+BmrtStatus bmrt_arena_reserve(BmrtHandle *h, const char *what, int64_t bytes) {
     if (h->arena.data && bytes <= (int64_t)h->arena.bytes - 64) return BMRT_OK;
     bmrt_block_free(h->hooks, &h->arena);
     if (bmrt_block_alloc(h->hooks, &h->arena, bytes)) return BMRT_OK;
     return bmrt_fail(&h->message, BMRT_MEMORY, "no memory to run `%s`: it needs %lld bytes",
-                     entry->name, (long long)bytes);
+                     what, (long long)bytes);
 }
 
 static BmrtStatus judge_flags(BmrtHandle *h, const BmrtEntry *entry, bool *wrote) {
@@ -208,7 +208,7 @@ BmrtStatus bmrt_entry_run(BmrtHandle *h, uint32_t number, const int64_t *symbols
     const BmrtEntryPlan *plan = &h->plans[number];
     const BmrtVariant *variant = planned ? variant_for(entry, symbols) : NULL;
     const int64_t needs = variant ? variant->arena_bytes : entry->arena_bytes;
-    status = grow_arena(h, entry, planned ? needs : plan->larger_bytes);
+    status = bmrt_arena_reserve(h, entry->name, planned ? needs : plan->larger_bytes);
     if (status != BMRT_OK) return status;
     BmrtShows shows = {0};
     if (entry->show_count &&

@@ -50,6 +50,9 @@ BmrtStatus bmrt_entry_run(BmrtHandle *h, uint32_t entry, const int64_t *symbols,
                           const void *const *inputs, void *const *outputs, uint64_t step,
                           bool *wrote);
 
+/* Room for calls that need `bytes` of scratch memory; `what` is the entry that needs it. */
+BmrtStatus bmrt_arena_reserve(BmrtHandle *h, const char *what, int64_t bytes);
+
 /* show.c: what a debug build shows. `given`: the caller's outputs; *all: those and room for what is
  * shown, to be given back by bmrt_shows_close whatever happened. */
 typedef struct BmrtShows {

@@ -88,6 +88,22 @@ static BmrtStatus initialise(BmrtHandle *h) {
     return status;
 }
 
+/* Calls of an export for one row, or of one without sizes, find their scratch memory: they allocate
+ * nothing, from the first on. */
+static BmrtStatus reserve_exports(BmrtHandle *h) {
+    BmrtStatus status = BMRT_OK;
+    for (uint32_t e = 0; e < h->model->entry_count && status == BMRT_OK; e++) {
+        const BmrtEntry *entry = &h->model->entries[e];
+        if (entry->kind != BMRT_ENTRY_EXPORT) continue;
+        if (entry->symbol_count == 0)
+            status = bmrt_arena_reserve(h, entry->name, entry->arena_bytes);
+        for (uint32_t v = 0; v < entry->variant_count && status == BMRT_OK; v++)
+            if (entry->variants[v].value == 1)
+                status = bmrt_arena_reserve(h, entry->name, entry->variants[v].arena_bytes);
+    }
+    return status;
+}
+
 BmrtStatus bmrt_open_hooked(BmrtHandle **out, const BmrtModel *model, const char *weights,
                             uint64_t seed, int32_t threads, const BmrtHooks *hooks) {
     if (!out) return BMRT_ARGUMENT;
@@ -109,6 +125,7 @@ BmrtStatus bmrt_open_hooked(BmrtHandle **out, const BmrtModel *model, const char
     if (status == BMRT_OK) status = make_team(h, threads);
     if (status == BMRT_OK) status = initialise(h);
     if (status == BMRT_OK && weights) status = bmrt_load(h, weights);
+    if (status == BMRT_OK) status = reserve_exports(h);
     return status;
 }
 
