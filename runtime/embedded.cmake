@@ -1,36 +1,56 @@
 # What the compiler links into a library: the core as one relocatable object for each row (an architecture and a
 # flavour), never instrumented. Cross compilers are used when they are found; what is not built in cannot be linked
 # for (the compiler says so). The rows become generated/runtime_objects.def, read by
-# compiler/codegen/runtime_objects.c; the target bmrt_objects makes them all.
+# compiler/codegen/runtime_objects.c; the target bmrt_objects makes them all. Flavours leave something out:
+# runtime/without has what stands in for it.
 #   CC_aarch64, CC_riscv64   commands that compile for those machines, e.g. "clang;--target=aarch64-linux-gnu"
 set(BMRT_OBJECTS "")
 set(BMRT_OBJECT_ROWS "")
-set(BMRT_OBJECT_FLAGS -std=c17 -O2 -g0 -fPIC -fvisibility=hidden -ffp-contract=off -fno-asynchronous-unwind-tables
+set(BMRT_OBJECT_FLAGS -std=c17 -Wall -Wextra -Werror -g0 -fPIC -fvisibility=hidden -ffp-contract=off -fno-asynchronous-unwind-tables
   -ffunction-sections -fdata-sections -D_POSIX_C_SOURCE=200809L -I${CMAKE_SOURCE_DIR}
   -ffile-prefix-map=${CMAKE_SOURCE_DIR}=.)
 
-# bmrt_object(ARCH a FLAVOUR f COMPILER cc... FLAGS ... SOURCES ...): one row. FLAVOUR is a name of
-# compiler/codegen/runtime_objects.h.
-function(bmrt_object)
-  cmake_parse_arguments(R "" "ARCH;FLAVOUR" "COMPILER;FLAGS;SOURCES" ${ARGN})
-  set(folder ${CMAKE_BINARY_DIR}/generated/runtime/${R_ARCH}-${R_FLAVOUR})
+file(GLOB without_sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/without/*.c)
+
+# What runs in every call is made fast, the rest small: half of a small model's library is this.
+set(BMRT_HOT sequence call)
+
+# bmrt_compile(OUT objects ARCH a SOURCES ...): the objects of sources for an architecture.
+function(bmrt_compile)
+  cmake_parse_arguments(R "" "OUT;ARCH" "SOURCES" ${ARGN})
+  set(folder ${CMAKE_BINARY_DIR}/generated/runtime/${R_ARCH})
   file(MAKE_DIRECTORY ${folder})
   set(objects "")
   foreach(source ${R_SOURCES})
     get_filename_component(name ${source} NAME_WE)
+    set(level -Os)
+    if(name IN_LIST BMRT_HOT)
+      set(level -O2)
+    endif()
     add_custom_command(OUTPUT ${folder}/${name}.o
-      COMMAND ${CMAKE_C_COMPILER_LAUNCHER} ${R_COMPILER} ${BMRT_OBJECT_FLAGS} ${R_FLAGS}
+      COMMAND ${CMAKE_C_COMPILER_LAUNCHER} ${CC_${R_ARCH}} ${BMRT_OBJECT_FLAGS} ${level} ${FLAGS_${R_ARCH}}
         -MD -MF ${folder}/${name}.d -c ${source} -o ${folder}/${name}.o
       DEPENDS ${source} DEPFILE ${folder}/${name}.d VERBATIM
-      COMMENT "Compiling the embedded ${R_FLAVOUR} runtime for ${R_ARCH}: ${name}.c")
+      COMMENT "Compiling the embedded runtime for ${R_ARCH}: ${name}.c")
     list(APPEND objects ${folder}/${name}.o)
   endforeach()
-  add_custom_command(OUTPUT ${folder}.o
-    COMMAND ${R_COMPILER} ${R_FLAGS} -nostdlib -r -o ${folder}.o ${objects}
-    DEPENDS ${objects} VERBATIM)
-  set(BMRT_OBJECTS ${BMRT_OBJECTS} ${folder}.o PARENT_SCOPE)
+  set(${R_OUT} ${objects} PARENT_SCOPE)
+endfunction()
+
+# bmrt_object(ARCH a FLAVOUR f OBJECTS ... WITHOUT ...): one row: the objects but those whose names WITHOUT lists.
+# FLAVOUR is a name of compiler/codegen/runtime_objects.h.
+function(bmrt_object)
+  cmake_parse_arguments(R "" "ARCH;FLAVOUR" "OBJECTS;WITHOUT" ${ARGN})
+  set(whole ${CMAKE_BINARY_DIR}/generated/runtime/${R_ARCH}-${R_FLAVOUR}.o)
+  foreach(name ${R_WITHOUT})
+    list(REMOVE_ITEM R_OBJECTS ${CMAKE_BINARY_DIR}/generated/runtime/${R_ARCH}/${name}.o)
+  endforeach()
+  add_custom_command(OUTPUT ${whole}
+    COMMAND ${CC_${R_ARCH}} ${FLAGS_${R_ARCH}} -nostdlib -r -o ${whole} ${R_OBJECTS}
+    DEPENDS ${R_OBJECTS} VERBATIM)
+  set(BMRT_OBJECTS ${BMRT_OBJECTS} ${whole} PARENT_SCOPE)
   set(BMRT_OBJECT_ROWS
-    "${BMRT_OBJECT_ROWS}RUNTIME_OBJECT(${R_ARCH}, ${R_FLAVOUR}, \"${folder}.o\")\n" PARENT_SCOPE)
+    "${BMRT_OBJECT_ROWS}RUNTIME_OBJECT(${R_ARCH}, ${R_FLAVOUR}, \"${whole}\")\n" PARENT_SCOPE)
 endfunction()
 
 # Compilers by architecture: the host's own, and cross compilers.
@@ -47,8 +67,13 @@ foreach(arch x86_64 aarch64 riscv64)
     endif()
   endif()
   if(CC_${arch})
-    bmrt_object(ARCH ${arch} FLAVOUR threads COMPILER ${CC_${arch}} FLAGS ${FLAGS_${arch}}
-      SOURCES ${core_sources})
+    bmrt_compile(OUT core ARCH ${arch} SOURCES ${core_sources})
+    bmrt_compile(OUT less ARCH ${arch} SOURCES ${without_sources})
+    set(objects ${core} ${less})
+    bmrt_object(ARCH ${arch} FLAVOUR threads OBJECTS ${objects} WITHOUT no_threads no_strings)
+    bmrt_object(ARCH ${arch} FLAVOUR threads_plain OBJECTS ${objects} WITHOUT no_threads vocabulary names show)
+    bmrt_object(ARCH ${arch} FLAVOUR single OBJECTS ${objects} WITHOUT team no_strings)
+    bmrt_object(ARCH ${arch} FLAVOUR single_plain OBJECTS ${objects} WITHOUT team vocabulary names show)
     message(STATUS "libraries can be linked for ${arch} (${CC_${arch}})")
   else()
     message(STATUS "libraries cannot be linked for ${arch}: there is no ${arch}-linux-gnu-gcc (tools/deps --cross)")

@@ -6,37 +6,47 @@ const ApiFunction api_functions[API_FUNCTION_COUNT] = {
      "Opens the model: its own weights (initial ones, or those it was compiled with), or those\n"
      " * of a safetensors file when `weights` is not NULL.\n"
      " * *m is set even on failure, so that $_error can be read; NULL only when out of memory.\n"
-     " * Close it with $_close either way. Uses all CPUs of the process: see $_set_threads."},
-    {"close", "bmrt_close", "p", "$ *m", "void", "Frees everything; m may be NULL."},
+     " * Close it with $_close either way. Uses all CPUs of the process: see $_set_threads.",
+     "Opens the model: its own weights (initial ones, or those it was compiled with), or those\n"
+     " * of a safetensors file when `weights` is not NULL.\n"
+     " * *m is set even on failure, so that $_error can be read; NULL only when out of memory.\n"
+     " * Close it with $_close either way. Runs on the calling thread."},
+    {"close", "bmrt_close", "p", "$ *m", "void", "Frees everything; m may be NULL.", NULL},
     {"error", "bmrt_error", "p", "const $ *m", "const char *",
-     "What went wrong in the last call; \"\" when nothing did. Owned by m, until the next call."},
+     "What went wrong in the last call; \"\" when nothing did. Owned by m, until the next call.",
+     NULL},
     {"get", "bmrt_get", "pppl", "$ *m, const char *path, void *data, size_t bytes", "int",
-     "Copies a parameter or state out. `bytes` must be its size: ARGUMENT otherwise."},
+     "Copies a parameter or state out. `bytes` must be its size: ARGUMENT otherwise.", NULL},
     {"set", "bmrt_set", "pppl", "$ *m, const char *path, const void *data, size_t bytes", "int",
-     "Copies a parameter or state in. `bytes` must be its size: ARGUMENT otherwise."},
+     "Copies a parameter or state in. `bytes` must be its size: ARGUMENT otherwise.", NULL},
     {"save", "bmrt_save", "ppi0", "$ *m, const char *path, int all", "int",
      "Writes a safetensors file, atomically. all = 0: parameters and states; 1: also the\n"
-     " * optimizer's. IO when it cannot be written."},
+     " * optimizer's. IO when it cannot be written.",
+     NULL},
     {"load", "bmrt_load", "pp", "$ *m, const char *path", "int",
-     "Reads a safetensors file. IO, FORMAT, or MISMATCH; then nothing has changed."},
+     "Reads a safetensors file. IO, FORMAT, or MISMATCH; then nothing has changed.", NULL},
     {"set_threads", "bmrt_set_threads", "pi", "$ *m, int32_t threads", "int",
-     "Threads that calls run on, the caller's included; 0: all CPUs. Results do not depend on it."},
+     "Threads that calls run on, the caller's included; 0: all CPUs. Results do not depend on it.",
+     "1, or 0: this library is for a single thread. ARGUMENT otherwise."},
     {"set_seed", "bmrt_set_seed", "pu", "$ *m, uint64_t seed", "int",
-     "Seed of dropout and other draws; weights are not initialised again."},
+     "Seed of dropout and other draws; weights are not initialised again.", NULL},
     {"set_schedule", "bmrt_set_schedule", "pll", "$ *m, int64_t steps, int64_t steps_per_epoch",
-     "int", "Steps planned in all and per epoch: what progress() and epoch() count by."},
+     "int", "Steps planned in all and per epoch: what progress() and epoch() count by.", NULL},
     {"set_show", "bmrt_set_show", "ppp",
      "$ *m, void (*show)(void *user, const char *text), void *user", "int",
      "Of a library built with --debug: called after each call of an entry, once a `show`, with "
      "lines\n"
-     " * of text about that tensor; NULL: nothing is said."},
+     " * of text about that tensor; NULL: nothing is said.",
+     NULL},
     {"workspace", "bmrt_workspace", "pEp", "$ *m, const char *entry, const int64_t *dims",
      "int64_t",
      "Bytes of scratch memory the entry needs at these dims; negative when they overflow or the\n"
-     " * entry is unknown."},
+     " * entry is unknown.",
+     NULL},
     {"interface", "bmrt_interface", "M", "void", "const char *",
      "The functions below with their arrays, and the parameters, as one line of JSON: for "
-     "bindings."},
+     "bindings.",
+     NULL},
 };
 
 void api_entries(const Program *p, ApiVisit visit, void *user) {

@@ -14,6 +14,7 @@ typedef struct ApiFunction {
     const char *params; /* C parameters; $ is the stem */
     const char *returns; /* C type */
     const char *comment;
+    const char *comment_single; /* in a library for a single thread; NULL: the same */
 } ApiFunction;
 
 enum { API_FUNCTION_COUNT = 13 };

@@ -2,8 +2,6 @@
  * The format is ar's as System V and GNU have it, written here: LLVM's C API has none, and a tool
  * would have to be installed. No times, owners or folders: the same model gives the same bytes. */
 #include "compiler/codegen/object_file.h"
-#include "compiler/codegen/object_names.h"
-#include "compiler/codegen/runtime_objects.h"
 
 /* One member's header: fields of fixed width, padded with blanks. */
 static void put_header(Text *out, const char *name, size_t size) {
@@ -76,24 +74,13 @@ static bool archive_text(Text *out, Arena *arena, const ObjectBytes *members, ui
 
 bool codegen_archive(CodeModule *m, const char *path) {
     Arena *arena = m->ctx->arena;
-    const char *stem = m->program->stem;
-    const RuntimeObject *runtime =
-        runtime_object_wanted(m->ctx, m->target.machine, RUNTIME_threads);
+    const RuntimeObject *runtime = module_runtime(m);
     if (!runtime) return false;
-    const uint32_t parts = m->parts.len;
-    ObjectBytes *members = ARENA_ARRAY(arena, ObjectBytes, parts + 1);
-    module_objects(m);
-    for (uint32_t i = 0; i < parts; i++) {
-        LLVMMemoryBufferRef object = m->parts.data[i]->object;
-        members[i] = (ObjectBytes){arena_printf(arena, "%s%u.o", stem, i),
-                                   LLVMGetBufferStart(object), LLVMGetBufferSize(object)};
-    }
-    members[parts].name = arena_printf(arena, "%s_bmrt.o", stem);
-    members[parts].bytes = runtime->begin;
-    members[parts].size = (size_t)(runtime->end - runtime->begin);
-    objects_make_private(arena, members, parts + 1, stem);
+    uint32_t count;
+    ObjectBytes *members = linked_objects(m, runtime, &count);
+    objects_make_private(arena, members, count, m->program->stem);
     Text archive = {.arena = arena};
-    if (archive_text(&archive, arena, members, parts + 1))
+    if (archive_text(&archive, arena, members, count))
         return file_write(m->ctx, path, archive.data, archive.len);
     ctx_error(m->ctx, E_LIMIT, (Span){0}, "`%s` would be larger than the 4 GB of an archive", path);
     return false;

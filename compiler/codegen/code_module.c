@@ -91,6 +91,7 @@ CodeModule *codegen_module(Context *ctx, const Program *program, LoopProgram *co
     CodeModule *m = module_make(ctx, program, entries, entry_count, &target, false, options);
     if (!m) return NULL;
     m->linker = options->linker;
+    m->single_thread = options->single_thread;
     m->libraries = options->libraries;
     m->library_count = options->library_count;
     m->us[TIME_EMIT] = time_now_us() - start;

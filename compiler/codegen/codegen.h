@@ -29,8 +29,9 @@ typedef struct CodegenOptions {
     BmrtMark mark;
     void *mark_user;
     uint32_t mark_entry;
-    int level;         /* -O0 ... -O3; default 2 */
-    bool debug_verify; /* verify the LLVM module before and after its passes */
+    bool single_thread; /* libraries and archives of it need no threads and refuse more than one */
+    int level;          /* -O0 ... -O3; default 2 */
+    bool debug_verify;  /* verify the LLVM module before and after its passes */
 } CodegenOptions;
 
 typedef struct CodeTarget { /* what schedule needs to know */
@@ -61,8 +62,12 @@ bool codegen_link(CodeModule *m, const char *path);
 bool codegen_archive(CodeModule *m, const char *path);
 
 typedef enum HeaderFor { HEADER_LIBRARY, HEADER_ARCHIVE, HEADER_OBJECT } HeaderFor;
+typedef struct HeaderOptions {
+    HeaderFor what;
+    bool single_thread;
+} HeaderOptions;
 /* The typed C header of the model; it says how to link what it comes with. */
-void codegen_header(Text *out, const Program *program, HeaderFor what);
+void codegen_header(Text *out, const Program *program, const HeaderOptions *options);
 
 typedef struct CodeJit CodeJit;
 /* Loads the objects into this process (never a page writable and executable). NULL with

@@ -78,6 +78,7 @@ struct CodeModule {
     uint32_t entry_count;
     Target target;
     bool debug_verify;
+    bool single_thread; /* libraries are without threads */
     BmrtMark mark;
     void *mark_user;
     uint32_t mark_entry;

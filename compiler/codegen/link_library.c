@@ -1,9 +1,10 @@
 /* model.so: the object, linked with the runtime part that every model carries. That part is
  * embedded here as one relocatable object, so making a library needs no C compiler and no installed
- * bmc, only a linker. All symbols are local to the library but the model's own API. */
+ * bmc, only a linker. All symbols are local to the library but the model's own API. It says that it
+ * needs the C library, any version of it (stub_library.c). */
 #include "compiler/codegen/linkers.h"
 #include "compiler/codegen/object_file.h"
-#include "compiler/codegen/runtime_objects.h"
+#include "compiler/codegen/stub_library.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <spawn.h>
@@ -14,12 +15,16 @@
 #include <unistd.h>
 
 extern char **environ;
+
+/* What GNU's C library is called on every machine that bmc makes code for; musl answers to it. */
+#define LIBC_SONAME "libc.so.6"
+
 typedef struct LinkFiles { /* all in one temporary folder beside the result */
-    const char *folder, **objects, *runtime, *script, *log, *library;
+    const char *folder, **objects, *script, *libc, *log, *library;
+    uint32_t count; /* of objects */
 } LinkFiles;
 
-static bool link_files_write(CodeModule *m, const RuntimeObject *runtime, const char *path,
-                             LinkFiles *f) {
+static bool link_files_open(CodeModule *m, const char *path, LinkFiles *f) {
     Arena *arena = m->ctx->arena;
     char *folder = arena_printf(arena, "%s.link-XXXXXX", path);
     *f = (LinkFiles){0};
@@ -28,29 +33,34 @@ static bool link_files_write(CodeModule *m, const RuntimeObject *runtime, const 
         return false;
     }
     f->folder = folder;
-    f->runtime = arena_printf(arena, "%s/runtime.o", folder);
     f->script = arena_printf(arena, "%s/exports", folder);
+    f->libc = arena_printf(arena, "%s/libc.so", folder);
     f->log = arena_printf(arena, "%s/log", folder);
     f->library = arena_printf(arena, "%s/library.so", folder);
-    module_objects(m);
-    f->objects = ARENA_ARRAY(arena, const char *, m->parts.len + 1);
-    for (uint32_t i = 0; i < m->parts.len; i++) {
-        LLVMMemoryBufferRef object = m->parts.data[i]->object;
-        f->objects[i] = arena_printf(arena, "%s/model%u.o", folder, i);
-        if (!file_write(m->ctx, f->objects[i], LLVMGetBufferStart(object),
-                        LLVMGetBufferSize(object)))
-            return false;
+    return true;
+}
+
+static bool link_files_write(CodeModule *m, const RuntimeObject *runtime, LinkFiles *f) {
+    Arena *arena = m->ctx->arena;
+    SymbolNames needed = {0};
+    Text libc = {.arena = arena};
+    ObjectBytes *objects = linked_objects(m, runtime, &f->count);
+    f->objects = ARENA_ARRAY(arena, const char *, f->count);
+    for (uint32_t i = 0; i < f->count; i++) {
+        f->objects[i] = arena_printf(arena, "%s/%s", f->folder, objects[i].name);
+        if (!file_write(m->ctx, f->objects[i], objects[i].bytes, objects[i].size)) return false;
     }
+    objects_need(arena, objects, f->count, &needed);
+    stub_library(&libc, LIBC_SONAME, &needed, &objects[0]);
     const char *script = arena_printf(arena, "{ global: %s_*; local: *; };\n", m->program->stem);
-    return file_write(m->ctx, f->runtime, runtime->begin,
-                      (size_t)(runtime->end - runtime->begin)) &&
+    return file_write(m->ctx, f->libc, libc.data, libc.len) &&
            file_write(m->ctx, f->script, script, strlen(script));
 }
 
 static void link_files_remove(const LinkFiles *f) {
     if (!f->folder) return;
-    const char *const files[] = {f->runtime, f->script, f->log, f->library};
-    for (uint32_t i = 0; f->objects && f->objects[i]; i++) unlink(f->objects[i]);
+    const char *const files[] = {f->script, f->libc, f->log, f->library};
+    for (uint32_t i = 0; f->objects && i < f->count && f->objects[i]; i++) unlink(f->objects[i]);
     for (size_t i = 0; i < sizeof files / sizeof files[0]; i++) unlink(files[i]);
     rmdir(f->folder);
 }
@@ -91,16 +101,20 @@ static int run_linker(CodeModule *m, const Linker *linker, const LinkFiles *f) {
     ARGUMENT(linker->driver ? "-nostdlib" : "-m");
     if (!linker->driver) ARGUMENT(m->target.machine->emulation);
     for (size_t i = 0; i < sizeof options / sizeof options[0]; i++) OPTION(options[i]);
+    if (!strstr(linker->path, "gold")) { /* which does not know it, and does it anyway */
+        OPTION("-z");
+        OPTION("noseparate-code"); /* a page less between sections: small models are small files */
+    }
     OPTION(arena_printf(arena, "-soname=%s.so", m->program->stem));
     OPTION(arena_printf(arena, "--version-script=%s", f->script));
     ARGUMENT("-o");
     ARGUMENT(f->library);
-    for (uint32_t i = 0; i < m->parts.len; i++) ARGUMENT(f->objects[i]);
-    ARGUMENT(f->runtime);
+    for (uint32_t i = 0; i < f->count; i++) ARGUMENT(f->objects[i]);
     for (uint32_t i = 0; i < m->library_count; i++) { /* as dlopen looks: a bare name is no path */
         const char *library = m->libraries[i];
         ARGUMENT(strchr(library, '/') ? library : arena_printf(arena, "-l:%s", library));
     }
+    ARGUMENT(f->libc); /* last: what nothing else has */
 #undef ARGUMENT
 #undef OPTION
     vec_push(arena, &args, (char *)NULL);
@@ -126,11 +140,10 @@ static bool link_report(CodeModule *m, const char *path, const Linker *linker, c
 
 bool codegen_link(CodeModule *m, const char *path) {
     Linker linker;
-    const RuntimeObject *runtime =
-        runtime_object_wanted(m->ctx, m->target.machine, RUNTIME_threads);
+    const RuntimeObject *runtime = module_runtime(m);
     if (!runtime || !linker_find(m->ctx, m->target.machine, m->linker, path, &linker)) return false;
     LinkFiles files;
-    bool ok = link_files_write(m, runtime, path, &files);
+    bool ok = link_files_open(m, path, &files) && link_files_write(m, runtime, &files);
     if (ok && run_linker(m, &linker, &files) != 0)
         ok = link_report(m, path, &linker, log_text(m, files.log));
     if (ok && rename(files.library, path) != 0) {

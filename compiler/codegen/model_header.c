@@ -183,12 +183,12 @@ static const char statuses[] =
     " * 7 NUMERIC, 8 BUSY; $_error says more. A handle serves one thread at a time: BUSY "
     "otherwise. */\n";
 
-void codegen_header(Text *out, const Program *p, HeaderFor what) {
+void codegen_header(Text *out, const Program *p, const HeaderOptions *options) {
     Header header = {.out = out, .p = p}, *h = &header;
     Text guard = {.arena = p->ctx->arena};
     for (const char *c = p->stem; *c; c++) text_char(&guard, (char)toupper((unsigned char)*c));
     put_stem(h, opening);
-    put_stem(h, linking[what]);
+    put_stem(h, linking[options->what]);
     put_stem(h, statuses);
     text_printf(out, "#ifndef %s_MODEL_H\n#define %s_MODEL_H\n\n", text_str(&guard),
                 text_str(&guard));
@@ -198,7 +198,7 @@ void codegen_header(Text *out, const Program *p, HeaderFor what) {
     for (uint32_t i = 0; i < API_FUNCTION_COUNT; i++) {
         const ApiFunction *f = &api_functions[i];
         text_add(out, "/* ");
-        put_stem(h, f->comment);
+        put_stem(h, options->single_thread && f->comment_single ? f->comment_single : f->comment);
         bool pointer = f->returns[strlen(f->returns) - 1] == '*';
         text_printf(out, " */\n%s%s%s_%s(", f->returns, pointer ? "" : " ", p->stem, f->name);
         put_stem(h, f->params);

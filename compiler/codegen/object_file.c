@@ -66,3 +66,30 @@ bool codegen_write(CodeModule *m, CodeFile kind, const char *path) {
     if (!codegen_text(m, kind, &text)) return false;
     return file_write(m->ctx, path, text_str(&text), text.len);
 }
+
+const RuntimeObject *module_runtime(CodeModule *m) {
+    static const RuntimeFlavour flavours[2][2] = {
+        /* plain: */ {RUNTIME_threads, RUNTIME_threads_plain},
+        /* single: */ {RUNTIME_single, RUNTIME_single_plain}};
+    bool plain = m->program->vocabularies.len == 0;
+    for (uint32_t i = 0; i < m->program->entries.len; i++)
+        plain &= m->program->entries.data[i].show_count == 0;
+    return runtime_object_wanted(m->ctx, m->target.machine, flavours[m->single_thread][plain]);
+}
+
+ObjectBytes *linked_objects(CodeModule *m, const RuntimeObject *runtime, uint32_t *count) {
+    Arena *arena = m->ctx->arena;
+    const char *stem = m->program->stem;
+    const uint32_t parts = m->parts.len;
+    ObjectBytes *objects = ARENA_ARRAY(arena, ObjectBytes, parts + 1);
+    module_objects(m);
+    for (uint32_t i = 0; i < parts; i++) {
+        LLVMMemoryBufferRef object = m->parts.data[i]->object;
+        objects[i] = (ObjectBytes){arena_printf(arena, "%s%u.o", stem, i),
+                                   LLVMGetBufferStart(object), LLVMGetBufferSize(object)};
+    }
+    objects[parts] = (ObjectBytes){arena_printf(arena, "%s_bmrt.o", stem), runtime->begin,
+                                   (size_t)(runtime->end - runtime->begin)};
+    *count = parts + 1;
+    return objects;
+}

@@ -7,7 +7,10 @@
 #include "compiler/support/context.h"
 
 typedef enum RuntimeFlavour {
-    RUNTIME_threads, /* all of it; needs the C library and its threads */
+    RUNTIME_threads,       /* all of it; needs the C library and its threads */
+    RUNTIME_threads_plain, /* ... for models without strings and `show` */
+    RUNTIME_single,        /* one thread: no threads library */
+    RUNTIME_single_plain
 } RuntimeFlavour;
 
 typedef struct RuntimeObject {

@@ -14,9 +14,10 @@ typedef struct Stub {
     Text names; /* of the sections */
 } Stub;
 
-/* The bytes as a section of its own, at the next multiple of 16; addresses are places in the file. */
-static void put_section(Stub *s, int number, const char *name, Elf64_Shdr header,
-                        const void *bytes, size_t size) {
+/* The bytes as a section of its own, at the next multiple of 16; addresses are places in the file.
+ */
+static void put_section(Stub *s, int number, const char *name, Elf64_Shdr header, const void *bytes,
+                        size_t size) {
     while ((s->out->len - s->start) % 16) text_char(s->out, '\0');
     header.sh_name = (Elf64_Word)s->names.len;
     header.sh_offset = header.sh_addr = s->out->len - s->start;
@@ -55,13 +56,12 @@ static void put_symbols(Stub *s, const char *soname, const SymbolNames *names) {
 }
 
 static void put_dynamic(Stub *s) {
-    const Elf64_Dyn dynamic[DYNAMIC_COUNT] = {
-        {DT_SONAME, {1}}, /* behind the empty name */
-        {DT_SYMTAB, {s->sections[SECTION_DYNSYM].sh_addr}},
-        {DT_SYMENT, {sizeof(Elf64_Sym)}},
-        {DT_STRTAB, {s->sections[SECTION_DYNSTR].sh_addr}},
-        {DT_STRSZ, {s->sections[SECTION_DYNSTR].sh_size}},
-        {DT_NULL, {0}}};
+    const Elf64_Dyn dynamic[DYNAMIC_COUNT] = {{DT_SONAME, {1}}, /* behind the empty name */
+                                              {DT_SYMTAB, {s->sections[SECTION_DYNSYM].sh_addr}},
+                                              {DT_SYMENT, {sizeof(Elf64_Sym)}},
+                                              {DT_STRTAB, {s->sections[SECTION_DYNSTR].sh_addr}},
+                                              {DT_STRSZ, {s->sections[SECTION_DYNSTR].sh_size}},
+                                              {DT_NULL, {0}}};
     put_section(s, SECTION_DYNAMIC, ".dynamic",
                 (Elf64_Shdr){.sh_type = SHT_DYNAMIC,
                              .sh_flags = SHF_ALLOC | SHF_WRITE,

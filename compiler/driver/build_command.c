@@ -37,7 +37,8 @@ static bool write_header(Pipeline *p, const char *path, HeaderFor what) {
     size_t stem = (size_t)(strrchr(path, '.') - path);
     const char *header = arena_printf(p->ctx->arena, "%.*s.h", (int)stem, path);
     Text text = {.arena = p->ctx->arena};
-    codegen_header(&text, p->program, what);
+    const HeaderOptions options = {.what = what, .single_thread = p->codegen.single_thread};
+    codegen_header(&text, p->program, &options);
     return file_replace(p->ctx, header, text_str(&text), text.len);
 }
 
@@ -55,10 +56,22 @@ static bool write_output(Pipeline *p, const char *path, OutputKind kind) {
     return kind != OUTPUT_OBJECT || write_header(p, path, HEADER_OBJECT);
 }
 
+/* Options about the runtime's part, for what has one. */
+static bool suits_runtime(Session *s, const char *path, OutputKind kind) {
+    if (!option_given(&s->options, OPTION_single_thread)) return true;
+    if (kind == OUTPUT_LIBRARY || kind == OUTPUT_ARCHIVE) return true;
+    Diag *d = session_error(s, E_OPTION,
+                            "`--single-thread` leaves threads out of the runtime, "
+                            "which is not in `%s` anyway",
+                            path);
+    diag_help(d, "write a .so or an .a, which carry the runtime");
+    return false;
+}
+
 static ExitCode build_output(Pipeline *p, const char *path) {
     Session *s = p->session;
     OutputKind kind;
-    if (!output_kind(s, path, &kind)) return EXIT_CODE_USAGE;
+    if (!output_kind(s, path, &kind) || !suits_runtime(s, path, kind)) return EXIT_CODE_USAGE;
     if (!file_writable(s->ctx, path)) return EXIT_CODE_RUN; /* said before the work, not after */
     const char *weights = s->options.value[OPTION_embed_weights];
     if (!pipeline_run(p, PASS_elaborate)) return EXIT_CODE_INPUT;

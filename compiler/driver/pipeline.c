@@ -22,6 +22,7 @@ void pipeline_begin(Pipeline *p, Session *s, uint32_t file, const char *stem, ui
     p->sema.debug = option_given(o, OPTION_debug);
     p->codegen.triple = o->value[OPTION_target];
     p->codegen.cpu = o->value[OPTION_march];
+    p->codegen.single_thread = option_given(o, OPTION_single_thread);
     p->codegen.linker = o->value[OPTION_linker];
     if (o->libraries.len) {
         p->sema.find_extern = extern_library_find;

@@ -152,8 +152,8 @@ BmrtStatus bmrt_arena_reserve(BmrtHandle *h, const char *what, int64_t bytes) {
     if (h->arena.data && bytes <= (int64_t)h->arena.bytes - 64) return BMRT_OK;
     bmrt_block_free(h->hooks, &h->arena);
     if (bmrt_block_alloc(h->hooks, &h->arena, bytes)) return BMRT_OK;
-    return bmrt_fail(&h->message, BMRT_MEMORY, "no memory to run `%s`: it needs %lld bytes",
-                     what, (long long)bytes);
+    return bmrt_fail(&h->message, BMRT_MEMORY, "no memory to run `%s`: it needs %lld bytes", what,
+                     (long long)bytes);
 }
 
 static BmrtStatus judge_flags(BmrtHandle *h, const BmrtEntry *entry, bool *wrote) {

@@ -45,9 +45,10 @@ static BmrtStatus make_plans(BmrtHandle *h) {
 static BmrtStatus make_team(BmrtHandle *h, int32_t threads) {
     BmrtTeam *team = NULL;
     int error = 0;
-    if (threads < 0 || threads > BMRT_THREADS_MAX)
-        return bmrt_fail(&h->message, BMRT_ARGUMENT, "%d threads: must be 0 (all CPUs) to %d",
-                         threads, BMRT_THREADS_MAX);
+    if (threads < 0 || threads > bmrt_team_most())
+        return bmrt_fail(&h->message, BMRT_ARGUMENT, "%d threads: must be 0 (all CPUs) to %d%s",
+                         threads, bmrt_team_most(),
+                         bmrt_team_most() > 1 ? "" : " in a library for a single thread");
     if (threads == 0) threads = bmrt_cpu_count();
     if (threads > 1 && !(team = bmrt_team_create(h->hooks, threads, &error)))
         return bmrt_fail(&h->message, BMRT_MEMORY, "cannot start %d threads: %s", threads,
@@ -185,6 +186,14 @@ BmrtStatus bmrt_set_seed(BmrtHandle *h, uint64_t seed) {
     const BmrtStatus status = bmrt_handle_enter(h);
     if (status != BMRT_OK) return status;
     h->seed = seed;
+    return bmrt_handle_leave(h, BMRT_OK);
+}
+
+BmrtStatus bmrt_set_show(BmrtHandle *h, BmrtShowFn show, void *user) {
+    BmrtStatus status = bmrt_handle_enter(h);
+    if (status != BMRT_OK) return status;
+    h->show = show;
+    h->show_user = user;
     return bmrt_handle_leave(h, BMRT_OK);
 }
 

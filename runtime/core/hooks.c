@@ -70,14 +70,9 @@ static int hook_unlink(void *user, const char *path) {
     return unlink(path);
 }
 
-static int hook_thread(void *user, pthread_t *out, void *(*start)(void *), void *argument) {
-    (void)user;
-    return pthread_create(out, NULL, start, argument);
-}
-
 const BmrtHooks *bmrt_hooks_default(void) {
     static const BmrtHooks hooks = {NULL,       hook_alloc,  hook_release, hook_open,
                                     hook_fstat, hook_read,   hook_write,   hook_fsync,
-                                    hook_close, hook_rename, hook_unlink,  hook_thread};
+                                    hook_close, hook_rename, hook_unlink,  bmrt_thread_start};
     return &hooks;
 }

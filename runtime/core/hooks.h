@@ -31,6 +31,8 @@ struct BmrtHooks {
 };
 
 const BmrtHooks *bmrt_hooks_default(void);
+/* team.c: pthread_create. */
+int bmrt_thread_start(void *user, pthread_t *out, void *(*start)(void *), void *argument);
 
 /* bmrt_open with other hooks (NULL: the default). */
 BmrtStatus bmrt_open_hooked(BmrtHandle **out, const BmrtModel *model, const char *weights,

@@ -9,14 +9,6 @@
 
 enum { CORNER_ROWS = 3, CORNER_COLUMNS = 6, SHOW_TEXT_BYTES = 1024, SHOW_RANK_MAX = 16 };
 
-BmrtStatus bmrt_set_show(BmrtHandle *h, BmrtShowFn show, void *user) {
-    BmrtStatus status = bmrt_handle_enter(h);
-    if (status != BMRT_OK) return status;
-    h->show = show;
-    h->show_user = user;
-    return bmrt_handle_leave(h, BMRT_OK);
-}
-
 BmrtStatus bmrt_shows_open(BmrtHandle *h, const BmrtEntry *entry, const int64_t *symbols,
                            void *const *given, BmrtShows *shows) {
     const uint32_t own = entry->output_count, count = entry->show_count;

@@ -314,6 +314,15 @@ static void stop_workers(BmrtTeam *team, int32_t started) {
     team->hooks->release(team->hooks->user, team, sizeof *team);
 }
 
+int bmrt_thread_start(void *user, pthread_t *out, void *(*start)(void *), void *argument) {
+    (void)user;
+    return pthread_create(out, NULL, start, argument);
+}
+
+int32_t bmrt_team_most(void) {
+    return BMRT_THREADS_MAX;
+}
+
 BmrtTeam *bmrt_team_create(const BmrtHooks *hooks, int32_t threads, int *error) {
     BmrtTeam *team = hooks->alloc(hooks->user, sizeof *team, _Alignof(BmrtTeam));
     *error = ENOMEM;

@@ -21,6 +21,7 @@ void bmrt_team_run(BmrtTeam *team, BmrtEntryFn run, BmrtFrame *frame);
  * other processes keep the workers from their CPUs, the caller runs it alone. */
 void bmrt_team_run_entry(BmrtTeam *team, BmrtEntryFn run, BmrtFrame *frame);
 
+int32_t bmrt_team_most(void); /* threads that a team may have */
 int32_t bmrt_cpu_count(void); /* CPUs this process may use, >= 1 */
 
 #endif

@@ -256,7 +256,7 @@ END_TEST
 START_TEST(header_compiles_as_c_and_cpp) {
     Text header = {.arena = b.ctx->arena};
     char path[300], command[900], out[4096];
-    codegen_header(&header, &b.sample->program, HEADER_LIBRARY);
+    codegen_header(&header, &b.sample->program, &(HeaderOptions){.what = HEADER_LIBRARY});
     ck_assert_ptr_nonnull(strstr(text_str(&header), "int step_train_step(step *m, int64_t B, const "
                                                     "float *x, const int32_t *y, float *loss, "
                                                     "float *accuracy);"));
