@@ -395,19 +395,29 @@ typedef struct BmrtHandle BmrtHandle;
 /* Opens a model: allocates slots and arena, initialises the slots by the INIT entry with `seed`, or
  * from a safetensors file when `weights` is not NULL. *out is set even on failure, so that
  * bmrt_error can be read; NULL only when out of memory. Close it with bmrt_close either way.
- * threads: 0 = all CPUs this process may use. */
+ * threads: 0 = all CPUs this process may use.
+ * ARGUMENT: `out` or `model` is NULL, threads below 0 or beyond a few thousand. MISMATCH: a model
+ * of another version, weights that do not fit it. IO, FORMAT: the weights file. MEMORY.
+ * After a wrong model or too little memory a handle refuses all (ARGUMENT); after wrong weights it
+ * has the initial ones. */
 BmrtStatus bmrt_open(BmrtHandle **out, const BmrtModel *model, const char *weights, uint64_t seed,
                      int32_t threads);
-void bmrt_close(BmrtHandle *h);
-const char *bmrt_error(const BmrtHandle *h); /* "" when the last call succeeded; owned by h */
-const BmrtModel *bmrt_model(const BmrtHandle *h);
-const char *bmrt_interface(const BmrtModel *model); /* its functions, shapes, parameters: JSON */
-int32_t bmrt_entry_find(const BmrtModel *m, const char *name); /* -1: none */
+void bmrt_close(BmrtHandle *h);                   /* NULL is allowed */
+const char *bmrt_error(const BmrtHandle *h);      /* "" when the last call succeeded; owned by h */
+const BmrtModel *bmrt_model(const BmrtHandle *h); /* NULL: NULL */
+/* Its functions, shapes, parameters as one line of JSON; owned by the model. NULL: NULL. */
+const char *bmrt_interface(const BmrtModel *model);
+int32_t bmrt_entry_find(const BmrtModel *m, const char *name); /* -1: none, or a NULL */
+
+/* All functions of a handle: ARGUMENT for a NULL handle or one whose opening failed, BUSY while a
+ * call on another thread (or around a BmrtShowFn) uses it; then nothing has happened. */
 
 /* Runs an entry. symbols: one value per dim symbol; inputs and outputs: dense row-major arrays,
  * owned by the caller. A step whose guard is not finite, or whose index inputs are out of range,
  * writes no slot and returns BMRT_NUMERIC. Larger symbols than the bounds re-plan the arena first.
- */
+ * ARGUMENT: an entry that is not there, a NULL where an array has elements (or a symbol is needed),
+ * `fit` statistics that were never computed. SHAPE: a negative symbol, sizes that overflow or that
+ * the entry's checks refuse. MEMORY: no work space of that size. */
 BmrtStatus bmrt_call(BmrtHandle *h, uint32_t entry, const int64_t *symbols,
                      const void *const *inputs, void *const *outputs);
 /* As bmrt_call, also advancing the step counter and the clock; what training uses. */
@@ -416,6 +426,7 @@ BmrtStatus bmrt_step(BmrtHandle *h, uint32_t entry, const int64_t *symbols,
 /* Arena bytes the entry needs at these symbol values; negative: overflow or a wrong entry. */
 int64_t bmrt_workspace(const BmrtHandle *h, uint32_t entry, const int64_t *symbols);
 
+/* As bmrt_open's `threads`; ARGUMENT, MEMORY as there, and the handle keeps those it has. */
 BmrtStatus bmrt_set_threads(BmrtHandle *h, int32_t threads);
 BmrtStatus bmrt_set_seed(BmrtHandle *h,
                          uint64_t seed); /* of dropout and the like; not re-initialising */
@@ -425,24 +436,26 @@ BmrtStatus bmrt_set_seed(BmrtHandle *h,
  * nothing is said. */
 typedef void (*BmrtShowFn)(void *user, const char *text);
 BmrtStatus bmrt_set_show(BmrtHandle *h, BmrtShowFn show, void *user);
-/* Steps planned in all and per epoch: feeds progress() and epoch(). */
+/* Steps planned in all and per epoch: feeds progress() and epoch(). ARGUMENT: negative. */
 BmrtStatus bmrt_set_schedule(BmrtHandle *h, int64_t steps, int64_t steps_per_epoch);
-int64_t bmrt_iteration(const BmrtHandle *h);
+int64_t bmrt_iteration(const BmrtHandle *h); /* steps done; NULL: 0 */
 void bmrt_set_iteration(BmrtHandle *h, int64_t iteration);
 
-/* Copies a slot out or in; bytes must be the slot's size. */
+/* Copies a slot out or in. ARGUMENT: a NULL, a path that is not there, `bytes` that are not the
+ * slot's size. */
 BmrtStatus bmrt_get(BmrtHandle *h, const char *path, void *data, size_t bytes);
 BmrtStatus bmrt_set(BmrtHandle *h, const char *path, const void *data, size_t bytes);
 
 /* safetensors. Saving is atomic (temporary file, sync, rename). Loading checks every tensor before
  * it changes anything; missing or misfitting tensors: BMRT_MISMATCH with a list in the message.
  * `all` = 0: parameters, states and fits; 1: also optimizer slots. Extra metadata: alternating
- * keys and values, NULL-terminated, or NULL. */
+ * keys and values, NULL-terminated, or NULL. ARGUMENT: a NULL path. IO: what the system refused.
+ * FORMAT, MISMATCH (load): nothing has changed. MEMORY. */
 BmrtStatus bmrt_save(BmrtHandle *h, const char *path, int all, const char *const *metadata);
 BmrtStatus bmrt_load(BmrtHandle *h, const char *path);
 
-const char *bmrt_status_name(BmrtStatus s);
-size_t bmrt_dtype_bytes(BmrtDtype t);
+const char *bmrt_status_name(BmrtStatus s); /* "ok", "argument" ...; "unknown" */
+size_t bmrt_dtype_bytes(BmrtDtype t);       /* 0: no such dtype */
 
 #ifdef __GNUC__
 #pragma GCC visibility pop

@@ -46,7 +46,7 @@ static void put_string(BmrtTextOut *t, const char *text) {
 
 size_t bmrt_json_string(const char *text, char *out, size_t size) {
     BmrtTextOut t = bmrt_textout(out, size);
-    put_string(&t, text);
+    put_string(&t, text ? text : "");
     return t.used;
 }
 
@@ -92,6 +92,7 @@ size_t bmrt_event_json(const BmrtEvent *e, char *out, size_t size) {
     static const char *const names[] = {"begin", "tick",  "epoch", "test", "saved", "warning",
                                         "fold",  "folds", "data",  "show", "end"};
     BmrtTextOut t = bmrt_textout(out, size);
+    if (!e) return 0;
     if (e->kind == BMRT_EVENT_BEGIN || e->kind == BMRT_EVENT_TICK) return 0;
     bmrt_textout_format(&t, "{\"event\":\"%s\"", names[e->kind]);
     switch (e->kind) {

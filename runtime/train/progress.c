@@ -66,6 +66,7 @@ static void put_counts(BmrtTextOut *t, const BmrtEvent *e) {
 
 size_t bmrt_event_line(const BmrtEvent *e, int color, char *out, size_t size) {
     BmrtTextOut t = bmrt_textout(out, size);
+    if (!e) return 0;
     switch (e->kind) {
     case BMRT_EVENT_EPOCH:
         put_epoch(&t, e, color);
@@ -159,6 +160,7 @@ size_t bmrt_progress_bar(const BmrtEvent *e, int width, int color, int unicode, 
     char text[256];
     BmrtTextOut t = bmrt_textout(out, size), part;
     int used = 0;
+    if (!e) return 0;
     const double done = e->epoch_steps > 0 ? (double)e->epoch_step / (double)e->epoch_steps : 0;
     const double rate = e->seconds > 0 ? (double)(e->step - e->first_step) / e->seconds : 0;
     if (e->kind != BMRT_EVENT_TICK && e->kind != BMRT_EVENT_BEGIN) return 0;

@@ -43,6 +43,7 @@ static bool resume_path(const char *path, char *out, size_t size) {
 
 int bmrt_save_path(const BmrtModel *model, const BmrtTrainOptions *options, char *out,
                    size_t size) {
+    if (!model || !options || !out) return 0;
     return block_path(model, chosen_block(model, options), options, chosen_fold(options), out,
                       size);
 }
@@ -50,6 +51,7 @@ int bmrt_save_path(const BmrtModel *model, const BmrtTrainOptions *options, char
 int bmrt_resume_path(const BmrtModel *model, const BmrtTrainOptions *options, char *out,
                      size_t size) {
     char path[BMRT_PATH_MAX];
+    if (!model || !options || !out) return 0;
     if (!block_path(model, chosen_block(model, options), options, chosen_fold(options), path,
                     sizeof path))
         return 0;

@@ -8,6 +8,7 @@
 #include <string.h>
 
 BmrtTextOut bmrt_textout(char *out, size_t size) {
+    if (!out) size = 0;
     if (size) out[0] = 0;
     return (BmrtTextOut){out, size, 0};
 }

@@ -101,21 +101,27 @@ typedef struct BmrtReport { /* what became of it */
 } BmrtReport;
 
 /* Runs the train blocks, saves, then runs every test block whose data has rows (on the best weights
- * where the block saves the best), and ends with END. Returns report->status. */
+ * where the block saves the best), and ends with END. Returns report->status; report may be NULL.
+ * ARGUMENT: a NULL, a size_bytes that is not this version's, a block or fold that is not there, a
+ * block without data. IO, FORMAT: a data, weights or checkpoint file. MISMATCH: weights that do not
+ * fit. NUMERIC: a loss that is not finite, a label out of range. MEMORY. The message says more. */
 BmrtStatus bmrt_train(const BmrtModel *model, const BmrtTrainOptions *options, BmrtReport *report);
 
-/* Runs the test blocks on the weights in options->init_path (required). */
+/* Runs the test blocks on the weights in options->init_path (required). Statuses as bmrt_train. */
 BmrtStatus bmrt_test(const BmrtModel *model, const BmrtTrainOptions *options, BmrtReport *report);
 
 /* Where the first (or the named) train block saves: options->save_path, the block's path, or
- * STEM.safetensors. 0 when it does not fit. What `test` and `run` read when no --init is given. */
+ * STEM.safetensors. 0 when it does not fit, or for a NULL. What `test` and `run` read when no
+ * --init is given. */
 int bmrt_save_path(const BmrtModel *model, const BmrtTrainOptions *options, char *out, size_t size);
 /* The file `--resume` continues from: STEM.resume.safetensors beside the save path when it exists,
- * else the save path. 0 when neither exists or it does not fit. */
+ * else the save path. 0 when neither exists or it does not fit, or for a NULL. */
 int bmrt_resume_path(const BmrtModel *model, const BmrtTrainOptions *options, char *out,
                      size_t size);
 
 /* ------------------------------------------------------------------ rendering */
+
+/* An event of NULL gives "", a text of NULL counts as "", an `out` of NULL as size 0. */
 
 /* One JSON object without a newline, for the kinds EPOCH, TEST, SAVED, WARNING and END; "" for
  * others. As snprintf: writes at most size - 1 bytes, returns the length needed. Non-finite
