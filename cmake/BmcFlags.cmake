@@ -12,3 +12,8 @@ if(CMAKE_BUILD_TYPE STREQUAL "Sanitize")
     -fno-sanitize-recover=all)
   target_link_options(bmc_flags INTERFACE -fsanitize=address,undefined)
 endif()
+if(CMAKE_BUILD_TYPE STREQUAL "Thread") # races; LLVM and compiled models are not watched, what drives them is
+  set(CMAKE_C_FLAGS_THREAD "-O1 -g" CACHE STRING "" FORCE)
+  target_compile_options(bmc_flags INTERFACE -fsanitize=thread -fno-omit-frame-pointer)
+  target_link_options(bmc_flags INTERFACE -fsanitize=thread)
+endif()

@@ -20,6 +20,8 @@ if(TARGET bmc_shared)
     "BMC=$<TARGET_FILE:bmc>;SOURCE=${CMAKE_SOURCE_DIR};BUILD=${CMAKE_BINARY_DIR};MAKE_DATA=")
 endif()
 if(TARGET bmc_shared)
+  add_test(NAME library COMMAND sh ${CMAKE_CURRENT_SOURCE_DIR}/install/library.test)
+  set_tests_properties(library PROPERTIES ENVIRONMENT "BMC=;MAKE_DATA=;SOURCE=${CMAKE_SOURCE_DIR};BUILD=${CMAKE_BINARY_DIR}")
   add_test(NAME python COMMAND ${CMAKE_SOURCE_DIR}/tests/install/python.sh)
   set_tests_properties(python PROPERTIES TIMEOUT 300 ENVIRONMENT
     "BMC=$<TARGET_FILE:bmc>;BMC_LIBRARY=$<TARGET_FILE:bmc_shared>;SOURCE=${CMAKE_SOURCE_DIR}")
