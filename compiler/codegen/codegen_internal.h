@@ -13,6 +13,7 @@ typedef struct Target {
     const char *triple, *march, *cpu, *features; /* march: as the user names it */
     uint32_t vector_bytes, vector_registers;
     int level;
+    bool software_half; /* conversions from and to f16 are made of integer instructions */
 } Target;
 /* Fills *out; reports E_TARGET_MACHINE and returns false when it cannot be compiled for. */
 bool target_resolve(Context *ctx, const CodegenOptions *options, Target *out);

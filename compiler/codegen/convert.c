@@ -30,6 +30,75 @@ static LLVMValueRef f32_to_bf16(Emit *e, LLVMValueRef v) {
     return LLVMBuildTrunc(e->b, LLVMBuildLShr(e->b, sum, sixteen, ""), like(e, DTYPE_BF16, v), "");
 }
 
+/* ---- f16 on machines that have no instruction for it. LLVM would call functions of a compiler's
+ * library, which a model does not link. */
+
+static LLVMValueRef integer(Emit *e, LLVMValueRef v, uint64_t value) {
+    return const_int(type_like(LLVMInt32TypeInContext(e->c), v), value);
+}
+
+/* The exponent moves by 127 - 15; a subnormal is its fraction at the exponent of 2^-14, less 2^-14.
+ */
+static LLVMValueRef half_to_f32(Emit *e, LLVMValueRef v) {
+    LLVMTypeRef i32 = type_like(LLVMInt32TypeInContext(e->c), v), f32 = like(e, DTYPE_F32, v);
+    LLVMTypeRef i16 = type_like(LLVMInt16TypeInContext(e->c), v);
+    LLVMValueRef h = LLVMBuildZExt(e->b, LLVMBuildBitCast(e->b, v, i16, ""), i32, "");
+    LLVMValueRef sign = LLVMBuildAnd(e->b, h, integer(e, v, 0x8000), "");
+    sign = LLVMBuildShl(e->b, sign, integer(e, v, 16), "");
+    LLVMValueRef size = LLVMBuildAnd(e->b, h, integer(e, v, 0x7fff), "");
+    size = LLVMBuildShl(e->b, size, integer(e, v, 13), "");
+    LLVMValueRef special =
+        LLVMBuildICmp(e->b, LLVMIntUGE, size, integer(e, v, UINT64_C(0x7c00) << 13), "");
+    LLVMValueRef tiny =
+        LLVMBuildICmp(e->b, LLVMIntULT, size, integer(e, v, UINT64_C(0x0400) << 13), "");
+    LLVMValueRef least = integer(e, v, 0x38800000);
+    LLVMValueRef fraction = LLVMBuildBitCast(e->b, LLVMBuildAdd(e->b, size, least, ""), f32, "");
+    fraction = LLVMBuildFSub(e->b, fraction, LLVMBuildBitCast(e->b, least, f32, ""), "");
+    LLVMValueRef bias = LLVMBuildSelect(e->b, special, integer(e, v, UINT64_C(224) << 23),
+                                        integer(e, v, UINT64_C(112) << 23), "");
+    LLVMValueRef bits = LLVMBuildSelect(e->b, tiny, LLVMBuildBitCast(e->b, fraction, i32, ""),
+                                        LLVMBuildAdd(e->b, size, bias, ""), "");
+    return LLVMBuildBitCast(e->b, LLVMBuildOr(e->b, bits, sign, ""), f32, "");
+}
+
+/* To nearest even: a normal number by adding 0xFFF and the lowest kept bit, a subnormal one by
+ * adding 0.5, whose last place is 2^-24. */
+static LLVMValueRef f32_to_half(Emit *e, LLVMValueRef v) {
+    LLVMTypeRef i32 = type_like(LLVMInt32TypeInContext(e->c), v), f32 = like(e, DTYPE_F32, v);
+    LLVMValueRef bits = LLVMBuildBitCast(e->b, v, i32, "");
+    LLVMValueRef sign = LLVMBuildLShr(e->b, bits, integer(e, v, 16), "");
+    sign = LLVMBuildAnd(e->b, sign, integer(e, v, 0x8000), "");
+    LLVMValueRef size = LLVMBuildAnd(e->b, bits, integer(e, v, 0x7fffffff), "");
+    LLVMValueRef half = integer(e, v, 0x3f000000);
+    LLVMValueRef tiny = LLVMBuildFAdd(e->b, LLVMBuildBitCast(e->b, size, f32, ""),
+                                      LLVMBuildBitCast(e->b, half, f32, ""), "");
+    tiny = LLVMBuildSub(e->b, LLVMBuildBitCast(e->b, tiny, i32, ""), half, "");
+    LLVMValueRef normal = LLVMBuildSub(e->b, size, integer(e, v, UINT64_C(112) << 23), "");
+    LLVMValueRef odd = LLVMBuildLShr(e->b, normal, integer(e, v, 13), "");
+    odd = LLVMBuildAnd(e->b, odd, integer(e, v, 1), "");
+    normal = LLVMBuildAdd(e->b, normal, integer(e, v, 0xfff), "");
+    normal = LLVMBuildLShr(e->b, LLVMBuildAdd(e->b, normal, odd, ""), integer(e, v, 13), "");
+    LLVMValueRef is_tiny = LLVMBuildICmp(e->b, LLVMIntULT, size, integer(e, v, 0x38800000), "");
+    LLVMValueRef is_large = LLVMBuildICmp(e->b, LLVMIntUGE, size, integer(e, v, 0x47800000), "");
+    LLVMValueRef is_nan = LLVMBuildICmp(e->b, LLVMIntUGT, size, integer(e, v, 0x7f800000), "");
+    LLVMValueRef out = LLVMBuildSelect(e->b, is_tiny, tiny, normal, "");
+    out = LLVMBuildSelect(e->b, is_large, integer(e, v, 0x7c00), out, "");
+    out = LLVMBuildSelect(e->b, is_nan, integer(e, v, 0x7e00), out, "");
+    out = LLVMBuildOr(e->b, out, sign, "");
+    LLVMTypeRef i16 = type_like(LLVMInt16TypeInContext(e->c), v);
+    return LLVMBuildBitCast(e->b, LLVMBuildTrunc(e->b, out, i16, ""), like(e, DTYPE_F16, v), "");
+}
+
+static LLVMValueRef from_half(Emit *e, LLVMValueRef v) {
+    if (e->target->software_half) return half_to_f32(e, v);
+    return LLVMBuildFPExt(e->b, v, like(e, DTYPE_F32, v), "");
+}
+
+static LLVMValueRef to_half(Emit *e, LLVMValueRef v) {
+    if (e->target->software_half) return f32_to_half(e, v);
+    return LLVMBuildFPTrunc(e->b, v, like(e, DTYPE_F16, v), "");
+}
+
 /* f64 -> f32 rounded to odd: truncate towards zero, then set the last bit if anything was lost. f32
  * has 13 bits more than f16 and 16 more than bf16, so rounding that to nearest even rounds once. */
 static LLVMValueRef f64_to_f32_odd(Emit *e, LLVMValueRef v) {
@@ -50,13 +119,13 @@ static LLVMValueRef f64_to_f32_odd(Emit *e, LLVMValueRef v) {
 
 static LLVMValueRef float_to_float(Emit *e, DType to, DType from, LLVMValueRef v) {
     if (to == from) return v;
-    if (from == DTYPE_F16) v = LLVMBuildFPExt(e->b, v, like(e, DTYPE_F32, v), "");
+    if (from == DTYPE_F16) v = from_half(e, v);
     if (from == DTYPE_BF16) v = bf16_to_f32(e, v);
     if (to == DTYPE_F64) return LLVMBuildFPExt(e->b, v, like(e, DTYPE_F64, v), "");
     if (from == DTYPE_F64)
         v = to == DTYPE_F32 ? LLVMBuildFPTrunc(e->b, v, like(e, DTYPE_F32, v), "")
                             : f64_to_f32_odd(e, v);
-    if (to == DTYPE_F16) return LLVMBuildFPTrunc(e->b, v, like(e, DTYPE_F16, v), "");
+    if (to == DTYPE_F16) return to_half(e, v);
     return to == DTYPE_BF16 ? f32_to_bf16(e, v) : v;
 }
 

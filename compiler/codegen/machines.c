@@ -101,13 +101,13 @@ INITIALISE(riscv_initialise, RISCV)
 #endif
 
 static const Machine machines[] = {
-    {"x86_64", "x86_64-linux-gnu", "elf_x86_64", NULL, "x86-64-v3",
+    {"x86_64", "x86_64-linux-gnu", "elf_x86_64", NULL, NULL, "x86-64-v3",
      "the oldest that will do is `-march=x86-64-v3` (Intel Haswell, AMD Zen)", x86_initialise,
      x86_processors, COUNT(x86_processors), x86_widths, COUNT(x86_widths)},
-    {"aarch64", "aarch64-linux-gnu", "aarch64linux", NULL, "armv8-a",
+    {"aarch64", "aarch64-linux-gnu", "aarch64linux", NULL, NULL, "armv8-a",
      "write `-march=armv8-a`: every 64-bit ARM has it", arm_initialise, arm_processors,
      COUNT(arm_processors), arm_widths, COUNT(arm_widths)},
-    {"riscv64", "riscv64-linux-gnu", "elf64lriscv", "lp64d", "rv64gc",
+    {"riscv64", "riscv64-linux-gnu", "elf64lriscv", "lp64d", "+zfhmin", "rv64gc",
      "write `-march=rv64gc`: it includes floating point (F and D)", riscv_initialise,
      riscv_processors, COUNT(riscv_processors), riscv_widths, COUNT(riscv_widths)},
 };

@@ -26,6 +26,7 @@ typedef struct Machine {
     const char *triple;    /* as --target and as the names of GNU's cross tools */
     const char *emulation; /* of a linker that knows several machines */
     const char *abi;       /* LLVM's target-abi; NULL: there is one */
+    const char *half;      /* the feature that converts f16; NULL: every processor here does */
     const char *usual;     /* -march of code for another machine than this one */
     const char *without;   /* help when a processor lacks fused multiply-add */
     void (*initialise)(void);

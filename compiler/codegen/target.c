@@ -110,6 +110,15 @@ static bool resolve_triple(Context *ctx, const char *wanted, Target *out) {
     return true;
 }
 
+static bool resolve_processor(Context *ctx, const Machine *machine, const char *cpu, Target *out) {
+    if (cpu && strcmp(cpu, "native") != 0) return resolve_named(ctx, machine, cpu, out);
+    if (machine == host_machine(ctx)) return resolve_native(ctx, machine, out);
+    Diag *d = ctx_error(ctx, E_TARGET_MACHINE, (Span){0},
+                        "`-march=native` is this machine, which is no `%s`", machine->triple);
+    diag_help(d, "name a processor, or leave `-march` out for `%s`", machine->usual);
+    return false;
+}
+
 bool target_resolve(Context *ctx, const CodegenOptions *options, Target *out) {
     *out = (Target){.level = options->level};
     if (!resolve_triple(ctx, options->triple, out)) return false;
@@ -118,12 +127,9 @@ bool target_resolve(Context *ctx, const CodegenOptions *options, Target *out) {
     const char *cpu = options->cpu;
     if (!cpu && machine != host_machine(ctx)) cpu = machine->usual;
     out->march = cpu;
-    if (cpu && strcmp(cpu, "native") != 0) return resolve_named(ctx, machine, cpu, out);
-    if (machine == host_machine(ctx)) return resolve_native(ctx, machine, out);
-    Diag *d = ctx_error(ctx, E_TARGET_MACHINE, (Span){0},
-                        "`-march=native` is this machine, which is no `%s`", machine->triple);
-    diag_help(d, "name a processor, or leave `-march` out for `%s`", machine->usual);
-    return false;
+    if (!resolve_processor(ctx, machine, cpu, out)) return false;
+    out->software_half = machine->half && !has_features(out->features, machine->half);
+    return true;
 }
 
 bool codegen_target(Context *ctx, const CodegenOptions *options, CodeTarget *out) {
