@@ -74,6 +74,16 @@ foreach(arch x86_64 aarch64 riscv64)
     bmrt_object(ARCH ${arch} FLAVOUR threads_plain OBJECTS ${objects} WITHOUT no_threads vocabulary show)
     bmrt_object(ARCH ${arch} FLAVOUR single OBJECTS ${objects} WITHOUT team no_strings)
     bmrt_object(ARCH ${arch} FLAVOUR single_plain OBJECTS ${objects} WITHOUT team vocabulary show)
+    set(stub ${CMAKE_BINARY_DIR}/generated/runtime/${arch}-libc.so)
+    set(object ${CMAKE_BINARY_DIR}/generated/runtime/${arch}-threads.o)
+    string(REPLACE ";" "\\;" compiler "${CC_${arch}}")
+    add_custom_command(OUTPUT ${stub}
+      COMMAND ${CMAKE_COMMAND} -DOBJECT=${object} "-DCOMPILER=${compiler}" -DREADELF=${CMAKE_READELF} -DOUT=${stub}
+        -P ${CMAKE_CURRENT_SOURCE_DIR}/system_stub.cmake
+      DEPENDS ${object} ${CMAKE_CURRENT_SOURCE_DIR}/system_stub.cmake VERBATIM
+      COMMENT "Making a stand-in for the C library of ${arch}")
+    list(APPEND BMRT_OBJECTS ${stub})
+    string(APPEND BMRT_OBJECT_ROWS "RUNTIME_OBJECT(${arch}, libc, \"${stub}\")\n")
     message(STATUS "libraries can be linked for ${arch} (${CC_${arch}})")
   else()
     message(STATUS "libraries cannot be linked for ${arch}: there is no ${arch}-linux-gnu-gcc (tools/deps --cross)")

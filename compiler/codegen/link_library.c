@@ -1,10 +1,9 @@
 /* model.so: the object, linked with the runtime part that every model carries. That part is
  * embedded here as one relocatable object, so making a library needs no C compiler and no installed
  * bmc, only a linker. All symbols are local to the library but the model's own API. It says that it
- * needs the C library, any version of it (stub_library.c). */
+ * needs the C library, by means of a stand-in for it (runtime/system_stub.cmake). */
 #include "compiler/codegen/linkers.h"
 #include "compiler/codegen/object_file.h"
-#include "compiler/codegen/stub_library.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <spawn.h>
@@ -15,9 +14,6 @@
 #include <unistd.h>
 
 extern char **environ;
-
-/* What GNU's C library is called on every machine that bmc makes code for; musl answers to it. */
-#define LIBC_SONAME "libc.so.6"
 
 typedef struct LinkFiles { /* all in one temporary folder beside the result */
     const char *folder, **objects, *script, *libc, *log, *library;
@@ -34,7 +30,6 @@ static bool link_files_open(CodeModule *m, const char *path, LinkFiles *f) {
     }
     f->folder = folder;
     f->script = arena_printf(arena, "%s/exports", folder);
-    f->libc = arena_printf(arena, "%s/libc.so", folder);
     f->log = arena_printf(arena, "%s/log", folder);
     f->library = arena_printf(arena, "%s/library.so", folder);
     return true;
@@ -42,18 +37,18 @@ static bool link_files_open(CodeModule *m, const char *path, LinkFiles *f) {
 
 static bool link_files_write(CodeModule *m, const RuntimeObject *runtime, LinkFiles *f) {
     Arena *arena = m->ctx->arena;
-    SymbolNames needed = {0};
-    Text libc = {.arena = arena};
+    const RuntimeObject *libc = runtime_object_find(runtime->arch, RUNTIME_libc);
+    INVARIANT(libc);
     ObjectBytes *objects = linked_objects(m, runtime, &f->count);
     f->objects = ARENA_ARRAY(arena, const char *, f->count);
     for (uint32_t i = 0; i < f->count; i++) {
         f->objects[i] = arena_printf(arena, "%s/%s", f->folder, objects[i].name);
         if (!file_write(m->ctx, f->objects[i], objects[i].bytes, objects[i].size)) return false;
     }
-    objects_need(arena, objects, f->count, &needed);
-    stub_library(&libc, LIBC_SONAME, &needed, &objects[0]);
+    if (libc->end > libc->begin) f->libc = arena_printf(arena, "%s/libc.so", f->folder);
     const char *script = arena_printf(arena, "{ global: %s_*; local: *; };\n", m->program->stem);
-    return file_write(m->ctx, f->libc, libc.data, libc.len) &&
+    return (!f->libc ||
+            file_write(m->ctx, f->libc, libc->begin, (size_t)(libc->end - libc->begin))) &&
            file_write(m->ctx, f->script, script, strlen(script));
 }
 
@@ -61,7 +56,8 @@ static void link_files_remove(const LinkFiles *f) {
     if (!f->folder) return;
     const char *const files[] = {f->script, f->libc, f->log, f->library};
     for (uint32_t i = 0; f->objects && i < f->count && f->objects[i]; i++) unlink(f->objects[i]);
-    for (size_t i = 0; i < sizeof files / sizeof files[0]; i++) unlink(files[i]);
+    for (size_t i = 0; i < sizeof files / sizeof files[0]; i++)
+        if (files[i]) unlink(files[i]);
     rmdir(f->folder);
 }
 
@@ -114,7 +110,12 @@ static int run_linker(CodeModule *m, const Linker *linker, const LinkFiles *f) {
         const char *library = m->libraries[i];
         ARGUMENT(strchr(library, '/') ? library : arena_printf(arena, "-l:%s", library));
     }
-    ARGUMENT(f->libc); /* last: what nothing else has */
+    if (f->libc) { /* last: what nothing else has. What that lacks too is found now */
+        OPTION("-z");
+        OPTION("defs");
+        OPTION("--as-needed");
+        ARGUMENT(f->libc);
+    }
 #undef ARGUMENT
 #undef OPTION
     vec_push(arena, &args, (char *)NULL);
@@ -134,6 +135,9 @@ static const char *log_text(CodeModule *m, const char *path) {
 static bool link_report(CodeModule *m, const char *path, const Linker *linker, const char *log) {
     Diag *d = ctx_error(m->ctx, E_LINK, (Span){0}, "`%s` could not link `%s`", linker->path, path);
     if (log[0]) diag_note(d, "%s", log);
+    if (linker->driver)
+        diag_help(d, "a compiler needs a linker itself: install lld or binutils (Debian: `apt "
+                     "install lld`)");
     diag_help(d, "`--linker FILE` takes another linker");
     return false;
 }

@@ -80,10 +80,6 @@ void object_defines(Arena *arena, const ObjectBytes *object, SymbolNames *out) {
     object_symbols(arena, object, true, out);
 }
 
-void object_needs(Arena *arena, const ObjectBytes *object, SymbolNames *out) {
-    object_symbols(arena, object, false, out);
-}
-
 static int by_name(const void *a, const void *b) {
     return strcmp(*(const char *const *)a, *(const char *const *)b);
 }
@@ -95,20 +91,6 @@ static void names_sort(SymbolNames *names) {
 static bool is_among(const SymbolNames *names, const char *name) {
     return names->len > 0 &&
            bsearch(&name, names->data, names->len, sizeof names->data[0], by_name) != NULL;
-}
-
-void objects_need(Arena *arena, const ObjectBytes *objects, uint32_t count, SymbolNames *out) {
-    SymbolNames defined = {0}, needed = {0};
-    for (uint32_t i = 0; i < count; i++) {
-        object_defines(arena, &objects[i], &defined);
-        object_needs(arena, &objects[i], &needed);
-    }
-    names_sort(&defined);
-    names_sort(&needed);
-    for (uint32_t i = 0; i < needed.len; i++)
-        if (!is_among(&defined, needed.data[i]) &&
-            (i == 0 || strcmp(needed.data[i], needed.data[i - 1]) != 0))
-            vec_push(arena, out, needed.data[i]);
 }
 
 /* ------------------------------------------------------------------ renaming */

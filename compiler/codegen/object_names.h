@@ -13,11 +13,8 @@ typedef struct ObjectBytes {
 
 typedef VEC(const char *) SymbolNames;
 
-/* The global symbols that the object defines, in the order of its table; those it needs. */
+/* The global symbols that the object defines, in the order of its table. */
 void object_defines(Arena *arena, const ObjectBytes *object, SymbolNames *out);
-void object_needs(Arena *arena, const ObjectBytes *object, SymbolNames *out);
-/* What some of the objects need and none defines: sorted, each name once. */
-void objects_need(Arena *arena, const ObjectBytes *objects, uint32_t count, SymbolNames *out);
 
 /* Every global symbol that one of the objects defines and that does not begin with `STEM_` gets
  * `STEM__` in front of its name, in all of them, and becomes hidden: the runtime's part and the

@@ -7,6 +7,7 @@
 #include "compiler/support/context.h"
 
 typedef enum RuntimeFlavour {
+    RUNTIME_libc,          /* no runtime: a stand-in for the C library; perhaps empty */
     RUNTIME_threads,       /* all of it; needs the C library and its threads */
     RUNTIME_threads_plain, /* ... for models without strings and `show` */
     RUNTIME_single,        /* one thread: no threads library */
