@@ -203,6 +203,20 @@ static void strided_store(Emit *e, LLVMValueRef v, uint32_t buffer, const Linear
     }
 }
 
+/* The mask is a constant with one lane set: that lane. */
+static bool lane_alone(Emit *e, LLVMValueRef mask, uint32_t *lane) {
+    uint32_t set = 0;
+    if (!mask || !LLVMIsConstant(mask)) return false;
+    for (uint32_t i = 0; i < e->vector.lanes; i++) {
+        LLVMValueRef bit = LLVMGetAggregateElement(mask, i);
+        if (!bit || !LLVMIsAConstantInt(bit)) return false;
+        if (LLVMConstIntGetZExtValue(bit) == 0) continue;
+        *lane = i;
+        set++;
+    }
+    return set == 1;
+}
+
 /* Lanes store in ascending order: with equal addresses the highest lane wins, as in a scalar loop.
  */
 static void vector_store(Emit *e, const Stmt *s) {
@@ -214,6 +228,15 @@ static void vector_store(Emit *e, const Stmt *s) {
     if (affine && l.lane == 1) {
         LLVMValueRef pointer = address_of(e, s->buffer, &l);
         if (!mask) {
+            plain_store(e, v, pointer, t);
+            return;
+        }
+        /* LLVM 22 stores the wide element of a truncated vector where a mask has one lane: it would
+         * write over the neighbours */
+        uint32_t lane;
+        if (lane_alone(e, mask, &lane)) {
+            v = LLVMBuildExtractElement(e->b, v, const_i64(e, lane), "");
+            pointer = gep(e, LLVMTypeOf(v), pointer, const_i64(e, lane));
             plain_store(e, v, pointer, t);
             return;
         }

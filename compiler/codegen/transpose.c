@@ -1,26 +1,30 @@
 /* Blocks copied transposed: rows into registers, a tree of shuffles, columns out. The tree is dear
  * to compile, so each part has one routine for it, which all kernels call; a block that is not
- * whole goes through a whole one on the stack.
+ * whole goes through a whole one on the stack. Blocks of bf16 are widened as they are read.
  *
  * Stages: pairs of rows are interleaved by one element, then by two, within stretches of four
  * elements; then stretches of four are gathered from every fourth row. */
 #include "compiler/codegen/emit.h"
+
+#include <stdio.h>
 
 enum { BLOCK_MAX = 16 };
 
 typedef struct Routine {
     Emit *e;
     uint32_t lanes;
-    LLVMTypeRef vector;
+    DType from;                  /* of the source: f32 or bf16 */
+    LLVMTypeRef source, element; /* in memory, of both */
     LLVMValueRef function;
 } Routine;
 
-static LLVMValueRef element_at(Emit *e, LLVMValueRef base, LLVMValueRef index) {
-    return LLVMBuildGEP2(e->b, LLVMFloatTypeInContext(e->c), base, &index, 1, "");
+static LLVMValueRef element_at(Emit *e, LLVMTypeRef type, LLVMValueRef base, LLVMValueRef index) {
+    return LLVMBuildGEP2(e->b, type, base, &index, 1, "");
 }
 
-static LLVMValueRef row_at(Emit *e, LLVMValueRef base, LLVMValueRef step, uint32_t row) {
-    return element_at(e, base, LLVMBuildMul(e->b, step, const_i64(e, row), ""));
+static LLVMValueRef row_at(Emit *e, LLVMTypeRef type, LLVMValueRef base, LLVMValueRef step,
+                           uint32_t row) {
+    return element_at(e, type, base, LLVMBuildMul(e->b, step, const_i64(e, row), ""));
 }
 
 /* Within each stretch of four: `width` elements of a, of b, of a ... from the first or second half.
@@ -73,9 +77,9 @@ static void transpose_registers(Routine *r, LLVMValueRef *v) {
 }
 
 static LLVMValueRef vector_read(Routine *r, LLVMValueRef from) {
-    LLVMValueRef v = LLVMBuildLoad2(r->e->b, r->vector, from, "");
-    LLVMSetAlignment(v, 4);
-    return v;
+    LLVMValueRef v = LLVMBuildLoad2(r->e->b, LLVMVectorType(r->source, r->lanes), from, "");
+    LLVMSetAlignment(v, dtype_bytes(r->from));
+    return r->from == DTYPE_F32 ? v : emit_cast(r->e, DTYPE_F32, r->from, v);
 }
 static void vector_write(Routine *r, LLVMValueRef v, LLVMValueRef to) {
     LLVMSetAlignment(LLVMBuildStore(r->e->b, v, to), 4);
@@ -84,17 +88,21 @@ static void vector_write(Routine *r, LLVMValueRef v, LLVMValueRef to) {
 static void whole_block(Routine *r, LLVMValueRef from, LLVMValueRef from_step, LLVMValueRef to,
                         LLVMValueRef to_step) {
     LLVMValueRef v[BLOCK_MAX];
-    for (uint32_t i = 0; i < r->lanes; i++) v[i] = vector_read(r, row_at(r->e, from, from_step, i));
+    for (uint32_t i = 0; i < r->lanes; i++)
+        v[i] = vector_read(r, row_at(r->e, r->source, from, from_step, i));
     transpose_registers(r, v);
-    for (uint32_t i = 0; i < r->lanes; i++) vector_write(r, v[i], row_at(r->e, to, to_step, i));
+    for (uint32_t i = 0; i < r->lanes; i++)
+        vector_write(r, v[i], row_at(r->e, r->element, to, to_step, i));
 }
 
 /* A loop of `rows` rows of `columns` elements from one place to another, by masks. */
-static void copy_rows(Routine *r, LLVMValueRef from, LLVMValueRef from_step, LLVMValueRef to,
-                      LLVMValueRef to_step, LLVMValueRef rows, LLVMValueRef columns) {
+static void copy_rows(Routine *r, LLVMTypeRef type, LLVMValueRef from, LLVMValueRef from_step,
+                      LLVMValueRef to, LLVMValueRef to_step, LLVMValueRef rows,
+                      LLVMValueRef columns) {
     Emit *e = r->e;
+    LLVMTypeRef vector = LLVMVectorType(type, r->lanes);
     LLVMTypeRef i64 = LLVMInt64TypeInContext(e->c), pointer = LLVMPointerTypeInContext(e->c, 0);
-    LLVMTypeRef over[] = {r->vector, pointer};
+    LLVMTypeRef over[] = {vector, pointer};
     LLVMValueRef lanes = lane_numbers(e, i64, r->lanes);
     LLVMValueRef mask = LLVMBuildICmp(e->b, LLVMIntULT, lanes, splat(e, columns, r->lanes), "");
     LLVMBasicBlockRef before = LLVMGetInsertBlock(e->b);
@@ -103,9 +111,9 @@ static void copy_rows(Routine *r, LLVMValueRef from, LLVMValueRef from_step, LLV
     LLVMBuildBr(e->b, body);
     LLVMPositionBuilderAtEnd(e->b, body);
     LLVMValueRef row = LLVMBuildPhi(e->b, i64, ""), zero = const_i64(e, 0);
-    LLVMValueRef source = element_at(e, from, LLVMBuildMul(e->b, row, from_step, ""));
-    LLVMValueRef target = element_at(e, to, LLVMBuildMul(e->b, row, to_step, ""));
-    LLVMValueRef load[] = {source, mask, LLVMConstNull(r->vector)};
+    LLVMValueRef source = element_at(e, type, from, LLVMBuildMul(e->b, row, from_step, ""));
+    LLVMValueRef target = element_at(e, type, to, LLVMBuildMul(e->b, row, to_step, ""));
+    LLVMValueRef load[] = {source, mask, LLVMConstNull(vector)};
     LLVMValueRef v = call_intrinsic(e, "llvm.masked.load", over, 2, load, 3);
     LLVMValueRef store[] = {v, target, mask};
     call_intrinsic(e, "llvm.masked.store", over, 2, store, 3);
@@ -142,11 +150,13 @@ static void whole_of_two(Routine *r, LLVMValueRef *a, LLVMValueRef before, LLVMV
 
 /* (from, step, to, step, rows, columns), rows and columns at least 1: what is not whole is copied
  * to a whole block on the stack, transposed to another, and copied from there. */
-static LLVMValueRef routine_make(Emit *e, uint32_t lanes) {
-    Routine r = {.e = e, .lanes = lanes};
+static LLVMValueRef routine_make(Emit *e, uint32_t lanes, DType from) {
+    Routine r = {.e = e, .lanes = lanes, .from = from};
     LLVMBuilderRef outside = e->b;
-    const char *name = lanes == 4 ? "transpose.4" : lanes == 8 ? "transpose.8" : "transpose.16";
-    r.vector = LLVMVectorType(LLVMFloatTypeInContext(e->c), lanes);
+    char name[32];
+    snprintf(name, sizeof name, "transpose.%s%u", from == DTYPE_F32 ? "" : "bf16.", lanes);
+    r.element = LLVMFloatTypeInContext(e->c);
+    r.source = type_memory(e, from);
     r.function = LLVMAddFunction(e->part->module, name, routine_type(e));
     LLVMSetLinkage(r.function, LLVMInternalLinkage);
     function_attributes(e->target, r.function);
@@ -161,23 +171,22 @@ static LLVMValueRef routine_make(Emit *e, uint32_t lanes) {
     LLVMBasicBlockRef done = LLVMAppendBasicBlockInContext(e->c, r.function, "done");
     LLVMPositionBuilderAtEnd(e->b, entry);
     LLVMValueRef full = const_i64(e, lanes), block = const_i64(e, (int64_t)lanes * lanes);
-    LLVMTypeRef f32 = LLVMFloatTypeInContext(e->c);
-    LLVMValueRef before = LLVMBuildArrayAlloca(e->b, f32, block, "before");
-    LLVMValueRef after = LLVMBuildArrayAlloca(e->b, f32, block, "after");
+    LLVMValueRef before = LLVMBuildArrayAlloca(e->b, r.source, block, "before");
+    LLVMValueRef after = LLVMBuildArrayAlloca(e->b, r.element, block, "after");
     LLVMSetAlignment(before, 64);
     LLVMSetAlignment(after, 64);
     LLVMValueRef fits = LLVMBuildAnd(e->b, LLVMBuildICmp(e->b, LLVMIntEQ, a[4], full, ""),
                                      LLVMBuildICmp(e->b, LLVMIntEQ, a[5], full, ""), "");
     LLVMBuildCondBr(e->b, fits, whole, ragged);
     LLVMPositionBuilderAtEnd(e->b, ragged);
-    copy_rows(&r, a[0], a[1], before, full, a[4], a[5]);
+    copy_rows(&r, r.source, a[0], a[1], before, full, a[4], a[5]);
     LLVMBasicBlockRef copied = LLVMGetInsertBlock(e->b);
     LLVMBuildBr(e->b, whole);
     LLVMPositionBuilderAtEnd(e->b, whole);
     whole_of_two(&r, a, before, after, entry, copied);
     LLVMBuildCondBr(e->b, fits, done, spread);
     LLVMPositionBuilderAtEnd(e->b, spread);
-    copy_rows(&r, after, full, a[2], a[3], a[5], a[4]);
+    copy_rows(&r, r.element, after, full, a[2], a[3], a[5], a[4]);
     LLVMBuildBr(e->b, done);
     LLVMPositionBuilderAtEnd(e->b, done);
     LLVMBuildRetVoid(e->b);
@@ -188,12 +197,13 @@ static LLVMValueRef routine_make(Emit *e, uint32_t lanes) {
 
 void emit_transpose(Emit *e, const Stmt *s) {
     uint32_t number = s->count == 4 ? 0 : s->count == 8 ? 1 : 2;
-    LLVMValueRef *routine = &e->part->transposes[number];
-    if (!*routine) *routine = routine_make(e, s->count);
+    DType from_dtype = e->p->buffers.data[e->k->buffers.data[s->source]].dtype;
+    LLVMValueRef *routine = &e->part->transposes[from_dtype == DTYPE_F32][number];
+    if (!*routine) *routine = routine_make(e, s->count, from_dtype);
     LLVMValueRef from = emit_index(e, s->value), to = emit_index(e, s->index);
-    LLVMValueRef args[] = {element_at(e, e->buffers[s->source], from),
+    LLVMValueRef args[] = {element_at(e, type_memory(e, from_dtype), e->buffers[s->source], from),
                            const_i64(e, s->source_step),
-                           element_at(e, e->buffers[s->buffer], to),
+                           element_at(e, LLVMFloatTypeInContext(e->c), e->buffers[s->buffer], to),
                            const_i64(e, s->target_step),
                            emit_index(e, s->from),
                            emit_index(e, s->to)};

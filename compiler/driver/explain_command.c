@@ -65,6 +65,20 @@ static void explain_entries(Pipeline *p, Text *out) {
                 table_count(p->ctx->arena, (double)largest));
 }
 
+/* Which entries are of another class than f32 (docs/numerics.md, precision). */
+static void explain_precision(Pipeline *p, Text *out) {
+    const char *before = "\nprecision: bf16 in ";
+    for (uint32_t i = 0; i < p->program->entries.len; i++) {
+        const Entry *entry = &p->program->entries.data[i];
+        if (!entry->graph->bf16) continue;
+        text_printf(out, "%s`%s`", before, entry->name);
+        before = ", ";
+    }
+    if (*before == ',')
+        text_add(out, ": operands of contractions are rounded to bf16, sums, weights and the "
+                      "optimizer's state are f32\n");
+}
+
 /* What each entry asks of the sizes it is called with. */
 static void explain_checks(Pipeline *p, Text *out) {
     bool any = false;
@@ -128,6 +142,7 @@ static void explain_json(Pipeline *p, Text *t) {
         json_number(t, "flops", work.flops);
         json_integer(t, "memory_bytes", l->arena_bytes);
         json_integer(t, "live_bytes", l->live_bytes_max);
+        json_text(t, "precision", p->program->entries.data[i].graph->bf16 ? "bf16" : "f32");
         json_close(t, '}');
         text_char(t, '\n');
     }
@@ -146,6 +161,7 @@ ExitCode command_explain(Session *s) {
             explain_layers(&p, &out);
             text_char(&out, '\n');
             explain_entries(&p, &out);
+            explain_precision(&p, &out);
             explain_checks(&p, &out);
             if (s->verbose) explain_kernels(&p, &out);
         }

@@ -112,8 +112,8 @@ typedef struct Stmt {
     ExprId index, value, pred;
     uint32_t bits;
     /* TRANSPOSE: buffer[index + c * target_step + r] = source[value + r * source_step + c] for rows
-     * r < from and columns c < to, neither more than `count` (4, 8 or 16); elements of 4 bytes.
-     * Blocks may overlap: what they share gets the same values. */
+     * r < from and columns c < to, neither more than `count` (4, 8 or 16); elements of 4 bytes, or
+     * of bf16 that become f32. Blocks may overlap: what they share gets the same values. */
     uint32_t source;
     int64_t source_step, target_step;
     /* CALL: a C function of program->externs, at the kernel's top level: `count` arrays it reads,

@@ -7,8 +7,7 @@
  *
  * Why here and not in LLVM: memory of size t·s goes away only if the weights are never a tensor.
  * Why last: the pattern is what simplify leaves of the prelude's words, whoever wrote them; a
- * weight that anything else reads (a second derivative, an output) stays as it is, and so does a
- * graph under `precision: bf16`.
+ * weight that anything else reads (a second derivative, an output) stays as it is.
  * Precondition: simplified, no GRAD. Postcondition: as before, with rounding changed as
  * docs/numerics.md says. Cost: linear in nodes and uses. */
 #include "compiler/graph/attention_op.h"
@@ -510,7 +509,6 @@ static NodeId visit(Rewrite *r, const GNode *n) {
 Graph *opt_attention(const Graph *from) {
     const Graph *g = opt_bodies(from, opt_attention);
     Search f = {.g = g};
-    if (g->bf16) return (Graph *)g;
     f.at = ARENA_ARRAY(g->ctx->arena, Found *, graph_size(g));
     f.part = ARENA_ARRAY(g->ctx->arena, uint8_t, graph_size(g));
     users_collect(&f);

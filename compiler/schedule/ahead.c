@@ -50,7 +50,7 @@ void ahead_begin(Lower *l, const Tile *t, ExprId i, ExprId j, uint32_t rows, int
 static bool stored_operand(const Lower *l, NodeId *id) {
     while (lower_is_inline(l, *id)) {
         const GNode *n = node_of(l->s, *id);
-        if (n->op != OP_PERMUTE && n->op != OP_WINDOW) return false;
+        if (n->op != OP_PERMUTE && n->op != OP_WINDOW && !node_widens(l->s, *id)) return false;
         *id = n->args[0];
     }
     return plan_of(l->s, *id)->buffer != NONE && !plan_of(l->s, *id)->slab;

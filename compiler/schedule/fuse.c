@@ -214,6 +214,13 @@ static bool wants_address(const GNode *user, uint32_t position) {
            (user->op == OP_GATHER && position == 0);
 }
 
+/* f32 out of bf16: two bytes are stored, and whoever reads them widens them (a shift). */
+bool node_widens(const Sched *s, NodeId id) {
+    const GNode *n = node_of(s, id);
+    return s->options.fusion && n->op == OP_CAST && n->dtype == DTYPE_F32 &&
+           node_of(s, n->args[0])->dtype == DTYPE_BF16;
+}
+
 static bool is_addressable_view(const GNode *n) {
     return n->op == OP_PERMUTE || n->op == OP_BROADCAST || n->op == OP_SLICE ||
            n->op == OP_REVERSE || n->op == OP_RESHAPE || n->op == OP_WINDOW || n->op == OP_AGAIN;
@@ -222,7 +229,8 @@ static bool is_addressable_view(const GNode *n) {
 static void demand_of_view(const Sched *s, NodeId id, NodeId user, Demand *d) {
     const GNode *u = node_of(s, user);
     const NodePlan *up = plan_of(s, user), *p = plan_of(s, id);
-    bool dense = p->core || plan_in_region(p) || (node_is_given(s, id) && !p->slab);
+    bool dense = p->core || plan_in_region(p) || (node_is_given(s, id) && !p->slab) ||
+                 (node_widens(s, id) && !p->slab);
     if (up->address && !up->stored) {
         d->address = true;
         if (u->op == OP_RESHAPE && !dense && !reshape_is_simple(s, user)) d->need = true;
@@ -244,6 +252,13 @@ static void demand_of_user(const Sched *s, NodeId id, NodeId user, Demand *d) {
     }
     if (u->op == OP_AGAIN && node_same(u->args[1], id) && !node_same(u->args[0], id)) {
         d->need = d->outside = true; /* the token has a buffer: that is what orders kernels */
+        return;
+    }
+    if (node_widens(s, user) && !up->stored) { /* its readers are ours */
+        demand_reader(d, up->reader);
+        d->address |= up->address;
+        d->outside = true;
+        d->unrolled |= up->unrolled;
         return;
     }
     demand_reader(d, reader_key(s, user));
@@ -307,6 +322,7 @@ static void decide(Sched *s, NodeId id, const bool *root) {
         demand_of_user(s, id, (NodeId){s->users[i]}, &d);
     p->reader = d.reader;
     p->address = d.address;
+    p->unrolled = d.unrolled;
     if (n->op == OP_SCAN || n->op == OP_TAKE || node_is_given(s, id)) {
         p->stored = n->op != OP_SCAN; /* what it gives is stored as its takes */
         return;
@@ -317,6 +333,8 @@ static void decide(Sched *s, NodeId id, const bool *root) {
         p->stored = true;
     } else if (op_is_attention(n->op)) {
         p->stored = true;
+    } else if (node_widens(s, id)) {
+        p->stored = d.need || p->forced;
     } else if (p->core || plan_in_region(p)) {
         p->stored = d.need || (d.outside && !p->remade) || p->forced;
     } else {

@@ -48,7 +48,7 @@ static bool unit_stride(const Sched *s, NodeId id, uint32_t axis) {
                 axis + 1 == n->rank && x->rank > 0 && dim_same(x->dims[x->rank - 1], n->dims[axis]);
             if (!last) return axis + 1 == n->rank && plan_of(s, n->args[0])->stored;
             axis = x->rank - 1;
-        } else if (n->op != OP_AGAIN) {
+        } else if (n->op != OP_AGAIN && !node_widens(s, id)) {
             return false;
         }
         id = n->args[0];

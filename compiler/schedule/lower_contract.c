@@ -11,9 +11,12 @@ static bool axes_adjoin(const Sched *s, NodeId id, uint32_t i, uint32_t j) {
         const NodePlan *p = plan_of(s, id);
         if (p->absent) return false;
         if (p->stored || node_is_given(s, id)) return j == i + 1 && !p->slab;
-        if (n->op != OP_PERMUTE) return false;
-        i = (uint32_t)n->attr[i];
-        j = (uint32_t)n->attr[j];
+        if (n->op == OP_PERMUTE) {
+            i = (uint32_t)n->attr[i];
+            j = (uint32_t)n->attr[j];
+        } else if (!node_widens(s, id)) {
+            return false;
+        }
         id = n->args[0];
     }
 }

@@ -63,6 +63,15 @@ bool pack_matrix(Lower *l) {
     return true;
 }
 
+bool pack_plain_load(const Lower *l, ExprId value, Expr *load) {
+    *load = l->k->exprs.data[value.id];
+    if (load->kind == EXPR_OP && load->op == OP_CAST && load->dtype == DTYPE_F32) {
+        *load = l->k->exprs.data[load->args[0].id];
+        if (load->dtype != DTYPE_BF16) return false;
+    }
+    return load->kind == EXPR_LOAD && load->nargs == 1;
+}
+
 ExprId pack_load(Lower *l, const Group *pack, const Index *at) {
     if (pack->panel > 0) return panel_load(l, pack, at);
     uint32_t position = loop_use(l->p, l->k, pack->pack_buffer, false);

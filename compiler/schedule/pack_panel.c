@@ -119,8 +119,8 @@ static bool source_block(Lower *l, const Copy *c, LoopBlock *from) {
     at.axis[last] = l_add(l, at.axis[last], l_var(l, j));
     memo_clear(l);
     ExprId value = lower_value(l, c->pack->transposed, &at);
-    const Expr e = l->k->exprs.data[value.id];
-    if (e.kind != EXPR_LOAD || e.nargs != 1) return false;
+    Expr e;
+    if (!pack_plain_load(l, value, &e)) return false;
     from->buffer = e.buffer;
     int64_t unit;
     ExprId start;
@@ -133,7 +133,7 @@ static bool source_block(Lower *l, const Copy *c, LoopBlock *from) {
 static bool can_turn(Lower *l, const Copy *c) {
     NodeId id = c->pack->transposed;
     while (!plan_of(l->s, id)->stored && !node_is_given(l->s, id)) {
-        if (!is_view(node_of(l->s, id)->op)) return false;
+        if (!is_view(node_of(l->s, id)->op) && !node_widens(l->s, id)) return false;
         id = node_of(l->s, id)->args[0];
     }
     Copy any = *c;

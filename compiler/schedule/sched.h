@@ -31,12 +31,13 @@ typedef struct NodePlan {
     bool live;
     bool stored; /* has a buffer of its own; otherwise computed where it is used */
     bool core;
-    bool address; /* a reader needs an address, not only a value (contract operands) */
-    bool flat;    /* its value at a row-major position needs no division */
-    bool absent;  /* some elements may not exist (window taps): never stored, only reduced */
-    bool taps;    /* its last axis is one of taps: neighbours there are no neighbours in memory */
-    bool forced;  /* stored so that expressions stay bounded */
-    bool remade;  /* of a region: not stored though other kernels need it; they compute it again */
+    bool address;  /* a reader needs an address, not only a value (contract operands) */
+    bool flat;     /* its value at a row-major position needs no division */
+    bool absent;   /* some elements may not exist (window taps): never stored, only reduced */
+    bool taps;     /* its last axis is one of taps: neighbours there are no neighbours in memory */
+    bool forced;   /* stored so that expressions stay bounded */
+    bool unrolled; /* read behind a contract, whose kernel has a copy per register of its tile */
+    bool remade;   /* of a region: not stored though other kernels need it; they compute it again */
     uint32_t level;
     uint32_t reader;  /* level or key of the one kernel that evaluates it; 0 none; NONE many */
     uint32_t cost;    /* of evaluating one element where it is used, roughly in operations */
@@ -179,7 +180,8 @@ DType accumulator(DType t); /* f16 and bf16 accumulate in f32 */
 
 /* ---- fuse.c: what is stored, what is computed where it is used */
 void fuse_nodes(Sched *s);
-uint32_t fuse_op_cost(const GNode *n); /* operations an element, about */
+uint32_t fuse_op_cost(const GNode *n);       /* operations an element, about */
+bool node_widens(const Sched *s, NodeId id); /* a cast that is never stored but as its operand */
 /* ---- rematerialise.c: values of a region that other kernels compute again */
 void recompute_choose(Sched *s, const bool *root);
 /* ---- group.c: which stores share a kernel */

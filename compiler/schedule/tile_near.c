@@ -50,10 +50,10 @@ static bool block_source(Lower *l, const Tile *t, ExprId k, ExprId column, LoopB
                                                  : t->label[label[a]];
     memo_clear(l);
     ExprId value = lower_value(l, id, &at);
-    const Expr e = l->k->exprs.data[value.id];
+    Expr e;
     int64_t unit;
     ExprId start;
-    if (e.kind != EXPR_LOAD || e.nargs != 1) return false;
+    if (!pack_plain_load(l, value, &e)) return false;
     from->buffer = e.buffer;
     if (!loop_affine(l->p, l->k, e.args[0], j, &start, &from->step)) return false;
     return loop_affine(l->p, l->k, start, i, &from->start, &unit) && unit == 1;

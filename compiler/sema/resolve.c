@@ -465,6 +465,11 @@ static void declare_columns(Resolver *r, const Node *block) {
         if (b->def->kids[i]->kind == NODE_ASSIGN) declare_targets(r, node_kid(b->def->kids[i], 0));
 }
 
+/* A name that means nothing is told with the classes there are, by train_settings.c. */
+static void visit_precision(Resolver *r, const Node *e) {
+    if (e && (e->kind != NODE_NAME || scope_find(r->scope, e->name))) visit(r, e);
+}
+
 static void visit_train(Resolver *r, const Node *n) {
     Scope *outer = open_scope(r);
     const Node *data = block_setting(n, "data");
@@ -476,6 +481,8 @@ static void visit_train(Resolver *r, const Node *n) {
         if (entry->kind == NODE_SETTING &&
             (strcmp(entry->name->text, "stop") == 0 || strcmp(entry->name->text, "save") == 0)) {
             visit_source_args(r, node_kid(entry, 0));
+        } else if (entry->kind == NODE_SETTING && strcmp(entry->name->text, "precision") == 0) {
+            visit_precision(r, node_kid(entry, 0));
         } else if (entry->kind == NODE_SETTING || entry->kind == NODE_METRIC) {
             visit_kids(r, entry);
         } else if (entry->kind == NODE_STEP) {

@@ -114,20 +114,49 @@ bool read_init(Sema *s, const Node *block, BmrtTrain *train) {
 
 /* ------------------------------------------------------------------ the machine */
 
+/* What other systems call the two classes, and what comes near. */
+static const char *precision_near(const char *word) {
+    static const char *const other[][2] = {
+        {"bfloat16", "bf16"}, {"bfloat", "bf16"}, {"b16", "bf16"},     {"half", "bf16"},
+        {"f16", "bf16"},      {"fp16", "bf16"},   {"float16", "bf16"}, {"mixed", "bf16"},
+        {"float32", "f32"},   {"fp32", "f32"},    {"float", "f32"},    {"single", "f32"},
+        {"full", "f32"},      {"default", "f32"}, {"exact", "f32"},    {"f64", "f32"},
+        {"tf32", "f32"},      {"highest", "f32"}};
+    for (size_t i = 0; i < sizeof other / sizeof *other; i++)
+        if (strcmp(other[i][0], word) == 0) return other[i][1];
+    Nearest near = {.wanted = word};
+    nearest_offer(&near, "f32");
+    nearest_offer(&near, "bf16");
+    return near.best;
+}
+
+static bool wrong_precision(Sema *s, const Node *setting, const char *got, const char *word) {
+    Diag *d = sema_error(s, E_BLOCK, setting->span, "`precision` is `f32` or `bf16`, got %s", got);
+    const char *near = word ? precision_near(word) : NULL;
+    if (near) diag_help(d, "did you mean `precision: %s`?", near);
+    diag_help(d, "`bf16` rounds the operands of contractions, which sum in f32; types, weights and "
+                 "the optimizer's state stay f32");
+    return false;
+}
+
 bool read_machine(Sema *s, const Node *block, BmrtTrain *train, bool *bf16) {
     train->devices = 1;
     *bf16 = false;
     if (!setting_int(s, block, "devices", 1, &train->devices)) return false;
     const Node *precision = block_setting(block, "precision");
     if (!precision) return true;
-    Value v = eval(s, node_kid(precision, 0));
+    const Node *e = node_kid(precision, 0);
+    if (e->kind == NODE_NAME && !scope_find(s->scope, e->name) && !name_is_special(e->name->text))
+        return wrong_precision(s, precision, arena_printf(s->arena, "`%s`", e->name->text),
+                               e->name->text);
+    Value v = eval(s, e);
     if (value_is_poison(v)) return false;
     *bf16 = v.kind == V_DTYPE && v.as.dtype == DTYPE_BF16;
     if (*bf16 || (v.kind == V_DTYPE && v.as.dtype == DTYPE_F32)) return true;
-    Diag *d = sema_error(s, E_BLOCK, precision->span, "`precision` is f32 or bf16, got %s",
-                         value_string(s, v));
-    diag_help(d, "it says how contractions are stored and computed; types stay as they are");
-    return false;
+    const char *word = v.kind == V_DTYPE ? dtype_name(v.as.dtype)
+                       : v.kind == V_STR ? v.as.str
+                                         : NULL;
+    return wrong_precision(s, precision, value_string(s, v), word);
 }
 
 /* `accumulate` belongs to the short form, which knows what one update is. */

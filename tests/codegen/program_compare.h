@@ -11,7 +11,13 @@
 
 static inline const Graph *sealed(const Graph *g) {
     g = opt_simplify(autodiff_run(g));
-    return opt_seal(opt_attention(opt_dce(opt_cse(opt_loops(opt_fold(g))))));
+    return opt_seal(opt_precision(opt_attention(opt_dce(opt_cse(opt_loops(opt_fold(g)))))));
+}
+
+/* As if the entry belonged to a train block with `precision: bf16`. */
+static inline void narrow(Graph *g) {
+    g->bf16 = true;
+    for (uint32_t i = 0; i < g->bodies.len; i++) narrow(g->bodies.data[i]);
 }
 
 /* Every run-time dim of one name has one size, so that symbols can be told by their names. */
@@ -21,8 +27,8 @@ static inline void choose_sizes(const Program *p, int64_t *symbols, int64_t rows
 }
 
 /* find: the C functions of `extern fn`, or NULL. */
-static inline void compare_externs(const char *path, const char *text, int64_t rows,
-                                   SemaFindExtern find) {
+static inline void compare_text(const char *path, const char *text, int64_t rows,
+                                SemaFindExtern find, bool bf16) {
     Context *ctx = context_create();
     uint32_t file = sources_add(ctx->sources, path, text, (uint32_t)strlen(text), 0);
     SemaOptions options = {.stem = "model", .roots = SEMA_ALL, .find_extern = find, .debug = true};
@@ -47,6 +53,7 @@ static inline void compare_externs(const char *path, const char *text, int64_t r
         one.data.len = one.train.len = one.test.len = 0;
         one.statistics.len = one.vocabularies.len = 0;
         entry.input_strings = entry.output_strings = NULL; /* the numbers behind them */
+        if (bf16) narrow(entry.graph);
         entry.graph = (Graph *)(uintptr_t)sealed(entry.graph);
         Compare c = {.ctx = ctx,
                      .program = &one,
@@ -62,8 +69,13 @@ static inline void compare_externs(const char *path, const char *text, int64_t r
     context_destroy(ctx);
 }
 
+static inline void compare_externs(const char *path, const char *text, int64_t rows,
+                                   SemaFindExtern find) {
+    compare_text(path, text, rows, find, false);
+}
+
 static inline void compare_program(const char *path, const char *text, int64_t rows) {
-    compare_externs(path, text, rows, NULL);
+    compare_text(path, text, rows, NULL, false);
 }
 
 #endif

@@ -1,5 +1,6 @@
 /* Random graphs over every op, compiled and compared with the reference evaluator bit for bit.
- * BMC_RANDOM_FIRST and BMC_RANDOM_COUNT choose other graphs. */
+ * A quarter of them under `precision: bf16`. BMC_RANDOM_FIRST and BMC_RANDOM_COUNT choose other
+ * graphs. */
 #include "compiler/opt/opt.h"
 #include "tests/codegen/compare.h"
 #include "tests/kit/random_graph.h"
@@ -16,6 +17,7 @@ static void graph_check(uint64_t seed) {
     kit.g = graph_create(kit.ctx, kit.dims, program.slots.data, 2);
     Grow grow = {.kit = kit, .g = kit.g, .random = {seed}};
     grow.batch = dim_symbol(kit.dims, ctx_sym(kit.ctx, "B"), 4);
+    kit.g->bf16 = seed % 4 == 3;
     grow_graph(&grow, 8 + random_below(&grow.random, 40));
     char name[32];
     for (uint32_t i = 0; i < grow.count; i++)
@@ -23,7 +25,7 @@ static void graph_check(uint64_t seed) {
             snprintf(name, sizeof name, "out%u", i);
             graph_output(kit.g, ctx_sym(kit.ctx, name), grow.pool[i]);
         }
-    Entry entry = {.name = "f", .kind = BMRT_ENTRY_EXPORT, .graph = opt_seal(kit.g)};
+    Entry entry = {.name = "f", .kind = BMRT_ENTRY_EXPORT, .graph = opt_seal(opt_precision(kit.g))};
     vec_push(kit.ctx->arena, &program.entries, entry);
     int64_t symbols[] = {GROW_BATCH};
     char label[64];

@@ -230,10 +230,12 @@ static void run_transpose(Machine *m, const Stmt *s) {
     uint32_t source = m->k->buffers.data[s->source], target = m->k->buffers.data[s->buffer];
     if (rows > s->count || columns > s->count)
         stop(m, "a block of %lld by %lld", (long long)rows, (long long)columns);
+    /* bf16 is the upper half of an f32 */
+    uint32_t shift = m->p->buffers.data[source].dtype == DTYPE_BF16 ? 16 : 0;
     for (int64_t r = 0; r < rows; r++)
         for (int64_t c = 0; c < columns; c++)
             memory_store(m, target, to + c * s->target_step + r,
-                         memory_load(m, source, from + r * s->source_step + c));
+                         memory_load(m, source, from + r * s->source_step + c) << shift);
 }
 
 static void run_stmt(Machine *m, const Stmt *s) {
