@@ -197,11 +197,12 @@ static LLVMValueRef routine_make(Emit *e, uint32_t lanes, DType from) {
 
 void emit_transpose(Emit *e, const Stmt *s) {
     uint32_t number = s->count == 4 ? 0 : s->count == 8 ? 1 : 2;
-    DType from_dtype = e->p->buffers.data[e->k->buffers.data[s->source]].dtype;
-    LLVMValueRef *routine = &e->part->transposes[from_dtype == DTYPE_F32][number];
-    if (!*routine) *routine = routine_make(e, s->count, from_dtype);
+    bool widens = e->p->buffers.data[e->k->buffers.data[s->source]].dtype == DTYPE_BF16;
+    DType source = widens ? DTYPE_BF16 : DTYPE_F32; /* whatever four bytes are, they are moved */
+    LLVMValueRef *routine = &e->part->transposes[widens][number];
+    if (!*routine) *routine = routine_make(e, s->count, source);
     LLVMValueRef from = emit_index(e, s->value), to = emit_index(e, s->index);
-    LLVMValueRef args[] = {element_at(e, type_memory(e, from_dtype), e->buffers[s->source], from),
+    LLVMValueRef args[] = {element_at(e, type_memory(e, source), e->buffers[s->source], from),
                            const_i64(e, s->source_step),
                            element_at(e, LLVMFloatTypeInContext(e->c), e->buffers[s->buffer], to),
                            const_i64(e, s->target_step),
