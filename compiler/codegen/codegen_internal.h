@@ -58,8 +58,8 @@ typedef struct SharedKernel { /* one function for all kernels of equal structure
  * machine bmc runs on. */
 typedef struct CodePart {
     LLVMContextRef llvm;
-    LLVMModuleRef module;       /* NULL: the object was kept from earlier, or has been made */
-    LLVMValueRef zeros;         /* 64 bytes that a load whose predicate is false may read */
+    LLVMModuleRef module; /* NULL: the object was kept from earlier, or has been made */
+    LLVMValueRef zeros;   /* 64 bytes that a load whose predicate is false may read */
     /* routines for blocks of four bytes, of bf16; of 4, 8, 16; made when first wanted */
     LLVMValueRef transposes[2][3];
     LLVMMemoryBufferRef object; /* made once, for JIT and library alike */

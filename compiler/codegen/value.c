@@ -17,15 +17,33 @@ static uint64_t splat_context(uint32_t lanes) {
     return (uint64_t)1 << 63 | lanes;
 }
 
+/* A bf16 from memory, the same for all lanes, to be widened. */
+static bool widens_uniform(const Emit *e, ExprId id) {
+    const Expr *x = &e->k->exprs.data[id.id];
+    if (x->kind != EXPR_OP || x->op != OP_CAST || x->dtype != DTYPE_F32) return false;
+    const Expr *from = &e->k->exprs.data[x->args[0].id];
+    return from->kind == EXPR_LOAD && from->dtype == DTYPE_BF16 && !expr_varies(e, id);
+}
+
+/* Its bits go to both halves of every lane (an instruction that reads memory does that), then the
+ * lower ones are cleared: a scalar would be widened first and spread from a general register. */
+static LLVMValueRef splat_widened(Emit *e, LLVMValueRef bits, uint32_t lanes) {
+    LLVMTypeRef i32 = LLVMVectorType(LLVMInt32TypeInContext(e->c), lanes);
+    LLVMValueRef both = LLVMBuildBitCast(e->b, splat(e, bits, 2 * lanes), i32, "");
+    LLVMValueRef high = LLVMBuildAnd(e->b, both, const_int(i32, 0xFFFF0000u), "");
+    return LLVMBuildBitCast(e->b, high, LLVMVectorType(LLVMFloatTypeInContext(e->c), lanes), "");
+}
+
 LLVMValueRef emit_vector(Emit *e, ExprId id) {
-    LLVMValueRef v = emit_value(e, id);
+    bool widens = widens_uniform(e, id);
+    LLVMValueRef v = emit_value(e, widens ? e->k->exprs.data[id.id].args[0] : id);
     if (value_is_vector(v)) return v;
     uint64_t context = splat_context(e->vector.lanes);
     LLVMValueRef known = memo_find(e, id, context);
     if (known) return known;
     uint32_t depth = e->facts[id.id].movable ? expr_depth(e, id) : e->depth;
     Where w = place_at(e, depth);
-    v = splat(e, v, e->vector.lanes);
+    v = widens ? splat_widened(e, v, e->vector.lanes) : splat(e, v, e->vector.lanes);
     place_restore(e, w);
     memo_put(e, id, context, depth, v);
     return v;
