@@ -115,6 +115,18 @@ void codegen_destroy(CodeModule *m) {
     if (m->machine) LLVMDisposeTargetMachine(m->machine);
 }
 
+int64_t codegen_workspace(const CodeModule *m) {
+    int64_t most = 0;
+    for (uint32_t i = 0; i < m->entry_count; i++) {
+        const BmrtEntryKind kind = m->entries[i]->entry->kind;
+        if (kind != BMRT_ENTRY_EXPORT && kind != BMRT_ENTRY_STEP && kind != BMRT_ENTRY_INIT)
+            continue;
+        if (m->symbols[i].table.len > 0) return -1;
+        if (m->entries[i]->arena_bytes > most) most = m->entries[i]->arena_bytes;
+    }
+    return most;
+}
+
 void codegen_times(const CodeModule *m, double us[4]) {
     memcpy(us, m->us, sizeof m->us);
 }

@@ -65,7 +65,11 @@ typedef enum HeaderFor { HEADER_LIBRARY, HEADER_ARCHIVE, HEADER_OBJECT } HeaderF
 typedef struct HeaderOptions {
     HeaderFor what;
     bool single_thread;
+    int64_t static_batch;    /* 0: any */
+    int64_t workspace_bytes; /* what no call needs more scratch memory than; -1: sizes decide */
 } HeaderOptions;
+/* For the header: -1 when one of the functions in it takes a size. */
+int64_t codegen_workspace(const CodeModule *m);
 /* The typed C header of the model; it says how to link what it comes with. */
 void codegen_header(Text *out, const Program *program, const HeaderOptions *options);
 

@@ -7,6 +7,7 @@
 typedef struct Header {
     Text *out;
     const Program *p;
+    const char *upper; /* the stem, for macros */
     VEC(const char *) names; /* parameter names taken in the function at hand */
 } Header;
 
@@ -183,6 +184,17 @@ static const char statuses[] =
     " * 7 NUMERIC, 8 BUSY; $_error says more. A handle serves one thread at a time: BUSY "
     "otherwise. */\n";
 
+static void put_constants(Header *h, const HeaderOptions *o) {
+    if (o->static_batch > 0) {
+        put_stem(h, "/* The one batch that $ is compiled for. */\n");
+        text_printf(h->out, "#define %s_BATCH %lld\n", h->upper, (long long)o->static_batch);
+    }
+    if (o->workspace_bytes < 0) return;
+    put_stem(h, "/* No call needs more scratch memory than this; a handle has it from $_open on. */\n");
+    text_printf(h->out, "#define %s_WORKSPACE_BYTES %lld\n\n", h->upper,
+                (long long)o->workspace_bytes);
+}
+
 void codegen_header(Text *out, const Program *p, const HeaderOptions *options) {
     Header header = {.out = out, .p = p}, *h = &header;
     Text guard = {.arena = p->ctx->arena};
@@ -190,10 +202,11 @@ void codegen_header(Text *out, const Program *p, const HeaderOptions *options) {
     put_stem(h, opening);
     put_stem(h, linking[options->what]);
     put_stem(h, statuses);
-    text_printf(out, "#ifndef %s_MODEL_H\n#define %s_MODEL_H\n\n", text_str(&guard),
-                text_str(&guard));
+    h->upper = text_str(&guard);
+    text_printf(out, "#ifndef %s_MODEL_H\n#define %s_MODEL_H\n\n", h->upper, h->upper);
     text_add(out, "#include <stddef.h>\n#include <stdint.h>\n\n#ifdef __cplusplus\nextern \"C\" "
                   "{\n#endif\n\n");
+    put_constants(h, options);
     put_stem(h, "typedef struct $ $;\n\n");
     for (uint32_t i = 0; i < API_FUNCTION_COUNT; i++) {
         const ApiFunction *f = &api_functions[i];

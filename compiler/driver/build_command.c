@@ -37,7 +37,9 @@ static bool write_header(Pipeline *p, const char *path, HeaderFor what) {
     size_t stem = (size_t)(strrchr(path, '.') - path);
     const char *header = arena_printf(p->ctx->arena, "%.*s.h", (int)stem, path);
     Text text = {.arena = p->ctx->arena};
-    const HeaderOptions options = {.what = what, .single_thread = p->codegen.single_thread};
+    const HeaderOptions options = {.what = what, .single_thread = p->codegen.single_thread,
+                                   .static_batch = p->static_batch,
+                                   .workspace_bytes = codegen_workspace(p->module)};
     codegen_header(&text, p->program, &options);
     return file_replace(p->ctx, header, text_str(&text), text.len);
 }

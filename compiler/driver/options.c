@@ -118,6 +118,7 @@ static bool value_accept(Context *ctx, OptionId id, const char *value, Options *
     case KIND_LEVEL: return value_level(ctx, o, value);
     case KIND_PASS: return value_pass(ctx, o, value);
     case KIND_THREADS: return value_number(ctx, o, value, 1, 1024);
+    case KIND_COUNT: return value_number(ctx, o, value, 1, 1u << 30);
     case KIND_SEED: return value_number(ctx, o, value, 0, UINT64_MAX);
     case KIND_COLOR: return value_color(ctx, o, value);
     case KIND_TEXT:

@@ -29,6 +29,7 @@ typedef enum OptionKind {
     KIND_LEVEL,    /* glued: 0, 1, 2, 3 */
     KIND_PASS,     /* a pass, a form, or `all` */
     KIND_THREADS,  /* 1 .. 1024 */
+    KIND_COUNT,    /* 1 .. 2^30 */
     KIND_SEED,     /* unsigned 64 bit */
     KIND_COLOR     /* auto, always, never */
 } OptionKind;

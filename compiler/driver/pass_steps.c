@@ -54,6 +54,7 @@ bool pass_seal(Pipeline *p) {
 
 bool pass_schedule(Pipeline *p) {
     if (!codegen_target(p->ctx, &p->codegen, &p->target)) return false;
+    if (p->static_batch && !schedule_fix_batch(p->ctx, p->program, p->static_batch)) return false;
     ScheduleOptions options;
     schedule_options_default(&options);
     options.vector_bytes = p->target.vector_bytes;

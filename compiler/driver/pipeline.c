@@ -3,6 +3,7 @@
 #include "compiler/driver/extern_library.h"
 #include "compiler/driver/use_file.h"
 #include "compiler/syntax/syntax.h"
+#include <stdlib.h>
 #include <time.h>
 
 typedef bool (*PassFn)(Pipeline *p);
@@ -23,6 +24,8 @@ void pipeline_begin(Pipeline *p, Session *s, uint32_t file, const char *stem, ui
     p->codegen.triple = o->value[OPTION_target];
     p->codegen.cpu = o->value[OPTION_march];
     p->codegen.single_thread = option_given(o, OPTION_single_thread);
+    if (o->value[OPTION_static_batch])
+        p->static_batch = strtoll(o->value[OPTION_static_batch], NULL, 10);
     p->codegen.linker = o->value[OPTION_linker];
     if (o->libraries.len) {
         p->sema.find_extern = extern_library_find;

@@ -16,6 +16,7 @@ typedef struct Pipeline {
     uint32_t file;
     SemaOptions sema;
     CodegenOptions codegen;
+    int64_t static_batch;     /* 0: any */
     bool wants_cache;         /* objects are kept from run to run */
     const char *cache_folder; /* NULL: the user's */
     ObjectCache *cache;       /* NULL: not opened yet */

@@ -6,7 +6,9 @@
 
 #include <string.h>
 
-enum { TEAM_NS = 3000, MEETING_NS = 1000 };
+/* ALONE_NS: below this, waking a worker that sleeps costs more than it can save; what has no sizes
+ * is a service's call for one row, which comes now and then (compiler/schedule/variants.c). */
+enum { TEAM_NS = 3000, MEETING_NS = 1000, ALONE_NS = 40000 };
 
 int32_t bmrt_entry_find(const BmrtModel *m, const char *name) {
     for (uint32_t i = 0; m && name && i < m->entry_count; i++)
@@ -186,6 +188,8 @@ static const void *const *with_fallbacks(const BmrtEntry *entry, const void *con
  * few microseconds of work the caller is faster alone. */
 static bool worth_a_team(const BmrtEntry *entry, const int64_t *symbols) {
     double share = 1;
+    if (entry->symbol_count == 0 && entry->kind == BMRT_ENTRY_EXPORT && entry->work_ns < ALONE_NS)
+        return false;
     for (uint32_t i = 0; i < entry->symbol_count; i++)
         if (entry->symbol_bounds[i] > 0)
             share *= (double)symbols[i] / (double)entry->symbol_bounds[i];

@@ -89,13 +89,13 @@ static BmrtStatus initialise(BmrtHandle *h) {
     return status;
 }
 
-/* Calls of an export for one row, or of one without sizes, find their scratch memory: they allocate
+/* Calls of an export for one row, or of what has no sizes, find their scratch memory: they allocate
  * nothing, from the first on. */
 static BmrtStatus reserve_exports(BmrtHandle *h) {
     BmrtStatus status = BMRT_OK;
     for (uint32_t e = 0; e < h->model->entry_count && status == BMRT_OK; e++) {
         const BmrtEntry *entry = &h->model->entries[e];
-        if (entry->kind != BMRT_ENTRY_EXPORT) continue;
+        if (entry->kind != BMRT_ENTRY_EXPORT && entry->kind != BMRT_ENTRY_STEP) continue;
         if (entry->symbol_count == 0)
             status = bmrt_arena_reserve(h, entry->name, entry->arena_bytes);
         for (uint32_t v = 0; v < entry->variant_count && status == BMRT_OK; v++)
