@@ -7,10 +7,11 @@
 set(BMRT_OBJECTS "")
 set(BMRT_OBJECT_ROWS "")
 set(BMRT_OBJECT_FLAGS -std=c17 -Wall -Wextra -Werror -g0 -fPIC -fvisibility=hidden -ffp-contract=off -fno-asynchronous-unwind-tables
-  -ffunction-sections -fdata-sections -D_POSIX_C_SOURCE=200809L -I${CMAKE_SOURCE_DIR}
+  -ffunction-sections -fdata-sections -fno-stack-protector -U_FORTIFY_SOURCE -D_POSIX_C_SOURCE=200809L -I${CMAKE_SOURCE_DIR}
   -ffile-prefix-map=${CMAKE_SOURCE_DIR}=.)
 
 file(GLOB without_sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/without/*.c)
+file(GLOB bare_sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/bare/*.c)
 
 # What runs in every call is made fast, the rest small: half of a small model's library is this.
 set(BMRT_HOT sequence call)
@@ -69,9 +70,13 @@ foreach(arch x86_64 aarch64 riscv64)
   if(CC_${arch})
     bmrt_compile(OUT core ARCH ${arch} SOURCES ${core_sources})
     bmrt_compile(OUT less ARCH ${arch} SOURCES ${without_sources})
+    bmrt_compile(OUT bare ARCH ${arch} SOURCES ${bare_sources})
     set(objects ${core} ${less})
     bmrt_object(ARCH ${arch} FLAVOUR threads OBJECTS ${objects} WITHOUT no_threads no_strings)
     bmrt_object(ARCH ${arch} FLAVOUR threads_plain OBJECTS ${objects} WITHOUT no_threads vocabulary show)
+    set(both ${core})
+    list(FILTER both INCLUDE REGEX "/(sequence|dims)[.]o$")
+    bmrt_object(ARCH ${arch} FLAVOUR bare OBJECTS ${bare} ${both})
     bmrt_object(ARCH ${arch} FLAVOUR single OBJECTS ${objects} WITHOUT team no_strings)
     bmrt_object(ARCH ${arch} FLAVOUR single_plain OBJECTS ${objects} WITHOUT team vocabulary show)
     set(stub ${CMAKE_BINARY_DIR}/generated/runtime/${arch}-libc.so)

@@ -1,7 +1,7 @@
 /* The table of functions of a compiled model's C API. */
 #include "compiler/codegen/api_functions.h"
 
-const ApiFunction api_functions[API_FUNCTION_COUNT] = {
+static const ApiFunction hosted[] = {
     {"open", "bmrt_open", "pMpZz", "$ **m, const char *weights", "int",
      "Opens the model: its own weights (initial ones, or those it was compiled with), or those\n"
      " * of a safetensors file when `weights` is not NULL.\n"
@@ -48,6 +48,34 @@ const ApiFunction api_functions[API_FUNCTION_COUNT] = {
      "bindings.",
      NULL},
 };
+
+static const ApiFunction bare[] = {
+    {"open", "bmrt_bare_open", "pMpl", "$ **m, void *memory, size_t bytes", "int",
+     "Makes a handle of `memory`, which is the caller's: $_MEMORY_BYTES at a multiple of\n"
+     " * $_MEMORY_ALIGNMENT, in use as long as the handle. Weights are those that the model "
+     "carries\n"
+     " * (--embed-weights), else initial ones; $_set replaces them. ARGUMENT: a NULL or "
+     "misaligned\n"
+     " * memory; MEMORY: too small. *m is NULL when not even a handle fits.",
+     NULL},
+    {"error", "bmrt_error", "p", "const $ *m", "const char *",
+     "What went wrong in the last call; \"\" when nothing did. A constant.", NULL},
+    {"get", "bmrt_get", "pppl", "$ *m, const char *path, void *data, size_t bytes", "int",
+     "Copies a parameter or state out. `bytes` must be its size: ARGUMENT otherwise.", NULL},
+    {"set", "bmrt_set", "pppl", "$ *m, const char *path, const void *data, size_t bytes", "int",
+     "Copies a parameter or state in. `bytes` must be its size: ARGUMENT otherwise.", NULL},
+    {"set_seed", "bmrt_set_seed", "pu", "$ *m, uint64_t seed", "int",
+     "Seed of dropout and other draws; weights are not initialised again.", NULL},
+    {"set_schedule", "bmrt_set_schedule", "pll", "$ *m, int64_t steps, int64_t steps_per_epoch",
+     "int", "Steps planned in all and per epoch: what progress() and epoch() count by.", NULL},
+    {"interface", "bmrt_interface", "M", "void", "const char *",
+     "The functions below with their arrays, and the parameters, as one line of JSON.", NULL},
+};
+
+const ApiFunction *api_functions(bool freestanding, uint32_t *count) {
+    *count = freestanding ? sizeof bare / sizeof bare[0] : sizeof hosted / sizeof hosted[0];
+    return freestanding ? bare : hosted;
+}
 
 void api_entries(const Program *p, ApiVisit visit, void *user) {
     for (uint32_t i = 0; i < p->entries.len; i++) {

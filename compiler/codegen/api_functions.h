@@ -17,8 +17,8 @@ typedef struct ApiFunction {
     const char *comment_single; /* in a library for a single thread; NULL: the same */
 } ApiFunction;
 
-enum { API_FUNCTION_COUNT = 13 };
-extern const ApiFunction api_functions[API_FUNCTION_COUNT];
+/* Those of a library, or of one without an operating system. */
+const ApiFunction *api_functions(bool freestanding, uint32_t *count);
 
 /* An entry that gets a typed function: an export, or the step of a train block. */
 typedef struct ApiEntry {

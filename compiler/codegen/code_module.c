@@ -1,6 +1,7 @@
 /* codegen_module: from loop programs to LLVM modules. */
 #include "compiler/codegen/api_functions.h"
 #include "compiler/codegen/code_part.h"
+#include "runtime/bare/bare.h"
 
 /* Slots lie one after another at multiples of 64 bytes. */
 static bool slots_layout(CodeModule *m) {
@@ -36,6 +37,40 @@ static void module_emit(CodeModule *m) {
     for (uint32_t i = 0; m->debug_verify && i < m->parts.len; i++) part_verify(m->parts.data[i]);
 }
 
+static bool is_called(const LoopProgram *p) {
+    const BmrtEntryKind kind = p->entry->kind;
+    return kind == BMRT_ENTRY_EXPORT || kind == BMRT_ENTRY_STEP || kind == BMRT_ENTRY_INIT;
+}
+
+/* Of an entry: what the runtime without an operating system cannot do. NULL: nothing. */
+static const char *beyond_bare(const CodeModule *m, const LoopProgram *p) {
+    const Entry *e = p->entry;
+    const Graph *g = e->graph;
+    EntrySymbols symbols = {0};
+    entry_symbols(p, &symbols);
+    if (symbols.table.len > 0) return "a size that is known only when it is called";
+    if (e->show_count > 0) return "`show` (--debug)";
+    for (uint32_t i = 0; e->input_strings && i < g->inputs.len; i++)
+        if (e->input_strings[i]) return "strings among its inputs";
+    for (uint32_t i = 0; e->output_strings && i < entry_outputs(e); i++)
+        if (e->output_strings[i]) return "strings among its results";
+    return m->mark ? "marks of the profiler" : NULL;
+}
+
+static bool suits_bare(const CodeModule *m) {
+    bool fine = true;
+    for (uint32_t i = 0; i < m->entry_count; i++) {
+        const char *what = is_called(m->entries[i]) ? beyond_bare(m, m->entries[i]) : NULL;
+        if (!what) continue;
+        Diag *d = ctx_error(m->ctx, E_UNSUPPORTED, (Span){0},
+                            "`%s` has %s, which is not supported yet by --freestanding",
+                            m->entries[i]->entry->name, what);
+        diag_help(d, "`--static-batch N` fixes the batch");
+        fine = false;
+    }
+    return fine;
+}
+
 static CodeModule *module_make(Context *ctx, const Program *program, LoopProgram *const *entries,
                                uint32_t entry_count, const Target *target, bool whole,
                                const CodegenOptions *options) {
@@ -48,6 +83,7 @@ static CodeModule *module_make(Context *ctx, const Program *program, LoopProgram
     m->is_whole = whole;
     m->store = whole ? NULL : options->store;
     m->debug_verify = options->debug_verify;
+    m->freestanding = options->freestanding;
     m->mark = options->mark;
     m->mark_user = options->mark_user;
     m->mark_entry = options->mark_entry;
@@ -59,7 +95,8 @@ static CodeModule *module_make(Context *ctx, const Program *program, LoopProgram
     part_open(m, head, program->stem);
     m->llvm = head->llvm;
     m->module = head->module;
-    module_emit(m);
+    if (m->freestanding && !suits_bare(m)) m->failed = true;
+    if (!m->failed) module_emit(m);
     if (!m->failed) return m;
     codegen_destroy(m);
     return NULL;
@@ -115,16 +152,25 @@ void codegen_destroy(CodeModule *m) {
     if (m->machine) LLVMDisposeTargetMachine(m->machine);
 }
 
-int64_t codegen_workspace(const CodeModule *m) {
+static int64_t most_workspace(const CodeModule *m) {
     int64_t most = 0;
-    for (uint32_t i = 0; i < m->entry_count; i++) {
-        const BmrtEntryKind kind = m->entries[i]->entry->kind;
-        if (kind != BMRT_ENTRY_EXPORT && kind != BMRT_ENTRY_STEP && kind != BMRT_ENTRY_INIT)
-            continue;
-        if (m->symbols[i].table.len > 0) return -1;
-        if (m->entries[i]->arena_bytes > most) most = m->entries[i]->arena_bytes;
-    }
+    for (uint32_t i = 0; i < m->entry_count; i++)
+        if (is_called(m->entries[i]) && m->entries[i]->arena_bytes > most)
+            most = m->entries[i]->arena_bytes;
     return most;
+}
+
+int64_t codegen_workspace(const CodeModule *m) {
+    for (uint32_t i = 0; i < m->entry_count; i++)
+        if (is_called(m->entries[i]) && m->symbols[i].table.len > 0) return -1;
+    return most_workspace(m);
+}
+
+int64_t codegen_memory(const CodeModule *m) {
+    int64_t buffers = 0;
+    if (!m->freestanding) return 0;
+    for (uint32_t i = 0; i < m->entry_count; i++) buffers += arena_buffer_count(m->entries[i]);
+    return bmrt_bare_bytes(buffers, m->slots_bytes, most_workspace(m));
 }
 
 void codegen_times(const CodeModule *m, double us[4]) {

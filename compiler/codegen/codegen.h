@@ -29,6 +29,7 @@ typedef struct CodegenOptions {
     BmrtMark mark;
     void *mark_user;
     uint32_t mark_entry;
+    bool freestanding;  /* archives of it need no operating system: runtime/bare */
     bool single_thread; /* libraries and archives of it need no threads and refuse more than one */
     int level;          /* -O0 ... -O3; default 2 */
     bool debug_verify;  /* verify the LLVM module before and after its passes */
@@ -66,10 +67,12 @@ typedef struct HeaderOptions {
     HeaderFor what;
     bool single_thread;
     int64_t static_batch;    /* 0: any */
+    int64_t memory_bytes;    /* freestanding: of a handle, weights and all; 0: hosted */
     int64_t workspace_bytes; /* what no call needs more scratch memory than; -1: sizes decide */
 } HeaderOptions;
 /* For the header: -1 when one of the functions in it takes a size. */
 int64_t codegen_workspace(const CodeModule *m);
+int64_t codegen_memory(const CodeModule *m); /* 0 when hosted */
 /* The typed C header of the model; it says how to link what it comes with. */
 void codegen_header(Text *out, const Program *program, const HeaderOptions *options);
 

@@ -80,6 +80,7 @@ struct CodeModule {
     uint32_t entry_count;
     Target target;
     bool debug_verify;
+    bool freestanding;
     bool single_thread; /* libraries are without threads */
     BmrtMark mark;
     void *mark_user;
@@ -142,6 +143,7 @@ LLVMValueRef kernel_emit(CodeModule *m, CodePart *part, const LoopProgram *p, Ke
 LLVMValueRef kernel_call_emit(CodeModule *m, CodePart *part, LLVMValueRef kernel);
 LLVMTypeRef kernel_type(LLVMContextRef c, const Kernel *k, const KernelSignature *s, Arena *arena);
 void descriptor_emit(CodeModule *m);
+uint32_t arena_buffer_count(const LoopProgram *p); /* of the descriptor's buffers */
 LLVMValueRef recipe_data(CodeModule *m); /* arrays of BmrtData, BmrtTrain, BmrtTest; NULL: none */
 LLVMValueRef recipe_train(CodeModule *m);
 LLVMValueRef recipe_test(CodeModule *m);

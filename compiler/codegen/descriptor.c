@@ -105,7 +105,7 @@ static LLVMValueRef outputs_image(CodeModule *m, const EntrySymbols *symbols, co
     return values_image(m, symbols, rows, count);
 }
 
-static uint32_t arena_buffer_count(const LoopProgram *p) {
+uint32_t arena_buffer_count(const LoopProgram *p) {
     uint32_t count = 0;
     for (uint32_t i = 0; i < p->buffers.len; i++)
         if (p->buffers.data[i].storage == STORAGE_ARENA && p->buffers.data[i].number >= count)

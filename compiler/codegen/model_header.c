@@ -2,12 +2,13 @@
  * to include from C++, and says of every function its shapes, dtypes and errors. */
 #include "compiler/codegen/api_functions.h"
 #include "compiler/codegen/codegen_internal.h"
+#include "runtime/bare/bare.h"
 #include <ctype.h>
 
 typedef struct Header {
     Text *out;
     const Program *p;
-    const char *upper; /* the stem, for macros */
+    const char *upper;       /* the stem, for macros */
     VEC(const char *) names; /* parameter names taken in the function at hand */
 } Header;
 
@@ -23,7 +24,7 @@ static const char *const c_types[DTYPE_COUNT] = {
 static void put_stem(Header *h, const char *text) {
     for (; *text; text++)
         if (*text == '$')
-            text_add(h->out, h->p->stem);
+            text_add(h->out, strncmp(text, "$_MEMORY", 8) == 0 ? h->upper : h->p->stem);
         else
             text_char(h->out, *text);
 }
@@ -178,6 +179,9 @@ static const char *const linking[] = {
                       " * `cc main.c $.o -lbmrt -lz -lm -pthread` (pkg-config bmrt says where).",
 };
 
+static const char linking_bare[] =
+    "Link with $.a: no operating system and no library is needed, but a memcpy.";
+
 static const char statuses[] =
     "\n *\n"
     " * Functions return 0 or a code: 1 ARGUMENT, 2 SHAPE, 3 MEMORY, 4 IO, 5 FORMAT, 6 MISMATCH,\n"
@@ -189,8 +193,15 @@ static void put_constants(Header *h, const HeaderOptions *o) {
         put_stem(h, "/* The one batch that $ is compiled for. */\n");
         text_printf(h->out, "#define %s_BATCH %lld\n", h->upper, (long long)o->static_batch);
     }
+    if (o->memory_bytes > 0) {
+        put_stem(h,
+                 "/* What $_open wants: weights, scratch memory of the calls and the handle. */\n");
+        text_printf(h->out, "#define %s_MEMORY_BYTES %lld\n", h->upper, (long long)o->memory_bytes);
+        text_printf(h->out, "#define %s_MEMORY_ALIGNMENT %d\n", h->upper, BMRT_BARE_ALIGNMENT);
+    }
     if (o->workspace_bytes < 0) return;
-    put_stem(h, "/* No call needs more scratch memory than this; a handle has it from $_open on. */\n");
+    put_stem(
+        h, "/* No call needs more scratch memory than this; a handle has it from $_open on. */\n");
     text_printf(h->out, "#define %s_WORKSPACE_BYTES %lld\n\n", h->upper,
                 (long long)o->workspace_bytes);
 }
@@ -200,7 +211,7 @@ void codegen_header(Text *out, const Program *p, const HeaderOptions *options) {
     Text guard = {.arena = p->ctx->arena};
     for (const char *c = p->stem; *c; c++) text_char(&guard, (char)toupper((unsigned char)*c));
     put_stem(h, opening);
-    put_stem(h, linking[options->what]);
+    put_stem(h, options->memory_bytes > 0 ? linking_bare : linking[options->what]);
     put_stem(h, statuses);
     h->upper = text_str(&guard);
     text_printf(out, "#ifndef %s_MODEL_H\n#define %s_MODEL_H\n\n", h->upper, h->upper);
@@ -208,8 +219,10 @@ void codegen_header(Text *out, const Program *p, const HeaderOptions *options) {
                   "{\n#endif\n\n");
     put_constants(h, options);
     put_stem(h, "typedef struct $ $;\n\n");
-    for (uint32_t i = 0; i < API_FUNCTION_COUNT; i++) {
-        const ApiFunction *f = &api_functions[i];
+    uint32_t count;
+    const ApiFunction *functions = api_functions(options->memory_bytes > 0, &count);
+    for (uint32_t i = 0; i < count; i++) {
+        const ApiFunction *f = &functions[i];
         text_add(out, "/* ");
         put_stem(h, options->single_thread && f->comment_single ? f->comment_single : f->comment);
         bool pointer = f->returns[strlen(f->returns) - 1] == '*';

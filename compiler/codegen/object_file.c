@@ -71,6 +71,7 @@ const RuntimeObject *module_runtime(CodeModule *m) {
     static const RuntimeFlavour flavours[2][2] = {
         /* plain: */ {RUNTIME_threads, RUNTIME_threads_plain},
         /* single: */ {RUNTIME_single, RUNTIME_single_plain}};
+    if (m->freestanding) return runtime_object_wanted(m->ctx, m->target.machine, RUNTIME_bare);
     bool plain = m->program->vocabularies.len == 0;
     for (uint32_t i = 0; i < m->program->entries.len; i++)
         plain &= m->program->entries.data[i].show_count == 0;

@@ -11,7 +11,8 @@ typedef enum RuntimeFlavour {
     RUNTIME_threads,       /* all of it; needs the C library and its threads */
     RUNTIME_threads_plain, /* ... for models without strings and `show` */
     RUNTIME_single,        /* one thread: no threads library */
-    RUNTIME_single_plain
+    RUNTIME_single_plain,
+    RUNTIME_bare /* no operating system: runtime/bare */
 } RuntimeFlavour;
 
 typedef struct RuntimeObject {

@@ -121,7 +121,9 @@ void wrappers_emit(CodeModule *m) {
                  .pointer = LLVMPointerTypeInContext(m->llvm, 0),
                  .i32 = LLVMInt32TypeInContext(m->llvm),
                  .i64 = LLVMInt64TypeInContext(m->llvm)};
-    for (uint32_t i = 0; i < API_FUNCTION_COUNT; i++) wrap_function(&wrap, &api_functions[i]);
+    uint32_t count;
+    const ApiFunction *functions = api_functions(m->freestanding, &count);
+    for (uint32_t i = 0; i < count; i++) wrap_function(&wrap, &functions[i]);
     if (m->entry_count == m->program->entries.len) api_entries(m->program, wrap_entry, &wrap);
     LLVMDisposeBuilder(wrap.b);
 }

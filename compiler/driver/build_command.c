@@ -37,7 +37,9 @@ static bool write_header(Pipeline *p, const char *path, HeaderFor what) {
     size_t stem = (size_t)(strrchr(path, '.') - path);
     const char *header = arena_printf(p->ctx->arena, "%.*s.h", (int)stem, path);
     Text text = {.arena = p->ctx->arena};
-    const HeaderOptions options = {.what = what, .single_thread = p->codegen.single_thread,
+    const HeaderOptions options = {.what = what,
+                                   .single_thread = p->codegen.single_thread,
+                                   .memory_bytes = codegen_memory(p->module),
                                    .static_batch = p->static_batch,
                                    .workspace_bytes = codegen_workspace(p->module)};
     codegen_header(&text, p->program, &options);
@@ -60,12 +62,18 @@ static bool write_output(Pipeline *p, const char *path, OutputKind kind) {
 
 /* Options about the runtime's part, for what has one. */
 static bool suits_runtime(Session *s, const char *path, OutputKind kind) {
+    Diag *d;
+    if (option_given(&s->options, OPTION_freestanding) && kind != OUTPUT_ARCHIVE) {
+        d = session_error(s, E_OPTION, "`--freestanding` makes archives, not `%s`", path);
+        diag_help(d, "`-o MODEL.a`");
+        return false;
+    }
     if (!option_given(&s->options, OPTION_single_thread)) return true;
     if (kind == OUTPUT_LIBRARY || kind == OUTPUT_ARCHIVE) return true;
-    Diag *d = session_error(s, E_OPTION,
-                            "`--single-thread` leaves threads out of the runtime, "
-                            "which is not in `%s` anyway",
-                            path);
+    d = session_error(s, E_OPTION,
+                      "`--single-thread` leaves threads out of the runtime, which is not in `%s` "
+                      "anyway",
+                      path);
     diag_help(d, "write a .so or an .a, which carry the runtime");
     return false;
 }

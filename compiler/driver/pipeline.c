@@ -23,6 +23,7 @@ void pipeline_begin(Pipeline *p, Session *s, uint32_t file, const char *stem, ui
     p->sema.debug = option_given(o, OPTION_debug);
     p->codegen.triple = o->value[OPTION_target];
     p->codegen.cpu = o->value[OPTION_march];
+    p->codegen.freestanding = option_given(o, OPTION_freestanding);
     p->codegen.single_thread = option_given(o, OPTION_single_thread);
     if (o->value[OPTION_static_batch])
         p->static_batch = strtoll(o->value[OPTION_static_batch], NULL, 10);

@@ -20,8 +20,8 @@ void schedule_options_default(ScheduleOptions *o);
  * E_LIMIT). */
 LoopProgram *schedule_entry(Context *ctx, const Program *program, const Entry *entry,
                             const ScheduleOptions *options);
-/* --static-batch: every `export fn` and training step for one batch only; that size is no argument of
- * them then. Reports E_SHAPE when one cannot run at it. */
+/* --static-batch: every `export fn` and training step for one batch only; that size is no argument
+ * of them then. Reports E_SHAPE when one cannot run at it. */
 bool schedule_fix_batch(Context *ctx, Program *program, int64_t batch);
 /* The entry where one run-time size has one value; without variants of its own. */
 LoopProgram *schedule_variant(Context *ctx, const Program *program, const Entry *entry,

@@ -11,8 +11,8 @@
  * then. */
 static const double ALONE_NS = 40e3;
 
-/* The check of the entry that no call with that size passes (a slice 1:3 of a batch of 1): the graph
- * would be wrong for it, and nothing would ever run it. NULL: there is none. */
+/* The check of the entry that no call with that size passes (a slice 1:3 of a batch of 1): the
+ * graph would be wrong for it, and nothing would ever run it. NULL: there is none. */
 static const GraphCheck *refusal(const Program *program, const Graph *g, const LoopVariant *v) {
     uint32_t count;
     const GraphCheck *checks = graph_size_checks(g, &count);

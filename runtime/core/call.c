@@ -3,6 +3,7 @@
  * Inputs used as positions are checked here, before anything runs, so that a label out of range is
  * named with its row and nothing has been written. */
 #include "runtime/core/core.h"
+#include "runtime/core/inputs.h"
 
 #include <string.h>
 
@@ -44,39 +45,10 @@ static BmrtStatus check_sizes(BmrtHandle *h, const BmrtEntry *entry, const int64
     return BMRT_OK;
 }
 
-/* The value at `at` of an integer array; unsigned 64-bit values above the signed range are far
- * beyond any limit, so they may saturate. */
-static int64_t index_at(BmrtDtype dtype, const void *data, int64_t at) {
-    switch (dtype) {
-    case BMRT_I64: return ((const int64_t *)data)[at];
-    case BMRT_I32: return ((const int32_t *)data)[at];
-    case BMRT_I16: return ((const int16_t *)data)[at];
-    case BMRT_I8: return ((const int8_t *)data)[at];
-    case BMRT_U64: return ((const int64_t *)data)[at] < 0 ? INT64_MAX : ((const int64_t *)data)[at];
-    case BMRT_U32: return ((const uint32_t *)data)[at];
-    case BMRT_U16: return ((const uint16_t *)data)[at];
-    case BMRT_U8: return ((const uint8_t *)data)[at];
-    default: return 0; /* not an index dtype: never out of range */
-    }
-}
-
-static bool all_in_range(BmrtDtype dtype, const void *data, int64_t count, int64_t limit) {
-    bool bad = false;
-    if (dtype == BMRT_I32 && limit <= INT32_MAX) { /* labels: the one case worth vectorising */
-        const int32_t *p = data;
-        const uint32_t top = (uint32_t)limit;
-        for (int64_t i = 0; i < count; i++) bad |= (uint32_t)p[i] >= top;
-        return !bad;
-    }
-    for (int64_t i = 0; i < count; i++)
-        bad |= (uint64_t)index_at(dtype, data, i) >= (uint64_t)limit;
-    return !bad;
-}
-
 static BmrtStatus index_error(BmrtHandle *h, const BmrtValue *v, const int64_t *symbols,
                               const void *data, int64_t count) {
     int64_t at = 0, rows = 1;
-    while ((uint64_t)index_at(v->dtype, data, at) < (uint64_t)v->index_limit) at++;
+    while ((uint64_t)bmrt_index_at(v->dtype, data, at) < (uint64_t)v->index_limit) at++;
     if (v->rank > 0) (void)bmrt_dim_value(&v->dims[0], symbols, &rows);
     const int64_t row_elements = count / rows;
     h->bad_row = at / row_elements;
@@ -86,7 +58,7 @@ static BmrtStatus index_error(BmrtHandle *h, const BmrtValue *v, const int64_t *
     if (row_elements > 1)
         bmrt_message_add(&h->message, ", element %lld,", (long long)(at % row_elements));
     bmrt_message_add(&h->message, " is %lld, but must lie in 0 … %lld",
-                     (long long)index_at(v->dtype, data, at), (long long)v->index_limit - 1);
+                     (long long)bmrt_index_at(v->dtype, data, at), (long long)v->index_limit - 1);
     return BMRT_NUMERIC;
 }
 
@@ -100,7 +72,7 @@ static BmrtStatus check_value(BmrtHandle *h, const BmrtEntry *entry, const BmrtV
     if (!data && count > 0)
         return bmrt_fail(&h->message, BMRT_ARGUMENT, "`%s`: %s `%s` is a null pointer", entry->name,
                          input ? "input" : "output", v->name);
-    if (input && v->index_limit > 0 && !all_in_range(v->dtype, data, count, v->index_limit))
+    if (input && v->index_limit > 0 && !bmrt_all_in_range(v->dtype, data, count, v->index_limit))
         return index_error(h, v, symbols, data, count);
     return BMRT_OK;
 }
@@ -172,18 +144,6 @@ static BmrtStatus judge_flags(BmrtHandle *h, const BmrtEntry *entry, bool *wrote
     return bmrt_fail(&h->message, BMRT_NUMERIC, "an integer division by zero in `%s`", entry->name);
 }
 
-/* The inputs with what stands in for those the caller left out; `filled` when there are any. */
-static const void *const *with_fallbacks(const BmrtEntry *entry, const void *const *inputs,
-                                         const void **filled) {
-    bool any = false;
-    for (uint32_t i = 0; i < entry->input_count && i < BMRT_FALLBACK_INPUTS_MAX; i++) {
-        const bool absent = !inputs[i] && entry->inputs[i].fallback;
-        filled[i] = absent ? entry->inputs[i].fallback : inputs[i];
-        any |= absent;
-    }
-    return any ? filled : inputs;
-}
-
 /* Starting the workers and ending a run cost about a microsecond, a meeting half of one: below a
  * few microseconds of work the caller is faster alone. */
 static bool worth_a_team(const BmrtEntry *entry, const int64_t *symbols) {
@@ -220,7 +180,7 @@ BmrtStatus bmrt_entry_run(BmrtHandle *h, uint32_t number, const int64_t *symbols
         return status;
     h->flags = 0;
     const void *filled[BMRT_FALLBACK_INPUTS_MAX];
-    inputs = with_fallbacks(entry, inputs, filled);
+    inputs = bmrt_with_fallbacks(entry, inputs, filled);
     BmrtFrame frame = {.arena = h->arena.data,
                        .offsets = variant   ? variant->offsets
                                   : planned ? plan->offsets
