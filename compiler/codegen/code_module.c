@@ -1,7 +1,7 @@
 /* codegen_module: from loop programs to LLVM modules. */
 #include "compiler/codegen/api_functions.h"
 #include "compiler/codegen/code_part.h"
-#include "runtime/bare/bare.h"
+#include "runtime/include/bare.h"
 
 /* Slots lie one after another at multiples of 64 bytes. */
 static bool slots_layout(CodeModule *m) {

@@ -2,7 +2,7 @@
  * to include from C++, and says of every function its shapes, dtypes and errors. */
 #include "compiler/codegen/api_functions.h"
 #include "compiler/codegen/codegen_internal.h"
-#include "runtime/bare/bare.h"
+#include "runtime/include/bare.h"
 #include <ctype.h>
 
 typedef struct Header {

@@ -2,7 +2,7 @@
  * one thread, no files, no text but constants; of a C library memcpy only. What the functions do is
  * said in runtime/include/bmrt.h; entries have no sizes (--static-batch), so nothing is planned or
  * allocated after open. */
-#include "runtime/bare/bare.h"
+#include "runtime/include/bare.h"
 
 #include <stdatomic.h>
 

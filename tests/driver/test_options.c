@@ -10,6 +10,7 @@ static const char *sample_value(OptionKind kind) {
     case KIND_LEVEL: return "3";
     case KIND_PASS: return "simplify";
     case KIND_THREADS: return "2";
+    case KIND_COUNT: return "1073741824";
     case KIND_SEED: return "18446744073709551615";
     case KIND_COLOR: return "never";
     case KIND_PATHS:
