@@ -17,6 +17,9 @@ int main(void) {
     FIELD(BmrtTrainOptions, save_path);
     FIELD(BmrtTrainOptions, hooks);
     FIELD(BmrtReport, message);
+    printf("%zu %zu %zu %zu %zu %zu %zu %zu ", sizeof(BmcPlace), sizeof(BmcShape), sizeof(BmcLayerInfo), sizeof(BmcParameterInfo),
+           sizeof(BmcEntryInfo), sizeof(BmcNodeInfo), sizeof(BmcKernelInfo), sizeof(BmcBufferInfo));
+    FIELD(BmcOptions, cache_folder);
     return FIELD(BmrtReport, steps) < 0;
 }
 END
@@ -25,15 +28,20 @@ cc -I"$SOURCE" -o sizes sizes.c
 "$python" -c '
 from ctypes import sizeof
 from bmc._compiler import _Diagnostic, _Options, _Report, _TrainOptions
+from bmc._inspect import STRUCTS
 print(sizeof(_Options), sizeof(_Diagnostic), sizeof(_TrainOptions), sizeof(_Report), _Options.user.offset,
       _Diagnostic.text.offset, _TrainOptions.save_path.offset, _TrainOptions.hooks.offset, _Report.message.offset,
-      _Report.steps.offset, end=" ")' >got
+      *map(sizeof, STRUCTS), _Options.cache_folder.offset, _Report.steps.offset, end=" ")' >got
 cmp want got || {
     cat want got
     exit 1
 }
 rm sizes.c sizes want got
 "$python" "$SOURCE/bindings/python/tests/test_bmc.py"
+# annotations, where a checker is at hand
+if mypy=$(command -v "${BMC_MYPY:-mypy}"); then
+    "$mypy" --strict-equality --warn-unused-ignores --disallow-untyped-defs --cache-dir=/dev/null "$SOURCE/bindings/python/bmc"
+fi
 "$python" "$SOURCE/examples/online/online.py" >out
 cat out
 # it learns: the last fifth is at least four times better than the first

@@ -6,6 +6,8 @@ from typing import Any, Mapping, Sequence
 
 import numpy as np
 
+from . import _dlpack
+
 
 class ArgumentError(ValueError):
     """An argument does not fit the function: its message says both shapes or dtypes."""
@@ -28,8 +30,8 @@ def dim_value(dim: int | str, sizes: Mapping[str, int]) -> int:
 
 def as_array(value: Any, name: str, dtype: str) -> np.ndarray:
     """`value` as a C-contiguous array of the wanted dtype; the same memory where it fits already."""
-    if not isinstance(value, np.ndarray) and hasattr(value, "__dlpack__"):
-        value = np.from_dlpack(value)
+    if _dlpack.is_foreign(value):
+        value = foreign(value, name)
     array = np.asarray(value)
     wanted = np.dtype(DTYPES[dtype])
     # numbers written down (a list, a float) take the dtype; an array keeps its meaning: f64 to f32 is
@@ -42,6 +44,14 @@ def as_array(value: Any, name: str, dtype: str) -> np.ndarray:
             and np.issubdtype(wanted, np.integer):
         raise ArgumentError(f"`{name}` has a value that {wanted} cannot hold")
     return converted
+
+
+def foreign(value: Any, name: str) -> np.ndarray:
+    """The memory of another library's array."""
+    try:
+        return _dlpack.view(value)
+    except _dlpack.DlpackError as error:
+        raise ArgumentError(f"`{name}`, a {type(value).__name__}: {error}") from None
 
 
 def as_strings(value: Any) -> tuple[np.ndarray, Any]:

@@ -8,6 +8,7 @@ import pathlib
 from dataclasses import dataclass
 from typing import Any, Callable, Mapping
 
+from ._inspect import Inspection, inspect
 from ._model import Model, ModelError
 
 
@@ -90,6 +91,7 @@ def _library() -> ctypes.CDLL:
                               "bmc.load(\"MODEL.so\") does not need it") from None
         for function in ("bmc_model", "bmrt_error", "bmrt_interface"):
             getattr(_loaded, function).restype = ctypes.c_void_p
+        _loaded.bmc_version.restype = ctypes.c_char_p
         for function in ("bmrt_error", "bmrt_interface"):
             getattr(_loaded, function).restype = ctypes.c_char_p
         _loaded.bmrt_event_json.restype = ctypes.c_size_t
@@ -115,6 +117,11 @@ class Compiled:
             message = self.error() if self._handle else "out of memory"
             self.close()
             raise ModelError(code, message)
+
+    def inspect(self) -> Inspection:
+        if self._model is None:
+            raise ModelError(1, "the model is closed")
+        return inspect(self._library, self._model)
 
     def _call(self, name: str, *args: Any) -> int:
         if self._model is None:
@@ -218,6 +225,11 @@ class CompiledModel(Model):
         if save is not None:
             self.load_weights(save)
 
+    def inspect(self) -> Inspection:
+        """What the compiler knows of the model: layers, parameters, and of each function its graph, kernels and
+        buffers."""
+        return self._backend.inspect()
+
     def test(self, weights: str | os.PathLike, data: str | os.PathLike | None = None, block: str | None = None,
              threads: int = 0) -> dict[str, dict[str, float]]:
         """As `bmc test`: the metrics of every `test` block, by the block's name ("test" for the unnamed one)."""
@@ -234,7 +246,8 @@ class CompiledModel(Model):
 
 
 def _compile(name: str, text: bytes | None, define: Mapping[str, Any] | None, weights: str | os.PathLike | None,
-             seed: int, threads: int, level: int, cpu: str | None,
+             seed: int, threads: int, level: int, cpu: str | None, cache: bool | str | os.PathLike,
+             exports_only: bool, warnings_are_errors: bool,
              on_diagnostic: Callable[[Diagnostic], None] | None) -> CompiledModel:
     library = _library()
     diagnostics: list[Diagnostic] = []
@@ -249,6 +262,10 @@ def _compile(name: str, text: bytes | None, define: Mapping[str, Any] | None, we
     items = [(str(key).encode(), _setting(value)) for key, value in (define or {}).items()]
     defines = (_Define * max(1, len(items)))(*items)
     options = _Options(ctypes.sizeof(_Options), defines, len(items), cpu.encode() if cpu else None, level, callback)
+    options.cache = cache is not False
+    options.cache_folder = None if isinstance(cache, bool) else os.fsencode(os.fspath(cache))
+    options.exports_only = exports_only
+    options.warnings_are_errors = warnings_are_errors
     model = ctypes.c_void_p()
     if text is None:
         status = library.bmc_compile_file(os.fsencode(name), ctypes.byref(options), ctypes.byref(model))
@@ -274,15 +291,22 @@ def _setting(value: Any) -> bytes:
 
 def compile(path: str | os.PathLike, *, define: Mapping[str, Any] | None = None,
             weights: str | os.PathLike | None = None, seed: int = 0, threads: int = 0, level: int = 2,
-            cpu: str | None = None, on_diagnostic: Callable[[Diagnostic], None] | None = None) -> CompiledModel:
+            cpu: str | None = None, cache: bool | str | os.PathLike = False, exports_only: bool = False,
+            warnings_are_errors: bool = False,
+            on_diagnostic: Callable[[Diagnostic], None] | None = None) -> CompiledModel:
     """Compiles a .bm file. `define` is `-D`; `weights` a safetensors file, else the model is initialised by `seed`;
-    `threads` 0 is every CPU. Raises CompileError when the model is wrong; warnings go to `on_diagnostic`."""
-    return _compile(os.fspath(path), None, define, weights, seed, threads, level, cpu, on_diagnostic)
+    `threads` 0 is every CPU; `cache` True takes code made earlier from the user's folder and keeps it there, a path
+    does so elsewhere; `exports_only` leaves out training. Raises CompileError when the model is wrong; warnings go
+    to `on_diagnostic`."""
+    return _compile(os.fspath(path), None, define, weights, seed, threads, level, cpu, cache, exports_only,
+                    warnings_are_errors, on_diagnostic)
 
 
 def compile_text(text: str, name: str = "model.bm", *, define: Mapping[str, Any] | None = None,
                  weights: str | os.PathLike | None = None, seed: int = 0, threads: int = 0, level: int = 2,
-                 cpu: str | None = None,
+                 cpu: str | None = None, cache: bool | str | os.PathLike = False, exports_only: bool = False,
+                 warnings_are_errors: bool = False,
                  on_diagnostic: Callable[[Diagnostic], None] | None = None) -> CompiledModel:
     """As `compile`, of a text; `name` stands in messages and names the model."""
-    return _compile(name, text.encode(), define, weights, seed, threads, level, cpu, on_diagnostic)
+    return _compile(name, text.encode(), define, weights, seed, threads, level, cpu, cache, exports_only,
+                    warnings_are_errors, on_diagnostic)

@@ -9,7 +9,8 @@ from typing import Any, Callable, Iterator
 
 import numpy as np
 
-from ._arrays import DTYPES, ArgumentError, as_array, as_strings, bind_sizes, dim_value, pointer
+from ._dlpack import is_foreign
+from ._arrays import DTYPES, ArgumentError, as_array, foreign, as_strings, bind_sizes, dim_value, pointer
 
 STATUS = ["ok", "argument", "shape", "memory", "io", "format", "mismatch", "numeric", "busy"]
 
@@ -75,7 +76,7 @@ class Function:
             if out is None:
                 arrays.append(np.empty(shape, dtype))
                 continue
-            array = given[i]
+            array = foreign(given[i], "out") if is_foreign(given[i]) else given[i]
             if not isinstance(array, np.ndarray) or array.dtype != dtype or array.shape != shape \
                     or not array.flags.c_contiguous or not array.flags.writeable:
                 raise ArgumentError(f"`out` for `{value['name']}` must be a writable C-contiguous {dtype} array of "
@@ -110,6 +111,8 @@ class Function:
                 shape = tuple(dim_value(dim, sizes) for dim in value["shape"])
                 texts = [text.decode() if text is not None else None for text in results[i][:int(np.prod(shape))]]
                 results[i] = np.array(texts, dtype=object).reshape(shape)
+        if out is not None:  # what the caller gave, which may be another library's
+            results = [out] if not isinstance(out, (tuple, list)) else list(out)
         return self._give(results)
 
     @staticmethod

@@ -257,5 +257,115 @@ class Compiling(unittest.TestCase):
                 self.assertEqual(caught.exception.status, "io")
 
 
+class Foreign:
+    """An array of another library: only the protocol, as torch's or jax's."""
+
+    def __init__(self, array, device=1):
+        self.array, self.device, self.asked = array, device, 0
+
+    def __dlpack_device__(self):
+        return (self.device, 0)
+
+    def __dlpack__(self, **_):
+        self.asked += 1
+        return self.array.__dlpack__()
+
+
+class Dlpack(unittest.TestCase):
+    def setUp(self):
+        self.model = bmc.compile_text(SOURCE, "net.bm", threads=1)
+        self.addCleanup(self.model.close)
+
+    def test_in_and_out_in_place(self):
+        x, y = batch(6)
+        want = self.model.predict(x)
+        out = np.empty((6, 3), np.float32)
+        given = Foreign(out)
+        self.assertIs(self.model.predict(Foreign(x), out=given), given)
+        np.testing.assert_array_equal(out, want)  # written where it lies
+        wide = np.zeros((6, 8), np.float32)
+        wide[:, ::2] = x
+        np.testing.assert_array_equal(self.model.predict(Foreign(wide[:, ::2])), want)
+        again = np.from_dlpack(self.model.predict(x))
+        np.testing.assert_array_equal(again, want)
+        self.model["net.dense1.b"] = Foreign(np.full(8, 2, np.float32))
+        np.testing.assert_array_equal(self.model["net.dense1.b"], np.full(8, 2))
+
+    def test_empty_and_rank_0(self):
+        x, _ = batch(4)
+        self.assertEqual(self.model.predict(Foreign(x[:0])).shape, (0, 3))
+        np.testing.assert_array_equal(self.model.both(x, scale=Foreign(np.array(3, np.float32)))[0], 3 * x)
+
+    def test_refused(self):
+        x, _ = batch(4)
+        with self.assertRaisesRegex(bmc.ArgumentError, "memory of an accelerator"):
+            self.model.predict(Foreign(x, device=2))
+        with self.assertRaisesRegex(bmc.ArgumentError, "runs backwards"):
+            self.model.predict(Foreign(x[::-1]))
+        with self.assertRaisesRegex(bmc.ArgumentError, "writable C-contiguous float32"):
+            self.model.predict(x, out=Foreign(np.empty((4, 3), np.float64)))
+        with self.assertRaisesRegex(bmc.ArgumentError, "int32 array|dtype"):
+            self.model.train_step(Foreign(x), Foreign(x))
+
+    def test_memory_lives_long_enough(self):
+        x, _ = batch(200)
+        want = self.model.predict(x)
+        for _ in range(50):
+            gc.collect()
+            np.testing.assert_array_equal(self.model.predict(Foreign(x.copy())), want)
+
+
+class Inspected(unittest.TestCase):
+    def test_tables(self):
+        with bmc.compile_text(SOURCE, "net.bm", threads=1) as model:
+            tables = model.inspect()
+            slots = {p.path: p for p in tables.parameters}
+            self.assertEqual(list(slots), model.keys())
+            for path in model:
+                self.assertEqual(slots[path].shape, model[path].shape)
+                self.assertEqual(slots[path].bytes, model[path].nbytes)
+        dense = next(layer for layer in tables.layers if layer.path == "net.dense1")
+        self.assertEqual((dense.shape, dense.parameters, dense.place.line), ("[B, 8]", 40, 3))
+        step = next(entry for entry in tables.entries if entry.kind == "step")
+        self.assertGreater(step.flops, 0)
+        self.assertAlmostEqual(sum(kernel.flops for kernel in step.kernels), step.flops, delta=1)
+        self.assertTrue(all(operand < i for i, node in enumerate(step.nodes) for operand in node.operands))
+        self.assertIn("contract", {node.op for node in step.nodes})
+        self.assertEqual({node.name for node in tables.entry("window").nodes if node.op == "input"}, {"x"})
+        for buffer in step.buffers:
+            if buffer.storage == "arena":
+                self.assertLessEqual(buffer.offset + buffer.bytes, step.arena_bytes)
+        with self.assertRaises(KeyError):
+            tables.entry("no such")
+        with self.assertRaises(bmc.ModelError):
+            model.inspect()
+
+
+class Settings(unittest.TestCase):
+    def test_cache_and_exports(self):
+        x, _ = batch(4)
+        with tempfile.TemporaryDirectory() as folder:
+            where = pathlib.Path(folder, "cache")
+            with bmc.compile_text(SOURCE, "net.bm", threads=1, cache=where) as model:
+                want = model.predict(x)
+            kept = sorted(p.name for p in where.iterdir())
+            self.assertGreater(len(kept), 0)
+            with bmc.compile_text(SOURCE, "net.bm", threads=1, cache=where) as model:
+                np.testing.assert_array_equal(model.predict(x), want)
+            self.assertEqual(sorted(p.name for p in where.iterdir()), kept)
+        with bmc.compile_text(SOURCE, "net.bm", threads=1, exports_only=True) as model:
+            self.assertNotIn("train_step", dir(model))
+            self.assertEqual(model.predict(x).shape, (4, 3))
+
+    def test_warnings(self):
+        text = "let unused = 3\n" + SOURCE
+        heard = []
+        bmc.compile_text(text, "net.bm", threads=1, on_diagnostic=heard.append).close()
+        self.assertEqual([d.is_error for d in heard], [False])
+        with self.assertRaises(bmc.CompileError) as caught:
+            bmc.compile_text(text, "net.bm", threads=1, warnings_are_errors=True)
+        self.assertTrue(caught.exception.diagnostics[0].is_error)
+
+
 if __name__ == "__main__":
     unittest.main()
