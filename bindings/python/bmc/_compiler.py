@@ -259,7 +259,7 @@ def _compile(name: str, text: bytes | None, define: Mapping[str, Any] | None, we
                                       d.text.decode(errors="replace")))
 
     callback = _Show(show)
-    items = [(str(key).encode(), _setting(value)) for key, value in (define or {}).items()]
+    items = [_Define(str(key).encode(), _setting(value)) for key, value in (define or {}).items()]
     defines = (_Define * max(1, len(items)))(*items)
     options = _Options(ctypes.sizeof(_Options), defines, len(items), cpu.encode() if cpu else None, level, callback)
     options.cache = cache is not False

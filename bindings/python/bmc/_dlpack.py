@@ -62,7 +62,7 @@ def view(value: Any) -> np.ndarray:
         raise DlpackError("it runs backwards in memory")
     size = dtype.itemsize + sum((n - 1) * stride for n, stride in zip(shape, strides))
     memory = (ctypes.c_char * size).from_address(tensor.data + tensor.byte_offset)
-    memory.keep = (capsule, value)  # type: ignore[attr-defined]  # not taken over: the capsule frees it
+    memory.keep = (capsule, value)  # not taken over: the capsule frees it
     return np.ndarray(shape, dtype, memory, 0, strides)
 
 

@@ -28,7 +28,7 @@ class Function:
     """One `export fn`, or the step of a train block. Call it with arrays, in order or by name; sizes that no
     array tells go by name too. `out=`: an array, or a tuple of them, to write the results to."""
 
-    def __init__(self, model: "Model", about: dict, call: Callable[[np.ndarray, Any, Any], int]):
+    def __init__(self, model: "Model", about: dict, call: Callable[[list, list, list], int]):
         self._model, self._about, self._call = model, about, call
         self.name: str = about["name"]
         self.__name__ = self.name
@@ -66,7 +66,7 @@ class Function:
         given = [] if out is None else list(out) if isinstance(out, (tuple, list)) else [out]
         if out is not None and len(given) != len(wanted):
             raise ArgumentError(f"{self.name} has {len(wanted)} results, `out` has {len(given)}")
-        arrays = []
+        arrays: list[Any] = []
         for i, value in enumerate(wanted):
             shape = tuple(dim_value(dim, sizes) for dim in value["shape"])
             if value["dtype"] == "str":
