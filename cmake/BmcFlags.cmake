@@ -18,3 +18,9 @@ if(CMAKE_BUILD_TYPE STREQUAL "Thread") # races; LLVM and compiled models are not
     -Wno-maybe-uninitialized) # wrong where the sanitizer has rewritten the code
   target_link_options(bmc_flags INTERFACE -fsanitize=thread)
 endif()
+if(CMAKE_BUILD_TYPE STREQUAL "Fuzz") # tools/fuzz; needs clang
+  set(CMAKE_C_FLAGS_FUZZ "-O1 -g" CACHE STRING "" FORCE)
+  target_compile_options(bmc_flags INTERFACE -fsanitize=fuzzer-no-link,address,undefined
+    -fno-omit-frame-pointer -fno-sanitize-recover=all)
+  target_link_options(bmc_flags INTERFACE -fsanitize=address,undefined)
+endif()

@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { BUFFER_FIRST = 1 << 18, CELLS_FIRST = 64 };
+enum { BUFFER_LEAST = 1 << 12, BUFFER_FIRST = 1 << 18, CELLS_FIRST = 64 };
 
 BmrtStatus bmrt_csv_fail(BmrtCsv *csv, int64_t line, int64_t column, const char *format, ...) {
     char reason[1536];
@@ -25,9 +25,13 @@ BmrtStatus bmrt_csv_open(BmrtCsv *csv, const BmrtHooks *hooks, const char *path,
     csv->stream.file = -1;
     BmrtStatus status = bmrt_stream_open(&csv->stream, hooks, path, message);
     if (status != BMRT_OK) return status;
-    csv->buffer = bmrt_new(hooks, BUFFER_FIRST, 1);
+    const int64_t most = bmrt_stream_limit(&csv->stream);
+    const int64_t room = most < BUFFER_LEAST   ? BUFFER_LEAST
+                         : most < BUFFER_FIRST ? most + 1
+                                               : BUFFER_FIRST;
+    csv->buffer = bmrt_new(hooks, room, 1);
     csv->cells = bmrt_new(hooks, CELLS_FIRST, sizeof *csv->cells);
-    if (csv->buffer) csv->room = BUFFER_FIRST;
+    if (csv->buffer) csv->room = room;
     if (csv->cells) csv->cell_room = CELLS_FIRST;
     if (!csv->buffer || !csv->cells)
         return bmrt_fail(message, BMRT_MEMORY, "no memory to read `%s`", csv->stream.name);

@@ -52,7 +52,7 @@ static BmrtStatus read_some(BmrtStream *s, void *out, int64_t bytes, int64_t *go
 static BmrtStatus fill(BmrtStream *s) {
     s->used = 0;
     s->held = 0;
-    return read_some(s, s->buffer, BUFFER_BYTES, &s->held);
+    return read_some(s, s->buffer, s->room, &s->held);
 }
 
 BmrtStatus bmrt_stream_open(BmrtStream *s, const BmrtHooks *hooks, const char *path,
@@ -69,7 +69,8 @@ BmrtStatus bmrt_stream_open(BmrtStream *s, const BmrtHooks *hooks, const char *p
     if (!S_ISREG(facts.st_mode))
         return bmrt_fail(message, BMRT_IO, "`%s` is not a regular file", path);
     s->file_bytes = facts.st_size;
-    s->buffer = bmrt_new(hooks, BUFFER_BYTES, 1);
+    s->room = s->file_bytes < BUFFER_BYTES ? s->file_bytes + 1 : BUFFER_BYTES;
+    s->buffer = bmrt_new(hooks, s->room, 1);
     if (!s->buffer) return no_memory(s);
     const BmrtStatus status = fill(s);
     if (status != BMRT_OK) return status;
@@ -155,7 +156,7 @@ int64_t bmrt_stream_limit(const BmrtStream *s) {
 
 void bmrt_stream_close(BmrtStream *s) {
     if (s->inflating) inflateEnd(&s->z);
-    bmrt_delete(s->hooks, s->buffer, BUFFER_BYTES, 1);
+    bmrt_delete(s->hooks, s->buffer, s->room, 1);
     if (s->file >= 0) s->hooks->close(s->hooks->user, s->file);
     s->inflating = 0;
     s->buffer = NULL;

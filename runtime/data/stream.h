@@ -17,7 +17,7 @@ typedef struct BmrtStream {
     int gzip, ended, inflating;
     z_stream z;
     uint8_t *buffer;
-    int64_t held, used; /* of buffer */
+    int64_t room, held, used; /* of buffer */
     BmrtMessage *message;
 } BmrtStream;
 

@@ -7,6 +7,7 @@
 #include "compiler/schedule/schedule.h"
 #include "loop_interp.h"
 #include <math.h>
+#include <stdlib.h>
 
 typedef struct Compare {
     Context *ctx;
@@ -18,6 +19,8 @@ typedef struct Compare {
     /* what was made */
     Tensor *inputs, *slots;
     uint64_t random;
+    InterpRun reference; /* its results */
+    Tensor *want;        /* slots as it leaves them */
 } Compare;
 
 static inline uint64_t compare_random(Compare *c) {
@@ -98,32 +101,38 @@ static inline const char *compare_tensor(Compare *c, const char *name, const Ten
     return NULL;
 }
 
-/* NULL when both agree, else what differs. */
-static inline const char *compare_program(Compare *c, const LoopProgram *p, uint32_t threads) {
+/* Runs the reference evaluator once: what everything else is compared with. False: it refuses. */
+static inline bool compare_reference(Compare *c) {
     const Graph *g = c->entry->graph;
-    Arena *arena = c->ctx->arena;
+    c->want = ARENA_ARRAY(c->ctx->arena, Tensor, g->slot_count + 1);
+    for (uint32_t i = 0; i < g->slot_count; i++) c->want[i] = compare_copy(c, &c->slots[i]);
+    c->reference = (InterpRun){.symbols = c->symbols,
+                               .inputs = c->inputs,
+                               .slots = c->want,
+                               .seed = 42,
+                               .step = 7,
+                               .progress = 0.25,
+                               .epoch = 1.5,
+                               .iteration = 7,
+                               .arena = c->ctx->arena};
+    return interp_run(g, &c->reference);
+}
+
+/* NULL when both agree, else what differs. `arena`: for this run alone. */
+static inline const char *compare_program(Compare *c, const LoopProgram *p, uint32_t threads,
+                                          Arena *arena) {
+    const Graph *g = c->entry->graph;
     if (!p) return "not scheduled";
-    Tensor *want = ARENA_ARRAY(arena, Tensor, g->slot_count + 1);
     void **slots = ARENA_ARRAY(arena, void *, g->slot_count + 1);
-    for (uint32_t i = 0; i < g->slot_count; i++) {
-        want[i] = compare_copy(c, &c->slots[i]);
-        slots[i] = compare_copy(c, &c->slots[i]).data;
-    }
-    const void **inputs = ARENA_ARRAY(arena, const void *, g->inputs.len + 1);
-    for (uint32_t i = 0; i < g->inputs.len; i++) inputs[i] = c->inputs[i].data;
-    InterpRun ref = {.symbols = c->symbols,
-                     .inputs = c->inputs,
-                     .slots = want,
-                     .seed = 42,
-                     .step = 7,
-                     .progress = 0.25,
-                     .epoch = 1.5,
-                     .iteration = 7,
-                     .arena = arena};
-    if (!interp_run(g, &ref)) return "the reference evaluator failed";
     void **outputs = ARENA_ARRAY(arena, void *, g->outputs.len + 1);
+    const void **inputs = ARENA_ARRAY(arena, const void *, g->inputs.len + 1);
+    for (uint32_t i = 0; i < g->slot_count; i++) {
+        slots[i] = arena_alloc(arena, tensor_bytes(&c->slots[i]) + 1);
+        memcpy(slots[i], c->slots[i].data, tensor_bytes(&c->slots[i]));
+    }
+    for (uint32_t i = 0; i < g->inputs.len; i++) inputs[i] = c->inputs[i].data;
     for (uint32_t i = 0; i < g->outputs.len; i++)
-        outputs[i] = arena_alloc(arena, tensor_bytes(&ref.outputs[i]) + 1);
+        outputs[i] = arena_alloc(arena, tensor_bytes(&c->reference.outputs[i]) + 1);
     LoopRun run = {.symbols = c->symbols,
                    .symbol_count = sizeof c->symbols / sizeof c->symbols[0],
                    .inputs = inputs,
@@ -139,28 +148,47 @@ static inline const char *compare_program(Compare *c, const LoopProgram *p, uint
     if (run.problem) return run.problem;
     const char *problem = NULL;
     for (uint32_t i = 0; i < g->outputs.len && !problem; i++)
-        problem = compare_tensor(c, g->outputs.data[i].name->text, &ref.outputs[i], outputs[i]);
+        problem =
+            compare_tensor(c, g->outputs.data[i].name->text, &c->reference.outputs[i], outputs[i]);
     for (uint32_t i = 0; i < g->slot_count && !problem; i++)
-        problem = compare_tensor(c, g->slots[i].path->text, &want[i], slots[i]);
-    if (!problem && run.flags != ref.flags)
-        problem = arena_printf(arena, "flags are %u, should be %u", run.flags, ref.flags);
+        problem = compare_tensor(c, g->slots[i].path->text, &c->want[i], slots[i]);
+    if (!problem && run.flags != c->reference.flags)
+        problem = arena_printf(c->ctx->arena, "flags are %u, should be %u", run.flags,
+                               c->reference.flags);
     return problem;
 }
 
-/* As it is, and with its first run-time size known to be what it is. */
-static inline const char *compare_run(Compare *c, const ScheduleOptions *options,
-                                      uint32_t threads) {
-    const LoopProgram *p = schedule_entry(c->ctx, c->program, c->entry, options);
-    const char *problem = compare_program(c, p, threads);
-    if (problem || dim_symbol_count(c->program->dims) == 0) return problem;
-    p = schedule_variant(c->ctx, c->program, c->entry, options, 0, c->symbols[0]);
-    problem = compare_program(c, p, threads);
-    return problem ? arena_printf(c->ctx->arena, "one size known: %s", problem) : NULL;
+/* With each of the thread counts whose bit is set in `counts`. */
+static inline const char *compare_threads(Compare *c, const LoopProgram *p, uint32_t counts,
+                                          const char *what) {
+    for (uint32_t threads = 1; threads < 32; threads++) {
+        if (!(counts >> threads & 1)) continue;
+        Arena *arena = arena_create();
+        const char *problem = compare_program(c, p, threads, arena);
+        arena_destroy(arena);
+        if (problem) return arena_printf(c->ctx->arena, "%s%u threads: %s", what, threads, problem);
+    }
+    return NULL;
 }
 
-/* Every option and several thread counts. */
+/* As it is, and with its first run-time size known to be what it is (with `known` threads). */
+static inline const char *compare_run(Compare *c, const ScheduleOptions *options, uint32_t counts,
+                                      uint32_t known) {
+    const LoopProgram *p = schedule_entry(c->ctx, c->program, c->entry, options);
+    const char *problem = compare_threads(c, p, counts, "");
+    if (problem || dim_symbol_count(c->program->dims) == 0) return problem;
+    p = schedule_variant(c->ctx, c->program, c->entry, options, 0, c->symbols[0]);
+    return compare_threads(c, p, known, "one size known, ");
+}
+
+/* Every option, and among them several thread counts; BMC_THOROUGH=1: every option with every
+ * count. */
 static inline const char *compare_all(Compare *c) {
-    static const uint32_t threads[] = {1, 2, 3, 7};
+    static const uint32_t counts[] = {1u << 1 | 1u << 7, 1u << 2, 1u << 3,
+                                      1u << 7,           1u << 1, 1u << 3};
+    const uint32_t all = 1u << 1 | 1u << 2 | 1u << 3 | 1u << 7;
+    const bool thorough = getenv("BMC_THOROUGH") != NULL;
+    if (!compare_reference(c)) return "the reference evaluator failed";
     for (uint32_t variant = 0; variant < 6; variant++) {
         ScheduleOptions o;
         schedule_options_default(&o);
@@ -170,14 +198,11 @@ static inline const char *compare_all(Compare *c) {
         if (variant == 3) o.vector_bytes = 32, o.vector_registers = 16;
         if (variant == 4) o.vector_bytes = 16, o.vector_registers = 16;
         if (variant == 5) o.vector_bytes = 32, o.fusion = false;
-        for (uint32_t i = 0; i < 4; i++) {
-            if (variant > 1 && i != variant % 4) continue;
-            const char *problem = compare_run(c, &o, threads[i]);
-            if (problem)
-                return arena_printf(c->ctx->arena,
-                                    "fusion %d, plan %d, vectors of %u bytes, %u threads: %s",
-                                    o.fusion, o.memory_plan, o.vector_bytes, threads[i], problem);
-        }
+        const char *problem = thorough ? compare_run(c, &o, all, all)
+                                       : compare_run(c, &o, counts[variant], counts[5 - variant]);
+        if (problem)
+            return arena_printf(c->ctx->arena, "fusion %d, plan %d, vectors of %u bytes, %s",
+                                o.fusion, o.memory_plan, o.vector_bytes, problem);
     }
     return NULL;
 }

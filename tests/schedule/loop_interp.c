@@ -30,6 +30,9 @@ typedef struct Machine {
     Arena *arena;
     jmp_buf stop;
     Memory *memory; /* per buffer */
+    Touch **touches;
+    uint32_t *touch_count; /* not in a register: read after the jump */
+    ScalarFunctions functions;
     uint32_t thread, phase;
     Thread *threads;
     int64_t *symbols; /* of the running thread */
@@ -133,7 +136,7 @@ static uint64_t eval_tree(Machine *m, const Expr *e) {
     for (int half = 8; half > 0; half /= 2)
         for (int i = 0; i < half; i++) {
             uint64_t args[2] = {lane[i], lane[i + half]};
-            lane[i] = scalar_apply(m->arena, e->op, e->dtype, e->dtype, args);
+            lane[i] = scalar_apply(&m->functions, e->op, e->dtype, e->dtype, args);
         }
     return lane[0];
 }
@@ -142,7 +145,7 @@ static uint64_t eval_op(Machine *m, const Expr *e) {
     uint64_t args[3] = {0};
     for (uint32_t i = 0; i < e->nargs; i++) args[i] = eval(m, e->args[i]);
     DType from = m->k->exprs.data[e->args[e->op == OP_SELECT ? 1 : 0].id].dtype;
-    return scalar_apply(m->arena, e->op, e->dtype, from, args);
+    return scalar_apply(&m->functions, e->op, e->dtype, from, args);
 }
 
 static uint64_t eval_load(Machine *m, const Expr *e) {
@@ -410,10 +413,18 @@ static void run_order(Machine *m) {
     }
 }
 
+/* Zeros. By calloc, because most of a plan for the largest sizes is never touched: its pages then
+ * cost nothing. loop_interpret frees them. */
+static Touch *touch_new(Machine *m, size_t count) {
+    Touch *touch = calloc(count + 1, sizeof *touch);
+    if (!touch) stop(m, "no memory");
+    return m->touches[(*m->touch_count)++] = touch;
+}
+
 static void buffers_open(Machine *m) {
     const LoopProgram *p = m->p;
     char *arena = ARENA_ARRAY(m->arena, char, (size_t)p->arena_bytes + 64);
-    Touch *touch = ARENA_ARRAY(m->arena, Touch, (size_t)p->arena_bytes + 64);
+    Touch *touch = touch_new(m, (size_t)p->arena_bytes + 64);
     memset(arena, 0x5A, (size_t)p->arena_bytes);
     for (uint32_t i = 0; i < p->buffers.len; i++) {
         const LoopBuffer *b = &p->buffers.data[i];
@@ -435,7 +446,7 @@ static void buffers_open(Machine *m) {
                   : b->storage == STORAGE_OUTPUT ? m->run->outputs[b->number]
                                                  : (char *)(uintptr_t)m->run->inputs[b->number];
         size_t bytes = (size_t)x->count * dtype_bytes(b->dtype);
-        x->touch = ARENA_ARRAY(m->arena, Touch, bytes);
+        x->touch = touch_new(m, bytes);
         for (size_t j = 0; j < bytes && b->storage != STORAGE_OUTPUT; j++)
             x->touch[j].owner = i + 1;
     }
@@ -445,8 +456,13 @@ void loop_interpret(const LoopProgram *p, LoopRun *run) {
     Machine m = {.p = p, .run = run, .arena = p->ctx->arena, .phase = 1, .strip = -1};
     run->problem = NULL;
     run->flags = 0;
-    if (setjmp(m.stop)) return;
     m.memory = ARENA_ARRAY(m.arena, Memory, p->buffers.len);
-    buffers_open(&m);
-    run_order(&m);
+    m.functions.arena = m.arena;
+    m.touches = ARENA_ARRAY(m.arena, Touch *, p->buffers.len + 1);
+    m.touch_count = ARENA_ARRAY(m.arena, uint32_t, 1);
+    if (!setjmp(m.stop)) {
+        buffers_open(&m);
+        run_order(&m);
+    }
+    for (uint32_t i = 0; i < *m.touch_count; i++) free(m.touches[i]);
 }

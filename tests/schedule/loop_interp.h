@@ -8,6 +8,7 @@
 #ifndef BMC_TESTS_LOOP_INTERP_H
 #define BMC_TESTS_LOOP_INTERP_H
 
+#include "compiler/graph/mathfn.h"
 #include "compiler/loop/loop.h"
 
 typedef struct LoopRun {
@@ -26,8 +27,16 @@ typedef struct LoopRun {
 
 void loop_interpret(const LoopProgram *p, LoopRun *run);
 
+/* The functions that were needed so far, made once; begins as zeros but for the arena. */
+typedef struct ScalarFunctions {
+    Arena *arena;
+    const MathProgram *made[OP_COUNT][2]; /* f32, f64 */
+    bool asked[OP_COUNT][2];
+} ScalarFunctions;
+
 /* One elementwise operation on words (an element's bits, zero-extended); dtype: of the result,
  * from: of the operands (of operands 1 and 2 for select). */
-uint64_t scalar_apply(Arena *arena, Op op, DType dtype, DType from, const uint64_t *args);
+uint64_t scalar_apply(ScalarFunctions *functions, Op op, DType dtype, DType from,
+                      const uint64_t *args);
 
 #endif

@@ -51,10 +51,17 @@ static double float_apply(Op op, const double *x) {
     }
 }
 
-static uint64_t float_op(Arena *arena, Op op, DType t, const uint64_t *args) {
+static const MathProgram *function(ScalarFunctions *f, Op op, bool wide) {
+    if (!f->asked[op][wide]) {
+        f->asked[op][wide] = true;
+        f->made[op][wide] = math_program(f->arena, op, wide ? DTYPE_F64 : DTYPE_F32);
+    }
+    return f->made[op][wide];
+}
+
+static uint64_t float_op(ScalarFunctions *functions, Op op, DType t, const uint64_t *args) {
     double x[3] = {0};
     for (int i = 0; i < op_info(op)->arity; i++) x[i] = to_double(t, args[i]);
-    DType compute = t == DTYPE_F64 ? DTYPE_F64 : DTYPE_F32;
     if (op == OP_FMA)
         return from_double(t, t == DTYPE_F64 ? fma(x[0], x[1], x[2])
                                              : (double)fmaf((float)x[0], (float)x[1], (float)x[2]));
@@ -63,7 +70,7 @@ static uint64_t float_op(Arena *arena, Op op, DType t, const uint64_t *args) {
         return from_double(t, t == DTYPE_F64 ? fma(-floor(x[0] / x[1]), x[1], x[0])
                                              : (double)fmaf(-floorf(a / b), b, a));
     }
-    const MathProgram *m = math_program(arena, op, compute);
+    const MathProgram *m = function(functions, op, t == DTYPE_F64);
     if (m && t == DTYPE_F64) return from_double(t, math_run_f64(m, x[0], x[1]));
     if (m) return from_double(t, (double)math_run_f32(m, (float)x[0], (float)x[1]));
     return from_double(t, float_apply(op, x));
@@ -134,7 +141,8 @@ static uint64_t cast(DType to, DType from, uint64_t w) {
     return from_double(to, from == DTYPE_U64 ? (double)(float)(uint64_t)v : (double)(float)v);
 }
 
-uint64_t scalar_apply(Arena *arena, Op op, DType dtype, DType from, const uint64_t *args) {
+uint64_t scalar_apply(ScalarFunctions *functions, Op op, DType dtype, DType from,
+                      const uint64_t *args) {
     if (op == OP_CAST) return cast(dtype, from, args[0]);
     if (op == OP_SELECT) return args[0] ? args[1] : args[2];
     bool floats = dtype_is_float(from);
@@ -143,5 +151,5 @@ uint64_t scalar_apply(Arena *arena, Op op, DType dtype, DType from, const uint64
                       : int_less(from, to_int(from, args[0]), to_int(from, args[1]));
     if (op == OP_EQUAL)
         return floats ? to_double(from, args[0]) == to_double(from, args[1]) : args[0] == args[1];
-    return floats ? float_op(arena, op, from, args) : int_op(op, from, args);
+    return floats ? float_op(functions, op, from, args) : int_op(op, from, args);
 }
