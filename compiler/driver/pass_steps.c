@@ -1,6 +1,7 @@
 /* What each row of passes.def calls. Graph passes work on every entry of the program in turn. */
 #include "compiler/autodiff/autodiff.h"
 #include "compiler/driver/pipeline.h"
+#include "compiler/driver/tune.h"
 #include "compiler/opt/opt.h"
 #include "compiler/syntax/syntax.h"
 
@@ -59,6 +60,7 @@ bool pass_schedule(Pipeline *p) {
     schedule_options_default(&options);
     options.vector_bytes = p->target.vector_bytes;
     options.vector_registers = p->target.vector_registers;
+    if (option_given(&p->session->options, OPTION_tune) && !tune_program(p, &options)) return false;
     uint32_t count = p->program->entries.len;
     p->loops = ARENA_ARRAY(p->ctx->arena, LoopProgram *, count);
     for (uint32_t i = 0; i < count; i++) {

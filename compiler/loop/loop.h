@@ -166,6 +166,8 @@ typedef struct Kernel {
     int64_t grain;           /* ranges are multiples of it: thread t of T gets grains
                                 [n*t/T, n*(t+1)/T) of n = ceil(extent / grain) */
     int64_t strip;           /* within a grain, ranges may be multiples of this */
+    const char *problem;     /* of the contraction it computes, or copies an operand of; or NULL */
+    const char *choice;      /* ... and in which tiles; for explain */
     double flops, bytes;     /* for explain and profile; of one run, symbols at their bounds */
     double cost;             /* operations weighed by what they cost; 0: as many as flops */
     struct ExprIndex *index; /* private */

@@ -8,7 +8,7 @@
  * Long rows are copied in panels, the columns of one register tile side by side for all k: at rows
  * of 2 KB and more every k is another page and the lines of a column fall into few sets of the
  * cache, so that a tile would wait for each of them (Goto & van de Geijn 2008). */
-#include "compiler/schedule/sched.h"
+#include "compiler/schedule/choice.h"
 
 enum { PACK_MIN_ROWS = 16, PANEL_MIN_ROWS = 64, PANEL_MIN_K = 128, PANEL_MIN_COLUMNS = 512 };
 
@@ -93,14 +93,15 @@ static uint32_t pack_find(const Sched *s, NodeId operand, uint32_t axis, uint32_
     return NONE;
 }
 
-static uint32_t pack_create(Sched *s, NodeId operand, uint32_t axis, uint32_t panel, uint32_t batch,
-                            bool of_rows) {
+static uint32_t pack_create(Sched *s, NodeId contract, NodeId operand, uint32_t axis,
+                            uint32_t panel, uint32_t batch, bool of_rows) {
     uint32_t known = pack_find(s, operand, axis, panel, batch, of_rows);
     if (known != NONE) return known;
     uint32_t level = plan_of(s, operand)->level;
     uint32_t number = group_create(s, NODE_NONE, operand, level == 0 ? 0 : level | 1);
     Group *g = s->groups.data[number];
     g->transposed = operand;
+    g->wanted_by = contract;
     g->last_axis = axis;
     g->panel = panel;
     g->batch = batch;
@@ -135,13 +136,29 @@ static uint32_t panel_width(const Sched *s, NodeId contract, NodeId operand, uin
         return 0;
     if ((uint32_t)__builtin_popcount(batch) + 1 == x->rank) return 0; /* no k */
     int64_t columns = dim_bound(s->dims, x->dims[axis]);
-    if (unit_stride(s, operand, axis)) {
+    const Way said = choice_of(s, contract)->panels;
+    if (unit_stride(s, operand, axis) && said != WAY_ALWAYS) {
+        if (said == WAY_NEVER) return 0;
         if (tile_in_blocks(s, contract)) return 0;
         if (batch != 0 || columns < PANEL_MIN_COLUMNS) return 0;
         if (node_bound(s, operand) / columns < PANEL_MIN_K) return 0;
         if (rows < PANEL_MIN_ROWS && !(captured && rows >= PACK_MIN_ROWS)) return 0;
     }
     return columns > 0 ? tile_columns(s, contract) : 0;
+}
+
+bool layout_may_panel(const Sched *s, NodeId contract, uint32_t which) {
+    enum { LEAST = 64 };
+    const GNode *n = node_of(s, contract), *x = node_of(s, n->args[which]);
+    uint32_t first = which == 0 ? 1 : 1 + node_of(s, n->args[0])->rank, axis = NONE;
+    uint32_t along = contract_vector_label(s, contract);
+    for (uint32_t i = 0; i < x->rank; i++)
+        if (n->attr[first + i] == (int64_t)along) axis = i;
+    if (axis == NONE || dtype_bytes(x->dtype) != 4 || plan_of(s, n->args[which])->absent) return false;
+    if (sees_window(s, n->args[0]) || sees_window(s, n->args[1])) return false;
+    if (x->rank < 2 || batch_axes(s, contract, n->args[which], axis) != 0) return false;
+    return dim_is_const(s->dims, x->dims[axis]) && dim_value(s->dims, x->dims[axis]) >= LEAST &&
+           rows_of(s, contract, n->args[which], first) >= PACK_MIN_ROWS;
 }
 
 /* Rows that are neighbours in memory (x.T @ dy): where a tile's rows are far from one k to the next
@@ -151,6 +168,7 @@ static void layout_rows(Sched *s, NodeId id, uint32_t which, uint32_t packed[2])
     const GNode *n = node_of(s, id), *x = node_of(s, n->args[which]);
     uint32_t first = which == 0 ? 1 : 1 + node_of(s, n->args[0])->rank, label, axis = NONE;
     uint32_t rows = tile_row_count(s, id, &label);
+    if (choice_of(s, id)->row_panels == WAY_NEVER) return;
     if (rows == 0 || plan_of(s, n->args[which])->absent || dtype_bytes(x->dtype) != 4) return;
     if (sees_window(s, n->args[0]) || sees_window(s, n->args[1])) return;
     for (uint32_t i = 0; i < x->rank; i++)
@@ -160,7 +178,7 @@ static void layout_rows(Sched *s, NodeId id, uint32_t which, uint32_t packed[2])
     int64_t all = node_bound(s, n->args[which]), own = dim_bound(s->dims, x->dims[axis]);
     if (batch != 0 || x->rank < 2 || own < MIN_ROWS || all / own < MIN_K) return;
     if (dim_bound(s->dims, n->dims[contract_vector_label(s, id)]) < MIN_COLUMNS) return;
-    packed[which] = pack_create(s, n->args[which], axis, rows, batch, true);
+    packed[which] = pack_create(s, id, n->args[which], axis, rows, batch, true);
 }
 
 void layout_contract(Sched *s, NodeId id, uint32_t packed[2]) {
@@ -187,5 +205,5 @@ void layout_contract(Sched *s, NodeId id, uint32_t packed[2]) {
     bool lies_well = unit_stride(s, n->args[which], axis);
     if (!lies_well || !tile_in_blocks(s, id)) layout_rows(s, id, 1 - which, packed);
     if (panel == 0 && (lies_well || rows < PACK_MIN_ROWS)) return;
-    packed[which] = pack_create(s, n->args[which], axis, panel, panel > 0 ? batch : 0, false);
+    packed[which] = pack_create(s, id, n->args[which], axis, panel, panel > 0 ? batch : 0, false);
 }

@@ -4,6 +4,7 @@
  *
  * Every load and store also notes how the buffer is reached by the threads (rows of the parallel
  * axis, or anywhere): plan_threads.c decides from these notes where barriers stand. */
+#include "compiler/schedule/choice.h"
 #include "compiler/schedule/lower.h"
 
 /* ------------------------------------------------------------------ memo: (node, position) ->
@@ -448,6 +449,8 @@ void lower_group(Sched *s, uint32_t number) {
                  : core != OP_CONTRACT || plan_of(s, g->core)->partial != NONE || !lower_tiles(&l))
         lower_loops(&l);
     for (uint32_t i = 0; i < l.scalars.len; i++) s->scalar[l.scalars.data[i].id] = EXPR_NONE;
+    if (!node_is_none(g->transposed) && s->options.choices)
+        l.k->problem = choice_problem(s, g->wanted_by);
     if (l.k->strip == 0) l.k->strip = l.k->grain;
     work_estimate(s, g, l.k);
 }

@@ -48,6 +48,7 @@ typedef struct NodePlan {
     uint32_t partial; /* of a long sum: the group that sums its blocks, or NONE */
     uint32_t parts;   /* ... and the buffer of what they come to */
     const Slab *slab;
+    const Choice *choice; /* of a contraction (choice.h); NULL: nobody was asked yet */
     uint64_t dep; /* level and sequence number of the latest group it needs */
 } NodePlan;
 
@@ -86,6 +87,7 @@ typedef struct Group {
     NodeId like; /* a node with the domain's dims */
     NodeId
         transposed; /* layout.c: the group stores this node with `last_axis` last; or NODE_NONE */
+    NodeId wanted_by; /* ... for this contraction, the first that wanted it */
     uint32_t last_axis;
     uint32_t panel; /* columns that stand together in the copy, or 0: one row behind another */
     uint32_t batch; /* with panels: bit i: axis i is neither k's nor `last_axis` */
@@ -203,6 +205,8 @@ uint32_t contract_vector_label(const Sched *s, NodeId contract);
 void layout_contract(Sched *s, NodeId id, uint32_t packed[2]);
 /* The operand's neighbours in memory are neighbours along the label. */
 bool operand_lies_along(const Sched *s, NodeId contract, uint32_t which, uint32_t label);
+/* Could the operand of the vectors, which lies well, be copied in panels all the same? */
+bool layout_may_panel(const Sched *s, NodeId contract, uint32_t which);
 /* ---- partial.c: long sums by all threads */
 bool partial_wanted(const Sched *s, NodeId id);
 void partial_create(Sched *s, NodeId id);

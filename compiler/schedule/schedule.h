@@ -6,6 +6,29 @@
 
 #include "compiler/loop/loop.h"
 
+/* What may be chosen of the kernel of a contraction; no bit of a result depends on it (choice.h).
+ * Zero: as the model of the cost finds. */
+typedef enum Way { WAY_FOUND, WAY_NEVER, WAY_ALWAYS } Way;
+enum { CHOICE_ALL_OF_K = 65535, CHOICE_OFFERS_MAX = 15 };
+typedef struct Choice {
+    uint32_t rows, vectors;       /* of a register tile */
+    uint32_t k_block;             /* of k at once, or CHOICE_ALL_OF_K */
+    Way panels, row_panels, near; /* copies of the operands; blocks turned where they are used */
+} Choice;
+bool choice_same(const Choice *a, const Choice *b);
+const char *choice_text(Arena *arena, const Choice *c);
+/* What choice_text wrote, and nothing else. */
+bool choice_parse(const char *text, size_t len, Choice *out);
+
+/* Who chooses instead. Equal problems are equal words. */
+typedef struct ScheduleChoices {
+    /* NULL: as found. */
+    const Choice *(*find)(void *user, const char *problem);
+    /* For each kernel of a contraction, unless NULL: what else could be chosen. */
+    void (*offer)(void *user, const char *problem, const Choice *others, uint32_t count);
+    void *user;
+} ScheduleChoices;
+
 typedef struct ScheduleOptions {
     uint32_t vector_bytes;     /* 64 (AVX-512), 32 (AVX2), 16 */
     uint32_t vector_registers; /* 32 or 16 */
@@ -13,6 +36,7 @@ typedef struct ScheduleOptions {
     uint32_t strip_bytes;      /* strips.c: what fits the cache of a thread; 0: the usual */
     bool memory_plan;          /* false: every buffer its own place (for tests) */
     bool variants;             /* programs of their own for a batch of 1 */
+    const ScheduleChoices *choices; /* NULL: everything as found */
 } ScheduleOptions;
 void schedule_options_default(ScheduleOptions *o);
 

@@ -11,6 +11,7 @@
  *
  * Source: Goto & van de Geijn 2008; Low et al. 2016 for the register block. Sizes were measured
  * (docs/schedule.md). */
+#include "compiler/schedule/choice.h"
 #include "compiler/schedule/tile.h"
 
 /* ------------------------------------------------------------------ one tile */
@@ -530,6 +531,8 @@ bool lower_tiles(Lower *l) {
         blocks_of_k(l, &t);
     else
         outer_labels(l, &t, 0);
+    bool row_panels = l->group->packed[t.c.in_a[t.vector_label] ? 1 : 0] != NONE;
+    choice_note(l->s, l->k, &t, tile_panel(l, &t) > 0, row_panels, l->near.on);
     return true;
 }
 
@@ -553,4 +556,5 @@ void lower_tile_parts(Lower *l) {
     t.from = l_var(l, k);
     t.to = l_min(l, l_add(l, t.from, l_int(l, block)), end);
     outer_labels(l, &t, 0);
+    choice_note(l->s, l->k, &t, false, false, false);
 }

@@ -1,5 +1,6 @@
 /* Which labels a tile of contract spans, and how many of each. Costs count vector instructions; the
  * sizes were measured (docs/schedule.md). */
+#include "compiler/schedule/choice.h"
 #include "compiler/schedule/tile.h"
 
 bool tile_choose_labels(const Sched *s, Tile *t) {
@@ -56,6 +57,13 @@ bool tile_sums_windows(const Tile *t) {
     return false;
 }
 
+static void choose_as_said(const Sched *s, Tile *t) {
+    const Choice *said = choice_of(s, t->c.node);
+    if (said->rows == 0) return;
+    t->rows = said->rows;
+    t->vectors = said->vectors;
+}
+
 /* Windows: more rows, as their number is seldom a multiple of 8. */
 static void choose_window_sizes(const Sched *s, Tile *t, uint32_t lanes) {
     uint32_t registers = s->options.vector_registers, most = registers - 4;
@@ -65,6 +73,7 @@ static void choose_window_sizes(const Sched *s, Tile *t, uint32_t lanes) {
         t->vectors = whole <= 1 ? 1 : whole % 3 == 0 && whole % 2 != 0 && registers >= 32 ? 3 : 2;
     }
     t->rows = t->vectors == 1 ? (registers >= 32 ? 16 : 8) : most / t->vectors;
+    choose_as_said(s, t);
     if (t->slide || !dim_is_const(s->dims, rows)) return;
     int64_t n = dim_value(s->dims, rows), tiles = (n + t->rows - 1) / t->rows;
     t->rows = (uint32_t)((n + tiles - 1) / tiles);
@@ -110,11 +119,13 @@ int64_t tile_block_of_k(const Sched *s, const Tile *t) {
                         dim_bound(s->dims, t->c.size[t->row_label]));
     int64_t block = K_CHUNK;
     while (block > 512 && block > BYTES / each) block /= 2;
-    return block;
+    uint32_t said = choice_of(s, t->c.node)->k_block;
+    return said > 0 && said <= K_CHUNK ? said : block;
 }
 
 void tile_choose_sizes(const Sched *s, Tile *t, uint32_t lanes) {
     choose_dense_sizes(s, t, lanes);
+    choose_as_said(s, t);
     if (t->c.slide_count > 0) choose_window_sizes(s, t, lanes);
 }
 

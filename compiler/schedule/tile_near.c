@@ -7,6 +7,7 @@
  *         near[k, j] = matrix[j, k] for the block;  acc[j] = fma(a[k], near[k, j], acc[j])
  *
  * Each tile of columns has a place of its own, so that threads do not meet there. */
+#include "compiler/schedule/choice.h"
 #include "compiler/schedule/tile.h"
 
 enum { BLOCK = 64, ROWS_MAX = 14, VECTORS = 4 };
@@ -29,7 +30,8 @@ bool tile_near_wanted(const Sched *s, const Tile *t) {
     if (!dim_is_const(s->dims, rows) || dim_value(s->dims, rows) > ROWS_MAX) return false;
     if (!dim_is_const(s->dims, columns) || dim_value(s->dims, columns) < 16) return false;
     return !operand_lies_along(s, c->node, which, t->vector_label) &&
-           operand_lies_along(s, c->node, which, last);
+           operand_lies_along(s, c->node, which, last) &&
+           choice_of(s, c->node)->near != WAY_NEVER;
 }
 
 bool tile_turns_blocks(const Sched *s, NodeId contract) {

@@ -9,6 +9,7 @@
  *
  * Source: Goto & van de Geijn 2008; the blocks of k of BLIS, with chains that go on
  * (docs/numerics.md allows no other sum). */
+#include "compiler/schedule/choice.h"
 #include "compiler/schedule/tile.h"
 
 enum {
@@ -60,13 +61,20 @@ static int64_t long_block(const Sched *s, const Tile *t) {
     return block >= least && k > block ? block : 0;
 }
 
-int64_t tile_dense_block(const Sched *s, const Tile *t, bool panels) {
+static int64_t found_block(const Sched *s, const Tile *t, bool panels) {
     bool one_loop = t->c.reduced == 1 || t->c.flat_k;
     if (t->c.slide_count > 0 || !one_loop || !dim_is_const(s->dims, t->c.k)) return 0;
     if (t->c.outer > 2) return 0;
     int64_t thin = thin_block(s, t);
     if (panels) return contract_chunked(s, &t->c) ? K_BLOCK : 0;
     return thin > 0 ? thin : long_block(s, t);
+}
+
+int64_t tile_dense_block(const Sched *s, const Tile *t, bool panels) {
+    int64_t block = found_block(s, t, panels);
+    const uint32_t said = choice_of(s, t->c.node)->k_block;
+    if (said == 0 || block == 0) return block;
+    return said == CHOICE_ALL_OF_K ? 0 : said;
 }
 
 /* Rows that whole tiles leave: 0 none, or -1 when that is known only at run time. */
