@@ -99,8 +99,8 @@ static void explain_kernels(Pipeline *p, Text *out) {
         const LoopProgram *l = p->loops[i];
         text_printf(out, "\nkernels of %s\n", p->program->entries.data[i].name);
         Table t;
-        table_open(&t, p->ctx->arena, "><>>>");
-        table_row(&t, "#", "kernel", "split over", "FLOPs", "bytes");
+        table_open(&t, p->ctx->arena, "><>>><");
+        table_row(&t, "#", "kernel", "split over", "FLOPs", "bytes", "tiles");
         for (uint32_t k = 0; k < l->kernels.len; k++) {
             const Kernel *kernel = l->kernels.data[k];
             Text extent = {.arena = p->ctx->arena};
@@ -110,9 +110,26 @@ static void explain_kernels(Pipeline *p, Text *out) {
                 text_add(&extent, "-");
             table_row(&t, table_count(p->ctx->arena, k), kernel->name, text_str(&extent),
                       table_count(p->ctx->arena, kernel->flops),
-                      table_count(p->ctx->arena, kernel->bytes));
+                      table_count(p->ctx->arena, kernel->bytes),
+                      kernel->choice ? kernel->choice : "");
         }
         table_print(&t, out);
+    }
+}
+
+static void explain_kernels_json(const char *entry, const LoopProgram *l, Text *t) {
+    for (uint32_t k = 0; k < l->kernels.len; k++) {
+        const Kernel *kernel = l->kernels.data[k];
+        json_open(t, NULL, '{');
+        json_text(t, "event", "kernel");
+        json_text(t, "entry", entry);
+        json_integer(t, "number", k);
+        json_text(t, "name", kernel->name);
+        json_number(t, "flops", kernel->flops);
+        json_number(t, "bytes", kernel->bytes);
+        if (kernel->choice) json_text(t, "tiles", kernel->choice);
+        json_close(t, '}');
+        text_char(t, '\n');
     }
 }
 
@@ -145,6 +162,7 @@ static void explain_json(Pipeline *p, Text *t) {
         json_text(t, "precision", p->program->entries.data[i].graph->bf16 ? "bf16" : "f32");
         json_close(t, '}');
         text_char(t, '\n');
+        if (p->session->verbose) explain_kernels_json(p->program->entries.data[i].name, l, t);
     }
 }
 

@@ -32,10 +32,10 @@ static void collect(void *user, const char *problem, const Choice *others, uint3
 static const char *cache_key(const Tuner *t, const TuneProblem *problem) {
     const CodeTarget *target = &t->p->target;
     return arena_printf(t->p->ctx->arena, "choice 1\n%s %s %u %u -O%d caches %ld %ld %ld\n%s",
-                        target->triple, target->cpu, target->vector_bytes,
-                        target->vector_registers, t->p->codegen.level,
-                        sysconf(_SC_LEVEL1_DCACHE_SIZE), sysconf(_SC_LEVEL2_CACHE_SIZE),
-                        sysconf(_SC_LEVEL3_CACHE_SIZE), problem->problem);
+                        target->triple, target->cpu, target->vector_bytes, target->vector_registers,
+                        t->p->codegen.level, sysconf(_SC_LEVEL1_DCACHE_SIZE),
+                        sysconf(_SC_LEVEL2_CACHE_SIZE), sysconf(_SC_LEVEL3_CACHE_SIZE),
+                        problem->problem);
 }
 
 static bool is_offered(const TuneProblem *problem, const Choice *c) {
@@ -153,7 +153,8 @@ bool tune_program(Pipeline *p, ScheduleOptions *options) {
     if (p->codegen.store)
         t->store = (CodeStore){find_object, drop_object, (void *)(uintptr_t)p->codegen.store};
     for (uint32_t i = 0; i < p->program->entries.len; i++)
-        if (!schedule_entry(p->ctx, p->program, &p->program->entries.data[i], options)) return false;
+        if (!schedule_entry(p->ctx, p->program, &p->program->entries.data[i], options))
+            return false;
     t->choices.offer = NULL;
     uint32_t unknown = 0;
     for (uint32_t i = 0; i < t->problems.len; i++) {

@@ -21,7 +21,7 @@ TuneClock *tune_clock(Arena *arena, uint32_t positions) {
     TuneClock *c = ARENA_NEW(arena, TuneClock);
     *c = (TuneClock){.positions = positions};
     c->calls = ARENA_ARRAY(arena, uint64_t, positions);
-    c->ticks = ARENA_ARRAY(arena, float, (size_t)positions * SAMPLES);
+    c->ticks = ARENA_ARRAY(arena, float, (size_t)positions *SAMPLES);
     tune_clock_clear(c);
     return c;
 }

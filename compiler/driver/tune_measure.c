@@ -9,13 +9,21 @@
 #include <time.h>
 
 enum {
-    STEPS_CHECKED = 2,  /* whose results are compared bit for bit */
-    STEPS_LEAST = 5,    /* timed, of each of the two programs */
+    STEPS_CHECKED = 2, /* whose results are compared bit for bit */
+    STEPS_LEAST = 5,   /* timed, of each of the two programs */
     STEPS_MOST = 300,
-    ROUND_MS = 200,     /* ... or until so much time went by */
+    ROUND_MS = 200, /* ... or until so much time went by */
     UNTIMED = -1
 };
 static const double WORTH = 0.97, CONFIRMED = 0.985; /* of the time as found */
+
+/* What is measured of an entry: its program, or its variant number `variant` (from 1), for calls
+ * where the size called `size` is `value`. */
+typedef struct Measured {
+    uint32_t entry, variant;
+    const char *size;
+    int64_t value;
+} Measured;
 
 typedef struct Subject { /* a program that runs */
     CodeModule *module;
@@ -54,8 +62,7 @@ static void positions_note(Tuner *t, Subject *s, const LoopProgram *p) {
     s->ticks = ARENA_ARRAY(arena, double, t->problems.len);
     for (uint32_t i = 0; i < p->order.len; i++) {
         const Order *o = &p->order.data[i];
-        const char *problem =
-            o->kind == ORDER_RUN ? p->kernels.data[o->number]->problem : NULL;
+        const char *problem = o->kind == ORDER_RUN ? p->kernels.data[o->number]->problem : NULL;
         const TuneProblem *found = problem ? tune_find(t, problem) : NULL;
         s->problem_at[i] = found ? (int32_t)(found - t->problems.data) : UNTIMED;
     }
@@ -71,8 +78,9 @@ static bool subject_begin(Subject *s) {
 }
 
 /* False: nothing to be measured here, with a diagnostic only where code generation gave one. */
-static bool subject_open(Tuner *t, LoopProgram *const *loops, uint32_t entry,
-                         const CodeStore *store, Subject *s) {
+static bool subject_open(Tuner *t, LoopProgram *const *loops, Measured what, const CodeStore *store,
+                         Subject *s) {
+    const uint32_t entry = what.entry;
     Pipeline *p = t->p;
     CodegenOptions codegen = p->codegen;
     *s = (Subject){.number = entry};
@@ -92,7 +100,9 @@ static bool subject_open(Tuner *t, LoopProgram *const *loops, uint32_t entry,
         if (s->entry->outputs[i].vocabulary) return false;
     s->symbols = ARENA_ARRAY(p->ctx->arena, int64_t, s->entry->symbol_count);
     for (uint32_t i = 0; i < s->entry->symbol_count; i++)
-        s->symbols[i] = s->entry->symbol_bounds[i];
+        s->symbols[i] = what.size && strcmp(s->entry->symbol_names[i], what.size) == 0
+                            ? what.value
+                            : s->entry->symbol_bounds[i];
     positions_note(t, s, loops[entry]);
     return made_inputs(p->ctx, s->entry, s->symbols, &s->made);
 }
@@ -155,13 +165,13 @@ typedef struct Round {
 } Round;
 
 /* The program with all trials beside the one as found. */
-static Round round_run(Tuner *t, LoopProgram *const *loops, Subject *found, uint32_t entry) {
+static Round round_run(Tuner *t, LoopProgram *const *loops, Subject *found, Measured what) {
     Arena *arena = t->p->ctx->arena;
     Round r = {.ratio = ARENA_ARRAY(arena, double, t->problems.len), .refused = true};
     const CodeStore *store = t->p->codegen.store ? &t->store : NULL;
     const uint32_t count = t->problems.len;
     Subject other = {0};
-    if (subject_open(t, loops, entry, store, &other) && subject_begin(&other) &&
+    if (subject_open(t, loops, what, store, &other) && subject_begin(&other) &&
         subject_begin(found) && same_bits(found, &other)) {
         const double start = now_ms();
         r.refused = false;
@@ -178,14 +188,23 @@ static Round round_run(Tuner *t, LoopProgram *const *loops, Subject *found, uint
     return r;
 }
 
-static LoopProgram **with_trials(Tuner *t, LoopProgram *const *found, uint32_t entry) {
+/* The entry's program, or its variant number `variant` (from 1), with the trials. */
+static LoopProgram *scheduled(Tuner *t, uint32_t entry, uint32_t variant) {
+    Pipeline *p = t->p;
+    LoopProgram *whole =
+        schedule_entry(p->ctx, p->program, &p->program->entries.data[entry], t->options);
+    if (!whole || variant == 0) return whole;
+    INVARIANT(variant <= whole->variants.len);
+    return whole->variants.data[variant - 1].program;
+}
+
+static LoopProgram **with_trials(Tuner *t, LoopProgram *const *found, Measured what) {
     Pipeline *p = t->p;
     uint32_t count = p->program->entries.len;
     LoopProgram **loops = ARENA_ARRAY(p->ctx->arena, LoopProgram *, count);
     for (uint32_t i = 0; i < count; i++) loops[i] = found[i];
-    loops[entry] =
-        schedule_entry(p->ctx, p->program, &p->program->entries.data[entry], t->options);
-    return loops[entry] ? loops : NULL;
+    loops[what.entry] = scheduled(t, what.entry, what.variant);
+    return loops[what.entry] ? loops : NULL;
 }
 
 /* Trial `round` of everything that has so many; how many that are. */
@@ -215,7 +234,7 @@ static void learn(Tuner *t, const Round *r, uint32_t round) {
 }
 
 /* The winners together, measured anew: the least of many measurements flatters. */
-static bool confirm(Tuner *t, LoopProgram *const *found, Subject *running, uint32_t entry) {
+static bool confirm(Tuner *t, LoopProgram *const *found, Subject *running, Measured what) {
     uint32_t count = 0;
     const Choice as_found = {0};
     for (uint32_t i = 0; i < t->problems.len; i++) {
@@ -224,9 +243,9 @@ static bool confirm(Tuner *t, LoopProgram *const *found, Subject *running, uint3
         count += !choice_same(&problem->trial, &as_found);
     }
     if (count == 0) return true;
-    LoopProgram **loops = with_trials(t, found, entry);
+    LoopProgram **loops = with_trials(t, found, what);
     if (!loops) return false;
-    Round r = round_run(t, loops, running, entry);
+    Round r = round_run(t, loops, running, what);
     for (uint32_t i = 0; i < t->problems.len; i++) {
         TuneProblem *problem = &t->problems.data[i];
         if (!problem->measured || choice_same(&problem->best, &as_found)) continue;
@@ -251,27 +270,36 @@ static uint32_t begin(Tuner *t, const LoopProgram *p) {
     return rounds;
 }
 
-static bool measure(Tuner *t, LoopProgram *const *found, uint32_t entry, uint32_t rounds) {
-    const char *name = t->p->program->entries.data[entry].name;
+static bool measure(Tuner *t, LoopProgram *const *found, Measured what, uint32_t rounds) {
+    const char *name = t->p->program->entries.data[what.entry].name;
     Subject running;
     bool fine = true;
-    if (!subject_open(t, found, entry, t->p->codegen.store, &running) ||
-        !subject_begin(&running) || !subject_step(&running, false)) {
+    if (!subject_open(t, found, what, t->p->codegen.store, &running) || !subject_begin(&running) ||
+        !subject_step(&running, false)) {
         subject_close(&running);
         for (uint32_t i = 0; i < t->problems.len; i++) t->problems.data[i].measured = false;
         return diags_errors(t->p->ctx->diags) == 0;
     }
     for (uint32_t round = 0; fine && round < rounds && set_trials(t, round) > 0; round++) {
         tune_progress(t, name, round, rounds + 1);
-        LoopProgram **loops = with_trials(t, found, entry);
+        LoopProgram **loops = with_trials(t, found, what);
         fine = loops != NULL;
         if (!fine) break;
-        Round r = round_run(t, loops, &running, entry);
+        Round r = round_run(t, loops, &running, what);
         learn(t, &r, round);
     }
-    fine = fine && confirm(t, found, &running, entry);
+    fine = fine && confirm(t, found, &running, what);
     subject_close(&running);
     return fine;
+}
+
+static bool tune_one(Tuner *t, LoopProgram *const *found, Measured what) {
+    uint32_t rounds = begin(t, found[what.entry]);
+    if (rounds == 0) return true;
+    if (!measure(t, found, what, rounds)) return false;
+    for (uint32_t i = 0; i < t->problems.len; i++)
+        if (t->problems.data[i].measured) t->problems.data[i].known = true;
+    return true;
 }
 
 bool tune_entry(Tuner *t, uint32_t entry) {
@@ -283,14 +311,18 @@ bool tune_entry(Tuner *t, uint32_t entry) {
     LoopProgram **found = ARENA_ARRAY(p->ctx->arena, LoopProgram *, count);
     for (uint32_t i = 0; i < t->problems.len; i++) t->problems.data[i].trial = (Choice){0};
     for (uint32_t i = 0; i < count; i++) {
-        found[i] = schedule_entry(p->ctx, p->program, &p->program->entries.data[i], t->options);
+        found[i] = scheduled(t, i, 0);
         if (!found[i]) return false;
     }
-    uint32_t rounds = begin(t, found[entry]);
-    if (rounds == 0) return true;
-    if (!measure(t, found, entry, rounds)) return false;
-    for (uint32_t i = 0; i < t->problems.len; i++)
-        if (t->problems.data[i].measured) t->problems.data[i].known = true;
+    bool fine = tune_one(t, found, (Measured){.entry = entry});
+    const LoopProgram *whole = found[entry];
+    for (uint32_t v = 0; fine && v < whole->variants.len; v++) {
+        const LoopVariant *variant = &whole->variants.data[v];
+        Measured what = {.entry = entry, .variant = v + 1, .value = variant->value};
+        what.size = dim_symbol_name(p->program->dims, variant->symbol)->text;
+        found[entry] = variant->program;
+        fine = tune_one(t, found, what);
+    }
     t->seconds += 1e-3 * (now_ms() - start);
-    return diags_errors(p->ctx->diags) == 0;
+    return fine && diags_errors(p->ctx->diags) == 0;
 }

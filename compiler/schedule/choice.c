@@ -19,7 +19,7 @@ bool choice_parse(const char *text, size_t len, Choice *out) {
     uint32_t panels, rows, near;
     char whole[96];
     int end = 0;
-    if (len >= sizeof whole) return false;
+    if (len >= sizeof whole || memchr(text, '-', len) || memchr(text, '+', len)) return false;
     memcpy(whole, text, len);
     whole[len] = '\0';
     *out = AS_FOUND;
@@ -76,7 +76,8 @@ static void source_text(const Sched *s, NodeId id, Text *t) {
 const char *choice_problem(const Sched *s, NodeId contract) {
     const GNode *n = node_of(s, contract);
     Text t = {.arena = s->arena};
-    text_printf(&t, "%s%s", dtype_name(n->dtype), s->body ? " looped" : "");
+    text_printf(&t, "%u x %u: %s%s", s->options.vector_registers, s->options.vector_bytes,
+                dtype_name(n->dtype), s->body ? " looped" : "");
     for (uint32_t i = 0; i < n->rank; i++) size_text(s, n->dims[i], &t);
     uint32_t first = 1;
     for (uint32_t which = 0; which < 2; which++) {

@@ -7,8 +7,8 @@
 typedef struct TileSize {
     uint8_t rows, vectors;
 } TileSize;
-static const TileSize SIZES[] = {{8, 2}, {8, 3}, {14, 2}, {12, 2}, {4, 4}, {6, 4}, {4, 6},
-                                 {8, 1}, {16, 1}, {4, 3}, {4, 2}, {2, 4}, {6, 2}, {2, 8}};
+static const TileSize SIZES[] = {{8, 2}, {8, 3},  {14, 2}, {12, 2}, {4, 4}, {6, 4}, {4, 6},
+                                 {8, 1}, {16, 1}, {4, 3},  {4, 2},  {2, 4}, {6, 2}, {2, 8}};
 
 typedef struct Offers {
     Choice list[CHOICE_OFFERS_MAX];

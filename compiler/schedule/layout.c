@@ -154,7 +154,8 @@ bool layout_may_panel(const Sched *s, NodeId contract, uint32_t which) {
     uint32_t along = contract_vector_label(s, contract);
     for (uint32_t i = 0; i < x->rank; i++)
         if (n->attr[first + i] == (int64_t)along) axis = i;
-    if (axis == NONE || dtype_bytes(x->dtype) != 4 || plan_of(s, n->args[which])->absent) return false;
+    if (axis == NONE || dtype_bytes(x->dtype) != 4 || plan_of(s, n->args[which])->absent)
+        return false;
     if (sees_window(s, n->args[0]) || sees_window(s, n->args[1])) return false;
     if (x->rank < 2 || batch_axes(s, contract, n->args[which], axis) != 0) return false;
     return dim_is_const(s->dims, x->dims[axis]) && dim_value(s->dims, x->dims[axis]) >= LEAST &&

@@ -4,8 +4,8 @@
  *
  * Every load and store also notes how the buffer is reached by the threads (rows of the parallel
  * axis, or anywhere): plan_threads.c decides from these notes where barriers stand. */
-#include "compiler/schedule/choice.h"
 #include "compiler/schedule/lower.h"
+#include "compiler/schedule/choice.h"
 
 /* ------------------------------------------------------------------ memo: (node, position) ->
  * value */

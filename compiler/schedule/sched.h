@@ -49,7 +49,7 @@ typedef struct NodePlan {
     uint32_t parts;   /* ... and the buffer of what they come to */
     const Slab *slab;
     const Choice *choice; /* of a contraction (choice.h); NULL: nobody was asked yet */
-    uint64_t dep; /* level and sequence number of the latest group it needs */
+    uint64_t dep;         /* level and sequence number of the latest group it needs */
 } NodePlan;
 
 /* A store of the kernel: the node's value, or with `from` a copy of that buffer. */
@@ -86,7 +86,7 @@ typedef struct Group {
     NodeId core; /* or NODE_NONE */
     NodeId like; /* a node with the domain's dims */
     NodeId
-        transposed; /* layout.c: the group stores this node with `last_axis` last; or NODE_NONE */
+        transposed;   /* layout.c: the group stores this node with `last_axis` last; or NODE_NONE */
     NodeId wanted_by; /* ... for this contraction, the first that wanted it */
     uint32_t last_axis;
     uint32_t panel; /* columns that stand together in the copy, or 0: one row behind another */

@@ -30,12 +30,12 @@ typedef struct ScheduleChoices {
 } ScheduleChoices;
 
 typedef struct ScheduleOptions {
-    uint32_t vector_bytes;     /* 64 (AVX-512), 32 (AVX2), 16 */
-    uint32_t vector_registers; /* 32 or 16 */
-    bool fusion;               /* false: every node its own kernel and buffer (for tests) */
-    uint32_t strip_bytes;      /* strips.c: what fits the cache of a thread; 0: the usual */
-    bool memory_plan;          /* false: every buffer its own place (for tests) */
-    bool variants;             /* programs of their own for a batch of 1 */
+    uint32_t vector_bytes;          /* 64 (AVX-512), 32 (AVX2), 16 */
+    uint32_t vector_registers;      /* 32 or 16 */
+    bool fusion;                    /* false: every node its own kernel and buffer (for tests) */
+    uint32_t strip_bytes;           /* strips.c: what fits the cache of a thread; 0: the usual */
+    bool memory_plan;               /* false: every buffer its own place (for tests) */
+    bool variants;                  /* programs of their own for a batch of 1 */
     const ScheduleChoices *choices; /* NULL: everything as found */
 } ScheduleOptions;
 void schedule_options_default(ScheduleOptions *o);

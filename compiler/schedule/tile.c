@@ -11,8 +11,8 @@
  *
  * Source: Goto & van de Geijn 2008; Low et al. 2016 for the register block. Sizes were measured
  * (docs/schedule.md). */
-#include "compiler/schedule/choice.h"
 #include "compiler/schedule/tile.h"
+#include "compiler/schedule/choice.h"
 
 /* ------------------------------------------------------------------ one tile */
 

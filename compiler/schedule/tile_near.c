@@ -30,8 +30,7 @@ bool tile_near_wanted(const Sched *s, const Tile *t) {
     if (!dim_is_const(s->dims, rows) || dim_value(s->dims, rows) > ROWS_MAX) return false;
     if (!dim_is_const(s->dims, columns) || dim_value(s->dims, columns) < 16) return false;
     return !operand_lies_along(s, c->node, which, t->vector_label) &&
-           operand_lies_along(s, c->node, which, last) &&
-           choice_of(s, c->node)->near != WAY_NEVER;
+           operand_lies_along(s, c->node, which, last) && choice_of(s, c->node)->near != WAY_NEVER;
 }
 
 bool tile_turns_blocks(const Sched *s, NodeId contract) {

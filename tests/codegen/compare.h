@@ -19,6 +19,7 @@ typedef struct Compare {
     uint64_t seed, step;
     bool fusion, memory_plan;
     const char *label;
+    const ScheduleChoices *choices; /* NULL: as found */
 } Compare;
 
 static inline size_t value_count(const Compare *c, const Shape *shape) {
@@ -214,7 +215,8 @@ static inline bool compare_run(Compare *c, Random *r, bool special) {
                                .strip_bytes = cpu == 1 ? 256 : 0,
                                .fusion = c->fusion,
                                .memory_plan = c->memory_plan,
-                               .variants = true};
+                               .variants = true,
+                               .choices = c->choices};
         LoopProgram *p = schedule_entry(c->ctx, c->program, &c->program->entries.data[0], &how);
         if (!p && diags_get(c->ctx->diags, 0)->code == E_UNSUPPORTED) return false;
         ck_assert_msg(p != NULL, "%s: not scheduled: %s", c->label,

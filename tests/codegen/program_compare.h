@@ -26,9 +26,9 @@ static inline void choose_sizes(const Program *p, int64_t *symbols, int64_t rows
         symbols[i] = strcmp(dim_symbol_name(p->dims, i)->text, "T") == 0 ? 3 : rows;
 }
 
-/* find: the C functions of `extern fn`, or NULL. */
+/* find: the C functions of `extern fn`, or NULL. choices: of the schedule, or NULL. */
 static inline void compare_text(const char *path, const char *text, int64_t rows,
-                                SemaFindExtern find, bool bf16) {
+                                SemaFindExtern find, bool bf16, const ScheduleChoices *choices) {
     Context *ctx = context_create();
     uint32_t file = sources_add(ctx->sources, path, text, (uint32_t)strlen(text), 0);
     SemaOptions options = {.stem = "model", .roots = SEMA_ALL, .find_extern = find, .debug = true};
@@ -63,6 +63,7 @@ static inline void compare_text(const char *path, const char *text, int64_t rows
                      .step = 7,
                      .fusion = true,
                      .memory_plan = true,
+                     .choices = choices,
                      .label = entry.name};
         ck_assert_msg(compare_run(&c, &r, false), "%s: %s is not scheduled", path, entry.name);
     }
@@ -71,11 +72,11 @@ static inline void compare_text(const char *path, const char *text, int64_t rows
 
 static inline void compare_externs(const char *path, const char *text, int64_t rows,
                                    SemaFindExtern find) {
-    compare_text(path, text, rows, find, false);
+    compare_text(path, text, rows, find, false, NULL);
 }
 
 static inline void compare_program(const char *path, const char *text, int64_t rows) {
-    compare_text(path, text, rows, NULL, false);
+    compare_text(path, text, rows, NULL, false, NULL);
 }
 
 #endif

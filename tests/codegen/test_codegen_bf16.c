@@ -64,7 +64,7 @@ static const Case CASES[] = {
 };
 
 START_TEST(compiled_equals_reference) {
-    compare_text(CASES[_i].why, CASES[_i].text, 19, NULL, true);
+    compare_text(CASES[_i].why, CASES[_i].text, 19, NULL, true, NULL);
 }
 END_TEST
 
