@@ -10,7 +10,16 @@
  * cache, so that a tile would wait for each of them (Goto & van de Geijn 2008). */
 #include "compiler/schedule/choice.h"
 
-enum { PACK_MIN_ROWS = 16, PANEL_MIN_ROWS = 64, PANEL_MIN_K = 128, PANEL_MIN_COLUMNS = 512 };
+/* Many rows pay for the copy at a shorter k, too: their result is then written from one end to the
+ * other (4,096 x 64 x 1,024: 17 to 20 % less time). */
+enum {
+    PACK_MIN_ROWS = 16,
+    PANEL_MIN_ROWS = 64,
+    PANEL_MIN_K = 128,
+    PANEL_SHORT_K = 64,
+    MANY_ROWS = 1024,
+    PANEL_MIN_COLUMNS = 512
+};
 
 static bool slab_unit_stride(const Sched *s, const Slab *slab, uint32_t axis) {
     for (uint32_t i = slab->rank; i-- > 0;) {
@@ -141,7 +150,8 @@ static uint32_t panel_width(const Sched *s, NodeId contract, NodeId operand, uin
         if (said == WAY_NEVER) return 0;
         if (tile_in_blocks(s, contract)) return 0;
         if (batch != 0 || columns < PANEL_MIN_COLUMNS) return 0;
-        if (node_bound(s, operand) / columns < PANEL_MIN_K) return 0;
+        int64_t k = node_bound(s, operand) / columns;
+        if (k < (rows < MANY_ROWS ? PANEL_MIN_K : PANEL_SHORT_K)) return 0;
         if (rows < PANEL_MIN_ROWS && !(captured && rows >= PACK_MIN_ROWS)) return 0;
     }
     return columns > 0 ? tile_columns(s, contract) : 0;

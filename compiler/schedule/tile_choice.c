@@ -21,6 +21,23 @@ bool tile_choose_labels(const Sched *s, Tile *t) {
     return t->row_label != NONE;
 }
 
+/* Columns that one tile of fewer rows can take whole, over rows that come from afar: each row is
+ * then read once, where two tiles of columns would read it twice (64 and 96 columns over 4,096 rows
+ * of 256 to 1,024: 17 to 20 % less time). */
+static bool columns_at_once(const Sched *s, Tile *t, uint64_t whole, uint64_t rest) {
+    enum { LEAST = 4, MOST = 6, ROWS = 4, FAR_BYTES = 2 << 20, K_LEAST = 128 };
+    const Contract *c = &t->c;
+    int64_t bytes = 4 * node_bound(s, c->in_a[t->row_label] ? c->a : c->b);
+    if (t->rows != 2 * ROWS || s->options.vector_registers < 32 || rest != 0) return false;
+    if (whole < LEAST || whole > MOST || bytes < FAR_BYTES) return false;
+    if (dim_bound(s->dims, c->k) < K_LEAST) return false;
+    if (!operand_lies_along(s, c->node, c->in_a[t->row_label] ? 0 : 1, c->outer + c->reduced - 1))
+        return false; /* rows that are neighbours: another k, another place */
+    t->rows = ROWS;
+    t->vectors = (uint32_t)whole;
+    return true;
+}
+
 /* MR rows by NV vectors: MR * NV accumulators, NV vectors of the operand and one spare fit the
  * registers. Costs count vector instructions of one k over all columns; a remainder of columns is a
  * tile of its own, so it is charged for its code and for its cold start (8x2 without a remainder
@@ -38,6 +55,7 @@ static void choose_dense_sizes(const Sched *s, Tile *t, uint32_t lanes) {
     t->vectors = widest;
     if (!dim_is_const(s->dims, columns)) return;
     uint64_t whole = (uint64_t)dim_value(s->dims, columns) / lanes;
+    if (columns_at_once(s, t, whole, (uint64_t)dim_value(s->dims, columns) % lanes)) return;
     double best = 0;
     for (uint32_t v = 1; v <= widest && (v == 1 || v <= whole); v++) {
         double tile = (double)(t->rows * v + v) + t->rows / 2.0;

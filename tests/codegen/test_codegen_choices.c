@@ -54,8 +54,7 @@ static const Case CASES[] = {
     {"export fn f(x[4500, 30], dy[4500, 40]) -> [30, 40] = x.T @ dy\n", 1, 6},
     {"export fn f(x[1, 70], w[70, 530]) -> [1, 530] = x @ w\n", 1, 3},
     {"export fn f(dy[3, 70], w[130, 70]) -> [3, 130] = dy @ w.T\n", 1, 2},
-    {"export fn f(x[2, 9, 8, 20], w[3, 3, 20, 33]) -> [2, 9, 8, 33] = conv(x, w, pad = 1)\n", 1,
-     1},
+    {"export fn f(x[2, 9, 8, 20], w[3, 3, 20, 33]) -> [2, 9, 8, 33] = conv(x, w, pad = 1)\n", 1, 1},
     {"layer r(n: dim)(x[B, T, d]) -> [B, T, n] {\n"
      "  param w[d, n] init glorot\n  param u[n, n] init glorot\n"
      "  return scan a = x @ w along 1 with h = zeros([B, n]) {\n"
