@@ -1,4 +1,4 @@
-# Writes the files INPUTS (separated by |) as one C array to OUTPUT.
+# Writes the files INPUTS (separated by |) as one C array to OUTPUT, with the names that each defines.
 string(REPLACE "|" ";" INPUTS "${INPUTS}")
 set(bodies "")
 set(table "")
@@ -10,8 +10,12 @@ foreach(path ${INPUTS})
   math(EXPR bytes "${digits} / 2")
   string(REGEX REPLACE "([0-9a-f][0-9a-f])" "0x\\1," hex "${hex}")
   string(APPEND bodies "static const unsigned char text${n}[] = {${hex}0};\n")
-  string(APPEND table "    {\"prelude/${name}\", (const char *)text${n}, ${bytes}u},\n")
+  file(STRINGS ${path} definitions REGEX "^(fn|layer|optimizer) ")
+  list(TRANSFORM definitions REPLACE "^[a-z]+ ([A-Za-z0-9_]+).*" "\\1")
+  list(JOIN definitions " " definitions)
+  string(APPEND table
+    "    {\"prelude/${name}\", (const char *)text${n}, ${bytes}u, \"${definitions}\"},\n")
   math(EXPR n "${n} + 1")
 endforeach()
 file(WRITE ${OUTPUT} "/* Made by embed.cmake. */\n#include \"compiler/prelude/prelude.h\"\n${bodies}
-const BmcPrelude BMC_PRELUDE[] = {\n${table}    {0, 0, 0}};\n")
+const BmcPrelude BMC_PRELUDE[] = {\n${table}    {0, 0, 0, 0}};\n")

@@ -9,6 +9,7 @@ typedef struct BmcPrelude {
     const char *name; /* "prelude/layers.bm"; NULL ends the list */
     const char *text;
     uint32_t len;
+    const char *names; /* what it defines, separated by blanks: it is parsed when one is wanted */
 } BmcPrelude;
 
 extern const BmcPrelude BMC_PRELUDE[];

@@ -163,13 +163,18 @@ typedef struct Binding {
     Span span;
     const Node *def; /* of a file's definition, evaluated when first read */
     uint8_t state;   /* with def: 0 not yet, 1 being evaluated, 2 done */
+    uint32_t unread; /* file of the prelude that defines it and is not parsed yet; 0: none */
 } Binding;
 struct Scope {
     Scope *parent;
     bool function; /* assignments inside rebind up to here */
     bool file;
+    Sema *reader; /* of the prelude: who parses its files */
     VEC(Binding) names;
 };
+/* prelude_scope.c: all names of the prelude; a file is parsed when one of its names is found. */
+Scope *prelude_scope(Sema *s);
+void prelude_read(Scope *prelude, uint32_t file);
 /* Tells options->watch, if there is one. */
 void watch_value(Sema *s, Span span, Value v);
 Scope *scope_new(Sema *s, Scope *parent, bool function);

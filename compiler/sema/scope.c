@@ -10,7 +10,10 @@ Scope *scope_new(Sema *s, Scope *parent, bool function) {
 
 Binding *scope_find_here(Scope *scope, Sym name) {
     for (uint32_t i = scope->names.len; i-- > 0;)
-        if (scope->names.data[i].name == name) return &scope->names.data[i];
+        if (scope->names.data[i].name == name) {
+            if (scope->names.data[i].unread) prelude_read(scope, scope->names.data[i].unread);
+            return &scope->names.data[i];
+        }
     return NULL;
 }
 

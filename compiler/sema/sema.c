@@ -1,5 +1,4 @@
-/* The whole elaboration: prelude, declarations, names, roots. */
-#include "compiler/prelude/prelude.h"
+/* The whole elaboration: declarations, names, roots. */
 #include "compiler/sema/elaborate.h"
 #include "compiler/sema/use_files.h"
 
@@ -66,18 +65,6 @@ static void check_defines(Sema *s, const Node *file) {
                             s->options->defines[i].text, name);
         if (near.best) diag_help(d, "did you mean `%s`?", near.best);
     }
-}
-
-static bool load_prelude(Sema *s) {
-    s->prelude = scope_new(s, NULL, true);
-    s->prelude->file = true;
-    uint32_t before = diags_errors(s->ctx->diags);
-    for (const BmcPrelude *p = BMC_PRELUDE; p->name; p++) {
-        uint32_t id = sources_add(s->ctx->sources, p->name, p->text, p->len, 1);
-        const Node *tree = syntax_parse(s->ctx, id);
-        declare_items(s, tree, s->prelude);
-    }
-    return diags_errors(s->ctx->diags) == before;
 }
 
 /* ------------------------------------------------------------------ definitions without a root */
@@ -289,7 +276,7 @@ static Program *run(Sema *s) {
     const Node *file = s->file;
     Program *p = s->program;
     uint32_t before = diags_errors(ctx->diags);
-    if (!load_prelude(s)) return NULL;
+    s->prelude = prelude_scope(s);
     s->user = scope_new(s, s->prelude, true);
     s->user->file = true;
     s->scope = s->user;
