@@ -449,7 +449,10 @@ static void unknown_argument(Sema *s, const Node *list, Sym name, const Node *de
     }
     Diag *d =
         sema_error(s, E_ARGUMENT, span, "`%s` has no parameter `%s`", def_name(def), name->text);
-    if (near.best) diag_help(d, "did you mean `%s`?", near.best);
+    if (near.best && span.end - span.begin == strlen(name->text))
+        propose_name(d, span, near.best);
+    else if (near.best)
+        diag_help(d, "did you mean `%s`?", near.best);
     diag_help(d, "parameters here: %s", text_str(&all));
 }
 

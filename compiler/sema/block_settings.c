@@ -26,7 +26,7 @@ bool check_settings(Sema *s, const Node *block, const SettingSpec *specs, const 
             known = false;
             Diag *d = sema_error(s, E_SETTING, entry->name_span, "%s has no setting `%s`", what,
                                  entry->name->text);
-            if (near.best) diag_help(d, "did you mean `%s`?", near.best);
+            if (near.best) propose_name(d, entry->name_span, near.best);
             diag_help(d, "settings here: %s", text_str(&all));
         } else if (!p->supported) {
             sema_unsupported(s, entry->span, arena_printf(s->arena, "the setting `%s`", p->name));
@@ -124,7 +124,7 @@ static bool metric_choice(Sema *s, const Node *call, const BlockRun *run, bool h
         nearest_offer(&near, *metric);
     }
     Diag *d = sema_error(s, E_METRIC, e->name_span, "there is no metric `%s`", e->name->text);
-    if (near.best) diag_help(d, "did you mean `%s`?", near.best);
+    if (near.best) propose_name(d, e->name_span, near.best);
     return false;
 }
 

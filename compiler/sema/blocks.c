@@ -159,7 +159,7 @@ static void run_step(Sema *s, BlockRun *run, const Node *step, Scope *scope) {
         Nearest near = {.wanted = par->name->text};
         for (uint32_t k = 0; k < run->data->row->outputs.len; k++)
             nearest_offer(&near, run->data->row->outputs.data[k].name->text);
-        if (near.best) diag_help(d, "did you mean `%s`?", near.best);
+        if (near.best) propose_name(d, par->name_span, near.best);
         args.values[i] = POISON;
     }
     Scope *inner = scope_new(s, scope, true), *saved = s->scope;

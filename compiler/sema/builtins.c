@@ -6,11 +6,19 @@ static const Builtin *const TABLES[] = {
     BUILTINS_MATH,    BUILTINS_SHAPE,   BUILTINS_STATIC, BUILTINS_STEP, BUILTINS_ORDER,
     BUILTINS_PATTERN, BUILTINS_RUNNING, BUILTINS_WINDOW, BUILTINS_DATA, BUILTINS_SHOW};
 
-/* A special form, met where it cannot be one: in a pipe, or as a value. */
+/* A special form, met where it cannot be one: behind a pipe, or as a value. */
 static Value around_only(Sema *s, const BuiltinCall *c) {
-    Diag *d = sema_error(s, E_ARGUMENT, c->span, "`%s` stands around a whole expression",
-                         c->builtin->name);
-    diag_help(d, c->builtin->op ? "`%s(mean(x))`" : "`%s(x |> net)`", c->builtin->name);
+    const char *name = c->builtin->name;
+    Diag *d = sema_error(s, E_ARGUMENT, c->span, "`%s` stands around a whole expression", name);
+    const Node *pipe = c->node && c->node->kind == NODE_PIPE ? c->node : NULL;
+    bool allowed = !c->builtin->op || s->rows || s->export_name;
+    if (pipe && allowed && !span_in_prelude(s, pipe->span)) {
+        DiagFix fix = {.span = pipe->span, .keep = true};
+        fix.text = arena_printf(s->arena, "%s(%s)", name, written_text(s, node_kid(pipe, 0)));
+        diag_fix(d, fix, "`%s`", fix.text);
+    } else {
+        diag_help(d, c->builtin->op ? "`%s(mean(x))`" : "`%s(x |> net)`", name);
+    }
     return POISON;
 }
 static Value load_elsewhere(Sema *s, const BuiltinCall *c) {

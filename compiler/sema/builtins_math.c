@@ -39,7 +39,8 @@ static Value unary(Sema *s, const BuiltinCall *c) {
     if (!dtype_is_float(t) && !(dtype_is_integer(t) && works_on_integers(op))) {
         Diag *d = sema_error(s, E_DTYPE, c->span, "`%s` wants floats, got %s", c->builtin->name,
                              dtype_name(t));
-        diag_help(d, "convert first: `%s(f32(...))`", c->builtin->name);
+        if (!propose_around(s, d, c->spans[0], "f32", "convert first"))
+            diag_help(d, "convert first: `%s(f32(...))`", c->builtin->name);
         return POISON;
     }
     if (op == OP_FLOOR && !dtype_is_float(t)) return v;
@@ -150,7 +151,9 @@ static Value reduce(Sema *s, const BuiltinCall *c) {
     if (leaks(s, c, &shape)) return POISON;
     if (tensor_dtype(s, v) == DTYPE_BOOL) {
         Diag *d = sema_error(s, E_DTYPE, c->span, "`%s` of bools", c->builtin->name);
-        diag_help(d, "count with `sum(i32(...))`, average with `mean(f32(...))`");
+        bool mean = strcmp(c->builtin->name, "mean") == 0;
+        if (!propose_around(s, d, c->spans[0], mean ? "f32" : "i32", "convert first"))
+            diag_help(d, "count with `sum(i32(...))`, average with `mean(f32(...))`");
         return POISON;
     }
     if (!axes_of(s, c->args[1], &shape, c->spans[1], axes, &count)) return POISON;

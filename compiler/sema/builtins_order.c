@@ -102,7 +102,8 @@ static Value prod(Sema *s, const BuiltinCall *c) {
     Shape shape = tensor_shape(s, v);
     if (tensor_dtype(s, v) == DTYPE_BOOL) {
         Diag *d = sema_error(s, E_DTYPE, c->span, "`prod` of bools");
-        diag_help(d, "`min(i32(...))` is 1 where all hold");
+        if (!propose_around(s, d, c->spans[0], "i32", "convert first; `min` would do as well"))
+            diag_help(d, "`min(i32(...))` is 1 where all hold");
         return POISON;
     }
     if (!axes_of(s, c->args[1], &shape, c->spans[1], axes, &count)) return POISON;
@@ -150,7 +151,9 @@ static bool number_operand(Sema *s, const BuiltinCall *c, Value *v) {
     Diag *d =
         sema_error(s, E_DTYPE, c->span, "`%s` wants numbers along an axis, got %s %s",
                    c->builtin->name, dtype_name(tensor_dtype(s, *v)), value_shape_string(s, *v));
-    if (tensor_dtype(s, *v) == DTYPE_BOOL) diag_help(d, "write `i32(...)` around the condition");
+    if (tensor_dtype(s, *v) == DTYPE_BOOL &&
+        !propose_around(s, d, c->spans[0], "i32", "convert the condition"))
+        diag_help(d, "write `i32(...)` around the condition");
     return false;
 }
 
@@ -279,7 +282,8 @@ static Value quantile(Sema *s, const BuiltinCall *c) {
     if (!dtype_is_float(tensor_dtype(s, v))) {
         Diag *d = sema_error(s, E_DTYPE, c->span, "`quantile` wants floats, got %s",
                              dtype_name(tensor_dtype(s, v)));
-        diag_help(d, "convert first: `f32(...)`");
+        if (!propose_around(s, d, c->spans[0], "f32", "convert first"))
+            diag_help(d, "convert first: `f32(...)`");
         return POISON;
     }
     if (!axes_of(s, c->args[2], &shape, c->spans[2], axes, &count)) return POISON;

@@ -43,7 +43,8 @@ static Value running(Sema *s, const BuiltinCall *c) {
     Shape shape = tensor_shape(s, v);
     if (tensor_dtype(s, v) == DTYPE_BOOL) {
         Diag *d = sema_error(s, E_DTYPE, c->span, "`%s` of bools", c->builtin->name);
-        diag_help(d, "convert them first: `i32(...)`");
+        if (!propose_around(s, d, c->spans[0], "i32", "convert them first"))
+            diag_help(d, "convert them first: `i32(...)`");
         return POISON;
     }
     if (!axes_of(s, c->args[1], &shape, c->spans[1], axes, &count)) return POISON;

@@ -73,7 +73,7 @@ Value bundle_member(Sema *s, const Bundle *b, const Node *e) {
     }
     if (part->count) return (Value){.kind = V_BUNDLE, .as.bundle = part};
     Diag *d = sema_error(s, E_NAME, e->name_span, "this bundle has no part `%s`", name);
-    if (near.best) diag_help(d, "did you mean `%s`?", near.best);
+    if (near.best) propose_name(d, e->name_span, near.best);
     return POISON;
 }
 

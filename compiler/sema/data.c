@@ -258,7 +258,7 @@ Value data_member(Sema *s, Value v, const Node *e) {
     Nearest near = {.wanted = name};
     for (uint32_t i = 0; i < d->row->outputs.len; i++)
         nearest_offer(&near, d->row->outputs.data[i].name->text);
-    if (near.best) diag_help(g, "did you mean `%s`?", near.best);
+    if (near.best) propose_name(g, e->name_span, near.best);
     return POISON;
 }
 

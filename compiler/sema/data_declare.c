@@ -279,7 +279,7 @@ static bool dedup_field(Sema *s, const BmrtData *data, const Node *e, uint32_t *
     for (uint32_t i = 0; i < data->field_count; i++) nearest_offer(&near, data->fields[i].name);
     Diag *d = name ? sema_error(s, E_DATA, e->span, "no field `%s` in data `%s`", name, data->name)
                    : sema_error(s, E_DATA, e->span, "`dedup` wants names of fields, or `all`");
-    if (near.best) diag_help(d, "did you mean `%s`?", near.best);
+    if (near.best) propose_name(d, e->span, near.best);
     return false;
 }
 

@@ -47,7 +47,7 @@ static bool which_field(Declared *d, const Node *arg) {
     Nearest near = {.wanted = arg->name ? arg->name->text : ""};
     for (uint32_t i = 0; i < data->field_count; i++) nearest_offer(&near, data->fields[i].name);
     if (near.best)
-        diag_help(e, "did you mean `%s`?", near.best);
+        propose_name(e, arg->name_span, near.best);
     else
         diag_help(e, "write `NAME = \"file\"` with the name of a field");
     return fail(d);
@@ -188,7 +188,7 @@ static bool unknown_setting(Declared *d, const SettingRow *rows, const Node *arg
     Diag *e = arg->name ? sema_error(d->s, E_DATA, arg->span, "`%s` has no setting `%s`", what,
                                      arg->name->text)
                         : sema_error(d->s, E_DATA, arg->span, "`%s` has too many arguments", what);
-    if (near.best) diag_help(e, "did you mean `%s`?", near.best);
+    if (near.best) propose_name(e, arg->name_span, near.best);
     diag_help(e, "settings here: %s", text_str(&all));
     return fail(d);
 }
@@ -330,6 +330,6 @@ void data_source(Sema *s, DataBlock *block, BmrtData *data, const Node *setting,
     fail(&d);
     Diag *g = sema_error(s, E_DATA, e ? e->span : setting->span,
                          "`%s` wants a source such as idx(x = \"images.gz\")", setting->name->text);
-    if (near.best) diag_help(g, "did you mean `%s`?", near.best);
+    if (near.best) propose_name(g, node_kid(e, 0)->span, near.best);
     diag_help(g, "sources: idx npy csv lines records bytes binary windows");
 }

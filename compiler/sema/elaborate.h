@@ -353,6 +353,7 @@ struct Sema {
     VEC(Span) metric_spans;
     bool collect_metrics;
     bool discovering;         /* elaborating for the parameters that it makes known */
+    const Node *operation;    /* the operator that runs, for messages */
     const Instance *declared; /* model_declared: of what, for what; or NULL */
     const Node *declared_for;
     bool prelude_bad;
@@ -559,6 +560,11 @@ void declare_file(Sema *s, const Node *file, Scope *scope); /* its names and tho
 /* `adam()` for `adam`; `i32(y)` for `y` */
 void propose_call(Sema *s, Diag *d, const Node *e);
 void propose_conversion(Sema *s, Diag *d, const Node *e, DType to);
+/* "did you mean `name`?" in the place of what stands at span */
+void propose_name(Diag *d, Span span, const char *name);
+/* `f32(x > 0)` for what stands at span; how: "convert first: `%s`". False: it is not in a file that
+ * could be changed, nothing was said. */
+bool propose_around(Sema *s, Diag *d, Span span, const char *around, const char *how);
 /* Takes away what was proposed and does not work. */
 void fixes_check(Sema *s);
 Program *sema_try_program(Context *ctx, const Node *file, const SemaOptions *options);

@@ -327,7 +327,7 @@ static Value record_member(Sema *s, const Node *e, Value v) {
         nearest_offer(&near, v.as.list.names[i]->text);
     }
     Diag *d = sema_error(s, E_NAME, e->name_span, "no column `%s` here", e->name->text);
-    if (near.best) diag_help(d, "did you mean `%s`?", near.best);
+    if (near.best) propose_name(d, e->name_span, near.best);
     return POISON;
 }
 

@@ -139,8 +139,16 @@ static bool fit_allowed(Sema *s, const Node *e) {
         return false;
     }
     if (s->build && (s->rows || s->export_name)) return true;
-    Diag *d = sema_error(s, E_UNSUPPORTED, e->span, "`fit` here is not supported yet");
-    diag_note(d, "it stands in transforms of a data block and in exports");
+    Diag *d = sema_error(s, E_LEAK, e->span,
+                         "`fit` belongs to the transforms of a data block, or to an export");
+    const Node *what = node_kid(e->kids[1], 0);
+    bool block = false;
+    for (const Frame *f = s->frame; f; f = f->up)
+        block |= f->def && (f->def->kind == NODE_TRAIN || f->def->kind == NODE_TEST);
+    diag_note(d, "it is evaluated once over all rows of a split and saved with the weights");
+    if (block)
+        diag_help(d, "name it in the data block, `m = fit(%s)`: `m` is a column here",
+                  node_text(s, what));
     return false;
 }
 

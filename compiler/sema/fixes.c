@@ -17,6 +17,36 @@ void propose_conversion(Sema *s, Diag *d, const Node *e, DType to) {
     diag_fix(d, fix, "convert it: `%s`", fix.text);
 }
 
+void propose_name(Diag *d, Span span, const char *name) {
+    DiagFix fix = {.span = span, .text = name, .keep = true};
+    diag_fix(d, fix, "did you mean `%s`?", name);
+}
+
+/* One pair of parentheses around the whole of it. */
+static bool is_enclosed(const char *text, size_t len) {
+    size_t depth = 0;
+    for (size_t i = 0; i < len; i++) {
+        depth += text[i] == '(';
+        depth -= text[i] == ')' && depth;
+        if (depth == 0) return i + 1 == len && len > 1;
+    }
+    return false;
+}
+
+bool propose_around(Sema *s, Diag *d, Span span, const char *around, const char *how) {
+    const Source *source = span.file ? sources_get(s->ctx->sources, span.file) : NULL;
+    if (!source || source->is_prelude || span.end <= span.begin || span.end > source->len ||
+        memchr(source->text + span.begin, '\n', span.end - span.begin))
+        return false;
+    DiagFix fix = {.span = span};
+    const char *text = source->text + span.begin;
+    bool enclosed = is_enclosed(text, span.end - span.begin);
+    fix.text = arena_printf(s->arena, enclosed ? "%s%.*s" : "%s(%.*s)", around,
+                            (int)(span.end - span.begin), text);
+    diag_fix(d, fix, "%s: `%s`", how, fix.text);
+    return true;
+}
+
 typedef struct Trial {
     Sema *s;
     const Diag *diag;

@@ -93,7 +93,7 @@ static bool read_position(IndexSpace *ix, Access *a, const Node *at) {
     if (!dtype_is_integer(tensor_dtype(s, v.v))) {
         Diag *d = sema_error(s, E_DTYPE, at->span, "an index wants integers, got %s",
                              dtype_name(tensor_dtype(s, v.v)));
-        diag_help(d, "`i32(...)`");
+        if (!propose_around(s, d, at->span, "i32", "convert it")) diag_help(d, "`i32(...)`");
         return false;
     }
     v.v = tensor_here(s, v.v, at->span);

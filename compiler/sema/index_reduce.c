@@ -94,7 +94,8 @@ static Indexed reduced_value(IndexSpace *ix, const Node *arg, const ReductionNam
     DType t = tensor_dtype(s, v.v);
     if (t == DTYPE_BOOL) {
         Diag *d = sema_error(s, E_DTYPE, arg->span, "`%s` of bools", r->name);
-        diag_help(d, "write `i32(...)` or `f32(...)` around the condition");
+        if (!propose_around(s, d, arg->span, strcmp(r->name, "mean") ? "i32" : "f32", "convert it"))
+            diag_help(d, "write `i32(...)` or `f32(...)` around the condition");
         return index_fail(ix);
     }
     if (r->least) v.v = tensor_descending(s, v.v, arg->span);

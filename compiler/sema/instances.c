@@ -554,6 +554,6 @@ Value instance_member(Sema *s, Instance *inst, Sym name, const Node *e) {
         offer_part(s, &near, inst, s->program->slots.data[i].path->text);
     for (uint32_t i = 0; i < s->used_instances.len; i++)
         offer_part(s, &near, inst, s->used_instances.data[i]->path);
-    if (near.best) diag_help(d, "did you mean `%s`?", near.best);
+    if (near.best) propose_name(d, e->name_span, near.best);
     return POISON;
 }

@@ -216,13 +216,24 @@ static bool common_shape(Sema *s, const Shape *a, const Shape *b, Shape *out) {
     return true;
 }
 
+/* An operand of the operator at span becomes `to`. */
+static void convert_operand(Sema *s, Diag *d, Span span, uint32_t operand, DType to, DType from) {
+    const Node *e = s->operation;
+    bool known = e && e->span.file == span.file && e->span.begin == span.begin &&
+                 e->span.end == span.end && e->kind == NODE_BINARY;
+    diag_note(d, "there is no silent conversion");
+    if (known && propose_around(s, d, node_kid(e, operand)->span, dtype_name(to), "convert it"))
+        return;
+    diag_help(d, "write `%s(...)` around the %s operand", dtype_name(to), dtype_name(from));
+}
+
 /* 255.0 is a real number, whatever its value: with integers it is as wrong as a float tensor. */
-static bool real_meets_integers(Sema *s, Span span, const char *what, Value number, DType t) {
+static bool real_meets_integers(Sema *s, Span span, const char *what, Value number, DType t,
+                                bool number_first) {
     if (number.kind != V_NUM || number.as.num.exact || !dtype_is_integer(t)) return false;
     Diag *d = sema_error(s, E_DTYPE, span, "`%s` got %s and the real number %s", what,
                          dtype_name(t), value_string(s, number));
-    diag_help(d, "there is no silent conversion; write `f32(...)` around the %s operand",
-              dtype_name(t));
+    convert_operand(s, d, span, number_first ? 1 : 0, DTYPE_F32, t);
     return true;
 }
 
@@ -235,7 +246,8 @@ bool unify_dtype(Sema *s, Span span, const char *what, Value *a, Value *b) {
         else
             ta = tb = DTYPE_F32;
     }
-    if (real_meets_integers(s, span, what, *a, tb) || real_meets_integers(s, span, what, *b, ta))
+    if (real_meets_integers(s, span, what, *a, tb, true) ||
+        real_meets_integers(s, span, what, *b, ta, false))
         return false;
     *a = to_tensor(s, *a, tb, span);
     *b = to_tensor(s, *b, ta, span);
@@ -248,8 +260,7 @@ bool unify_dtype(Sema *s, Span span, const char *what, Value *a, Value *b) {
     DType to = dtype_is_float(ta) == dtype_is_float(tb)
                    ? (dtype_bytes(ta) > dtype_bytes(tb) ? ta : tb)
                    : (dtype_is_float(ta) ? ta : tb);
-    diag_help(d, "there is no silent conversion; write `%s(...)` around the %s operand",
-              dtype_name(to), to == ta ? dtype_name(tb) : dtype_name(ta));
+    convert_operand(s, d, span, to == ta, to, to == ta ? tb : ta);
     return false;
 }
 
@@ -461,14 +472,17 @@ static Value compare_nodes(Sema *s, const char *op, NodeId a, NodeId b, Span spa
 }
 
 /* `bools`: only what a bool operand may do; a number beside it has not got its dtype yet. */
-static bool check_operand_dtype(Sema *s, const Node *e, const BinaryOp *op, DType t, bool bools) {
+static bool check_operand_dtype(Sema *s, const Node *e, const BinaryOp *op, DType t, bool bools,
+                                uint32_t operand) {
     if (op->logical && t != DTYPE_BOOL) {
         sema_error(s, E_DTYPE, e->span, "`%s` wants bools, got %s", op->text, dtype_name(t));
         return false;
     }
     if (!op->logical && t == DTYPE_BOOL && op->op != OP_EQUAL) {
         Diag *d = sema_error(s, E_DTYPE, e->span, "`%s` on bools", op->text);
-        diag_help(d, "write `f32(...)` or `i32(...)` around the bool");
+        if (!e || e->kind != NODE_BINARY ||
+            !propose_around(s, d, node_kid(e, operand)->span, "f32", "convert the bool"))
+            diag_help(d, "write `f32(...)` or `i32(...)` around the bool");
         return false;
     }
     if (!bools && op->op == OP_POW && !dtype_is_float(t)) {
@@ -484,12 +498,12 @@ static Value tensor_binary(Sema *s, const Node *e, const BinaryOp *op, Value a, 
     if (op->op == OP_POW && a.kind == V_TENSOR && value_is_int(b, &n) && n >= -4 && n <= 4 &&
         tensor_dtype(s, a) != DTYPE_BOOL && (n >= 0 || dtype_is_float(tensor_dtype(s, a))))
         return small_power(s, a, n, e->span);
-    if (a.kind == V_TENSOR && !check_operand_dtype(s, e, op, tensor_dtype(s, a), true))
+    if (a.kind == V_TENSOR && !check_operand_dtype(s, e, op, tensor_dtype(s, a), true, 0))
         return POISON;
-    if (b.kind == V_TENSOR && !check_operand_dtype(s, e, op, tensor_dtype(s, b), true))
+    if (b.kind == V_TENSOR && !check_operand_dtype(s, e, op, tensor_dtype(s, b), true, 1))
         return POISON;
     if (!unify_dtype(s, e->span, op->text, &a, &b)) return POISON;
-    if (!check_operand_dtype(s, e, op, tensor_dtype(s, a), false)) return POISON;
+    if (!check_operand_dtype(s, e, op, tensor_dtype(s, a), false, 0)) return POISON;
     if (!operands_meet(s, e->span, op->text, &a, &b, e)) return POISON;
     NodeId x = tensor_node(s, a, e->span), y = tensor_node(s, b, e->span);
     if (node_is_none(x) || node_is_none(y)) return POISON;
@@ -499,6 +513,7 @@ static Value tensor_binary(Sema *s, const Node *e, const BinaryOp *op, Value a, 
 
 Value op_binary(Sema *s, const Node *e, const char *text, Value a, Value b) {
     if (value_is_poison(a) || value_is_poison(b)) return POISON;
+    s->operation = e;
     if (text[0] == '@') return matmul(s, e, a, b);
     const BinaryOp *op = binary_op(text);
     if (a.kind != V_TENSOR && b.kind != V_TENSOR) {

@@ -7,6 +7,11 @@
 typedef struct Edge {
     uint32_t from, to;
 } Edge;
+typedef struct Inner { /* a name of a block that has ended */
+    Sym name;
+    Span span;
+    const Node *around; /* the `if`, `repeat` or `scan` */
+} Inner;
 typedef struct Resolver {
     Sema *s;
     Scope *scope, *top; /* where it stands; the file's */
@@ -17,6 +22,8 @@ typedef struct Resolver {
     const Node *scan;     /* the innermost `scan` around, or NULL */
     bool columns_unknown; /* a block whose data is unknown: names may be columns */
     VEC(Edge) edges;
+    VEC(Inner) inner;   /* of this definition */
+    const Node *around; /* whose block is next */
 } Resolver;
 
 static void visit(Resolver *r, const Node *n);
@@ -52,7 +59,29 @@ static void offer_builtin(void *user, const char *name) {
     nearest_offer(user, name);
 }
 
+/* The name is bound, but in a block that has ended. */
+static bool stayed_inside(Resolver *r, const Node *n) {
+    const Inner *found = NULL;
+    for (uint32_t i = 0; i < r->inner.len; i++)
+        if (r->inner.data[i].name == n->name) found = &r->inner.data[i];
+    if (!found) return false;
+    const char *name = n->name->text, *around = node_kind_name(found->around->kind);
+    Diag *d = sema_error(r->s, E_NAME, n->span, "`%s` is known only inside the `%s`", name, around);
+    diag_label(d, found->span, "first bound here");
+    bool scan = found->around->kind == NODE_SCAN;
+    diag_note(d,
+              scan ? "names of one iteration of a `%s` end with it"
+                   : "`%s` rebinds names from outside; names first bound inside stay inside",
+              around);
+    if (scan)
+        diag_help(d, "carry it, `with %s = ...`, or `yield` it", name);
+    else
+        diag_help(d, "bind `%s` before the `%s`", name, around);
+    return true;
+}
+
 static void unknown_name(Resolver *r, const Node *n) {
+    if (stayed_inside(r, n)) return;
     Nearest near = {.wanted = n->name->text};
     Span where = {0};
     uint32_t best = UINT32_MAX;
@@ -70,10 +99,13 @@ static void unknown_name(Resolver *r, const Node *n) {
     if (near.best != before) where = (Span){0};
     Diag *d = sema_error(r->s, E_NAME, n->span, "unknown name `%s`", n->name->text);
     if (!near.best) return;
-    if (where.file && !span_in_prelude(r->s, where))
+    DiagFix fix = {.span = n->span, .text = near.best, .keep = true};
+    if (where.file && !span_in_prelude(r->s, where)) {
         diag_label(d, where, "did you mean this?");
-    else
-        diag_help(d, "did you mean `%s`%s?", near.best, where.file ? " (prelude)" : "");
+        diag_fix(d, fix, "write `%s`", near.best);
+    } else {
+        diag_fix(d, fix, "did you mean `%s`%s?", near.best, where.file ? " (prelude)" : "");
+    }
 }
 
 static void use_name(Resolver *r, const Node *n) {
@@ -142,6 +174,7 @@ static void visit_scan(Resolver *r, const Node *n) {
         declare(r, over->kids[i]->name, over->kids[i]->name_span);
     const Node *around = r->scan;
     r->scan = n;
+    r->around = n;
     r->loops++;
     visit(r, node_kid(n, 3));
     r->loops--;
@@ -215,9 +248,26 @@ static void visit_assign(Resolver *r, const Node *n) {
 }
 
 static void visit_block(Resolver *r, const Node *n) {
+    const Node *around = r->around;
     Scope *outer = open_scope(r);
+    r->around = NULL;
     visit_kids(r, n);
+    for (uint32_t i = 0; around && i < r->scope->names.len; i++) {
+        const Binding *b = &r->scope->names.data[i];
+        if (scope_find(outer, b->name)) continue;
+        Inner inner = {b->name, b->span, around};
+        vec_push(r->s->arena, &r->inner, inner);
+    }
     r->scope = outer;
+}
+
+static void visit_if(Resolver *r, const Node *n) {
+    visit(r, node_kid(n, 0));
+    for (uint32_t i = 1; i < n->count; i++) {
+        r->around = n;
+        visit(r, n->kids[i]);
+    }
+    r->around = NULL;
 }
 
 static void visit_repeat(Resolver *r, const Node *n) {
@@ -225,6 +275,7 @@ static void visit_repeat(Resolver *r, const Node *n) {
     Scope *outer = open_scope(r);
     if (n->name) declare(r, n->name, n->name_span);
     r->loops++;
+    r->around = n;
     visit(r, node_kid(n, 1));
     r->loops--;
     r->scope = outer;
@@ -497,18 +548,29 @@ static void visit_train(Resolver *r, const Node *n) {
 }
 
 typedef void (*Visitor)(Resolver *, const Node *);
-static const Visitor VISITORS[NODE_KIND_COUNT] = {
-    [NODE_NAME] = use_name,          [NODE_CALL] = visit_call,
-    [NODE_LAMBDA] = visit_lambda,    [NODE_MEMBER] = visit_member,
-    [NODE_SCAN] = visit_scan,        [NODE_YIELD] = visit_yield,
-    [NODE_RETURN] = visit_return,    [NODE_ASSIGN] = visit_assign,
-    [NODE_BLOCK] = visit_block,      [NODE_REPEAT] = visit_repeat,
-    [NODE_UPDATE] = visit_update,    [NODE_PARAM] = visit_slot,
-    [NODE_STATE] = visit_slot,       [NODE_ASSERT] = visit_assert,
-    [NODE_FN] = visit_definition,    [NODE_LAYER] = visit_definition,
-    [NODE_MODEL] = visit_definition, [NODE_OPTIMIZER] = visit_definition,
-    [NODE_DATA] = visit_data,        [NODE_TRAIN] = visit_train,
-    [NODE_TEST] = visit_train,       [NODE_TYPE] = NULL};
+static const Visitor VISITORS[NODE_KIND_COUNT] = {[NODE_NAME] = use_name,
+                                                  [NODE_CALL] = visit_call,
+                                                  [NODE_LAMBDA] = visit_lambda,
+                                                  [NODE_MEMBER] = visit_member,
+                                                  [NODE_SCAN] = visit_scan,
+                                                  [NODE_YIELD] = visit_yield,
+                                                  [NODE_RETURN] = visit_return,
+                                                  [NODE_ASSIGN] = visit_assign,
+                                                  [NODE_BLOCK] = visit_block,
+                                                  [NODE_REPEAT] = visit_repeat,
+                                                  [NODE_IF] = visit_if,
+                                                  [NODE_UPDATE] = visit_update,
+                                                  [NODE_PARAM] = visit_slot,
+                                                  [NODE_STATE] = visit_slot,
+                                                  [NODE_ASSERT] = visit_assert,
+                                                  [NODE_FN] = visit_definition,
+                                                  [NODE_LAYER] = visit_definition,
+                                                  [NODE_MODEL] = visit_definition,
+                                                  [NODE_OPTIMIZER] = visit_definition,
+                                                  [NODE_DATA] = visit_data,
+                                                  [NODE_TRAIN] = visit_train,
+                                                  [NODE_TEST] = visit_train,
+                                                  [NODE_TYPE] = NULL};
 
 static void visit(Resolver *r, const Node *n) {
     if (!n || n->kind == NODE_TYPE || n->kind == NODE_POISON || n->kind == NODE_USE) return;
@@ -580,6 +642,7 @@ bool resolve_file(Sema *s, const Node *file, Scope *scope) {
     Resolver r = {.s = s, .scope = scope, .top = scope, .file = file};
     for (uint32_t i = 0; i < file->count; i++) {
         r.def = file->kids[i];
+        r.inner.len = 0;
         r.item = i;
         if (r.def->kind == NODE_LET)
             visit_kids(&r, r.def);

@@ -87,7 +87,7 @@ static int which_setting(Sema *s, const Node *arg, uint32_t position) {
     Diag *d = arg->name ? sema_error(s, E_DATA, arg->span, "`tokens` has no setting `%s`",
                                      arg->name->text)
                         : sema_error(s, E_DATA, arg->span, "`tokens` has too many arguments");
-    if (near.best) diag_help(d, "did you mean `%s`?", near.best);
+    if (near.best) propose_name(d, arg->name_span, near.best);
     usage(d);
     return -1;
 }

@@ -59,7 +59,7 @@ static bool check_paths(Sema *s, const PartPaths *p) {
         if (found) continue;
         Diag *d =
             sema_error(s, E_NAME, p->spans.data[i], "there are no parameters below `%s`", path);
-        if (near.best) diag_help(d, "did you mean `%s`?", near.best);
+        if (near.best) propose_name(d, p->spans.data[i], near.best);
         ok = false;
     }
     return ok;

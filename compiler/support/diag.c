@@ -130,6 +130,12 @@ void diag_fix(Diag *diag, DiagFix fix, const char *format, ...) {
 
 void diag_fix_drop(Diag *diag, uint32_t fix) {
     uint32_t help = diag->fixes.data[fix].help;
+    if (diag->fixes.data[fix].keep) {
+        diag->fixes.len--;
+        for (uint32_t i = fix; i < diag->fixes.len; i++)
+            diag->fixes.data[i] = diag->fixes.data[i + 1];
+        return;
+    }
     diag->helps.len--;
     for (uint32_t i = help; i < diag->helps.len; i++) diag->helps.data[i] = diag->helps.data[i + 1];
     diag->fixes.len--;

@@ -42,6 +42,7 @@ typedef struct DiagFix { /* a change of the text that a help proposes */
     const char *text;
     uint32_t help;  /* its number among the helps */
     bool tried;     /* it is known to work */
+    bool keep;      /* the help is worth reading even where the change alone does not help */
     bool interface; /* other places have to follow: calls of what becomes a layer */
 } DiagFix;
 
@@ -81,7 +82,7 @@ void diag_help(Diag *diag, const char *format, ...) __attribute__((format(printf
  * sees to it that only changes that work are left (sema/fixes.c). */
 void diag_fix(Diag *diag, DiagFix fix, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
-/* Takes the fix and its help away. */
+/* Takes the fix away, and its help unless that is to be kept. */
 void diag_fix_drop(Diag *diag, uint32_t fix);
 
 /* Renders as compilers do: file:line:col: error: message, source line, carets, labels, notes,
