@@ -379,8 +379,8 @@ static const char *kernel_name(Sched *s, const Group *g) {
     return text_str(&t);
 }
 
-static void work_estimate(Sched *s, const Group *g, Kernel *k) {
-    double elements = (double)node_bound(s, g->like), each = 0, cost = 0;
+static void work_estimate(Sched *s, const Group *g, Kernel *k, double visited) {
+    double elements = visited * (double)node_bound(s, g->like), each = 0, cost = 0;
     for (uint32_t i = 0; i < g->targets.len; i++) {
         cost += plan_of(s, g->targets.data[i].node)->cost;
         each += plan_of(s, g->targets.data[i].node)->flops;
@@ -408,7 +408,8 @@ static void work_estimate(Sched *s, const Group *g, Kernel *k) {
     k->cost += elements * cost;
     for (uint32_t i = 0; i < k->buffers.len; i++) {
         const LoopBuffer *b = &s->out->buffers.data[k->buffers.data[i]];
-        k->bytes += (double)dim_bound(s->dims, b->count) * dtype_bytes(b->dtype);
+        double all = (double)dim_bound(s->dims, b->count) * dtype_bytes(b->dtype);
+        k->bytes += k->writes.data[i] ? visited * all : all;
     }
 }
 
@@ -452,5 +453,5 @@ void lower_group(Sched *s, uint32_t number) {
     if (!node_is_none(g->transposed) && s->options.choices)
         l.k->problem = choice_problem(s, g->wanted_by);
     if (l.k->strip == 0) l.k->strip = l.k->grain;
-    work_estimate(s, g, l.k);
+    work_estimate(s, g, l.k, l.visited > 0 ? l.visited : 1);
 }

@@ -62,6 +62,7 @@ typedef struct Lower {
     Ahead ahead;
     ExprId panel, row_panel; /* tile.c: the first column of the tile, the first row */
     Memo *memo;
+    double visited;      /* the share of the domain that the loops visit; 0: all */
     VEC(NodeId) scalars; /* rank-0 values computed at the kernel's start: Sched.scalar */
 } Lower;
 
@@ -190,6 +191,10 @@ ExprId reduce_tree(Lower *l, Op op, DType dtype, RegId lanes, VarId var);
 /* ---- partial.c */
 void lower_partials(Lower *l); /* the whole kernel */
 ExprId partial_total(Lower *l, NodeId sum, const Index *at);
+
+/* ---- put.c: all stores replace one position of one axis; NODE_NONE: they do not */
+NodeId put_wanted(const Lower *l, uint32_t *axis);
+ExprId put_position(Lower *l, NodeId at, uint32_t axis); /* at the kernel's start */
 
 /* ---- columns.c: a sum down the columns */
 bool columns_wanted(const Lower *l);

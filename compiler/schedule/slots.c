@@ -260,7 +260,8 @@ static bool in_place(const Slots *w, const Write *x) {
     const NodePlan *p = plan_of(s, x->node);
     if (p->group == NONE) return false;
     bool read = w->first[x->node.id] != w->first[x->node.id + 1];
-    if (!s->body && (p->buffer != NONE || !w->later[p->group] || read)) return false;
+    bool guarded = !s->body && !node_is_none(s->graph->guard);
+    if (guarded && (p->buffer != NONE || !w->later[p->group] || read)) return false;
     if (node_is_none(x->old)) return true;
     for (uint32_t i = w->first[x->old.id]; i < w->first[x->old.id + 1]; i++) {
         const Reader *r = &w->readers[i];

@@ -8,10 +8,13 @@
 typedef struct Nest {
     uint32_t rank;
     DimId dims[RANK_MAX];
-    bool flat;                /* axes 1 .. of the node are one axis here */
-    int32_t parallel;         /* axis, or -1 */
-    int32_t lead;             /* the axis whose rows threads share, if they do */
-    int32_t vector;           /* axis, or -1 */
+    bool flat;        /* axes 1 .. of the node are one axis here */
+    int32_t parallel; /* axis, or -1 */
+    int32_t lead;     /* the axis whose rows threads share, if they do */
+    int32_t vector;   /* axis, or -1 */
+    int32_t put;      /* the axis of which one position is visited, or -1 */
+    NodeId at;        /* ... which one */
+    ExprId position;
     uint32_t order[RANK_MAX]; /* the node's axis of each axis here */
     ExprId axis[RANK_MAX];
 } Nest;
@@ -67,8 +70,12 @@ static Nest nest_plan(Lower *l) {
     if (!node_is_none(l->group->transposed)) pack_axes(s, l->group, n.order);
     for (uint32_t i = 0; i < like->rank; i++) n.dims[i] = like->dims[n.order[i]];
     bool plain = node_is_none(l->group->transposed);
+    uint32_t put = 0;
+    n.at = put_wanted(l, &put);
+    n.put = node_is_none(n.at) ? -1 : (int32_t)put;
+    if (n.put >= 0) n.dims[put] = dim_const(s->dims, 1);
     uint32_t lead = dims_leading(s, n.dims, n.rank);
-    if (plain && like->rank > lead + 2 && group_flat(s, l->group, l->number)) {
+    if (plain && n.put < 0 && like->rank > lead + 2 && group_flat(s, l->group, l->number)) {
         n.flat = true;
         n.rank = 2;
         n.dims[0] = like->dims[lead];
@@ -78,6 +85,8 @@ static Nest nest_plan(Lower *l) {
     n.lead = (int32_t)lead;
     int64_t grain = 1;
     threads_choose(s, l->group, n.dims, n.rank, &n.parallel, &grain);
+    if (n.put >= 0 && n.parallel != n.lead) n.parallel = -1; /* little work */
+    if (n.parallel < 0) grain = 1;
     l->k->parallel = n.parallel >= 0;
     l->k->grain = grain;
     if (l->k->parallel) l->k->extent = n.dims[n.parallel];
@@ -162,7 +171,7 @@ static void nest_axis(Lower *l, Nest *n, uint32_t i) {
     }
     LowerPlace place = l_place(l);
     if (!parallel && dim_equals(l->s->dims, n->dims[i], 1)) {
-        n->axis[i] = l_int(l, 0);
+        n->axis[i] = n->put == (int32_t)i ? n->position : l_int(l, 0);
     } else {
         VarId v = l_new_var(l, "i");
         l_enter_for(l, v, from, to, 1);
@@ -176,6 +185,7 @@ static void nest_axis(Lower *l, Nest *n, uint32_t i) {
 void lower_loops(Lower *l) {
     Nest n = nest_plan(l);
     lower_scalars(l);
+    if (n.put >= 0) n.position = put_position(l, n.at, (uint32_t)n.put);
     if (columns_wanted(l))
         lower_columns(l);
     else

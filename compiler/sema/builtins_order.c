@@ -318,9 +318,11 @@ static Value put(Sema *s, const BuiltinCall *c) {
     at = tensor_here(s, at, c->spans[1]);
     if (value_is_poison(at)) return POISON;
     if (tensor_shape(s, at).rank != 0 || !dtype_is_integer(tensor_dtype(s, at))) {
-        sema_error(s, E_ARGUMENT, c->spans[1],
-                   "`put` writes at one position, a whole number, not %s",
-                   value_shape_string(s, at));
+        bool number = tensor_shape(s, at).rank == 0;
+        Diag *d = sema_error(
+            s, E_ARGUMENT, c->spans[1], "`put` writes at one position, a whole number, not %s%s",
+            number ? dtype_name(tensor_dtype(s, at)) : "", number ? "" : value_shape_string(s, at));
+        if (number) propose_around(s, d, c->spans[1], "i32", "convert it");
         return POISON;
     }
     int32_t from[RANK_MAX];
