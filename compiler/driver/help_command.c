@@ -2,6 +2,7 @@
 #include "compiler/driver/cli_session.h"
 #include "compiler/driver/help_topics.h"
 #include "compiler/driver/passes.h"
+#include "compiler/sema/words.h"
 
 static void add_option(Text *t, const OptionInfo *o) {
     Text left = {.arena = t->arena};
@@ -21,10 +22,12 @@ static void help_overview(Text *t) {
     for (uint32_t i = 0; i < COMMAND_COUNT; i++)
         text_printf(t, "  %-8s %s\n", command_info((CommandId)i)->name,
                     command_info((CommandId)i)->summary);
-    text_add(t, "\nbmc help COMMAND tells more; other topics: options, passes, codes, exit-codes,\n"
-                "an error code such as E0007, prelude, a subject of it such as losses, or a\n"
-                "definition such as dense. `bmc help man` is the manual page; completion-bash,\n"
-                "completion-zsh and completion-fish are for your shell's completions.\n");
+    text_add(t,
+             "\nbmc help COMMAND tells more; other topics: options, passes, codes, exit-codes,\n"
+             "an error code such as E0007, words (of the language), one of them such as sum, csv\n"
+             "or '|>', prelude, a subject of it such as losses, or a definition such as dense.\n"
+             "`bmc help man` is the manual page; completion-bash, completion-zsh and\n"
+             "completion-fish are for your shell's completions.\n");
 }
 
 static void help_of_command(Text *t, CommandId id) {
@@ -83,6 +86,23 @@ static void help_of_code(Text *t, Code code) {
     if (*c->page) text_printf(t, "\n%s\n", c->page);
 }
 
+static void help_words(Text *t) {
+    text_add(
+        t, "The words of the language; `bmc help WORD` explains one, `bmc help prelude` lists the\n"
+           "definitions of the standard library.\n\n");
+    word_list(t);
+}
+
+static bool help_word(Text *t, const char *name, Nearest *near) {
+    const WordInfo *word = word_find(name);
+    for (uint32_t i = 0; word_at_number(i) && !word; i++) {
+        nearest_offer(near, word_at_number(i)->name);
+        if (word_at_number(i)->other) nearest_offer(near, word_at_number(i)->other);
+    }
+    if (word) word_page(t, word);
+    return word != NULL;
+}
+
 static bool help_topic(Session *s, Text *t, const char *topic) {
     static const struct {
         const char *name;
@@ -90,6 +110,7 @@ static bool help_topic(Session *s, Text *t, const char *topic) {
     } TOPICS[] = {{"options", help_options},
                   {"passes", help_passes},
                   {"codes", help_codes},
+                  {"words", help_words},
                   {"exit-codes", help_exit_codes},
                   {"man", help_man_page},
                   {"completion-bash", help_completion_bash},
@@ -98,6 +119,10 @@ static bool help_topic(Session *s, Text *t, const char *topic) {
     CommandId command = command_find(topic);
     if (command != COMMAND_COUNT) {
         help_of_command(t, command);
+        if (word_find(topic)) {
+            text_add(t, "\nin the language\n\n");
+            word_page(t, word_find(topic));
+        }
         return true;
     }
     Nearest near = {.wanted = topic};
@@ -114,12 +139,15 @@ static bool help_topic(Session *s, Text *t, const char *topic) {
     }
     for (uint32_t i = 0; i < COMMAND_COUNT; i++)
         nearest_offer(&near, command_info((CommandId)i)->name);
-    if (help_definition(s, t, topic, &near) || help_subject(s, t, topic, &near)) return true;
+    if (help_definition(s, t, topic, &near) || help_word(t, topic, &near) ||
+        help_subject(s, t, topic, &near))
+        return true;
     Diag *d = session_error(s, E_OPTION, "there is no help on `%s`", topic);
     if (near.best) diag_help(d, "did you mean `%s`?", near.best);
     const char *mentions = help_mentions(s, topic);
     if (mentions) diag_note(d, "the word is in the help on %s", mentions);
-    diag_help(d, "`bmc help` lists the topics, `bmc help prelude` the standard library");
+    diag_help(d, "`bmc help` lists the topics, `bmc help words` the language, `bmc help "
+                 "prelude` the standard library");
     return false;
 }
 

@@ -3,6 +3,7 @@
 #include "compiler/lsp/features.h"
 #include "compiler/lsp/lookup.h"
 #include "compiler/sema/sema.h"
+#include "compiler/sema/words.h"
 #include "compiler/syntax/signature.h"
 #include "compiler/syntax/syntax.h"
 
@@ -35,13 +36,16 @@ static void offer(List *l, const char *label, int kind, const char *detail, cons
     json_array_append_new(l->items, item);
 }
 
+/* A word of the language. */
 static void offer_name(void *user, const char *name) {
     List *l = user;
-    offer(l, name, l->kind, NULL, NULL);
+    const WordInfo *word = word_find(name);
+    offer(l, name, l->kind, word ? word->signature : NULL, word ? word->text : NULL);
 }
 static void offer_local(void *user, const char *name, Span span) {
+    List *l = user;
     (void)span;
-    offer_name(user, name);
+    offer(l, name, l->kind, NULL, NULL);
 }
 
 static void offer_items(List *l, Context *ctx, const Node *tree) {
@@ -69,6 +73,14 @@ static bool is_block(const Node *item) {
     return item && (item->kind == NODE_DATA || item->kind == NODE_TRAIN || item->kind == NODE_TEST);
 }
 
+/* Words that mean something only in such a block: `random(...)`, `patience(...)`. */
+static void offer_words(List *l, const Node *item) {
+    const WordInfo *word;
+    for (uint32_t i = 0; is_block(item) && (word = word_at_number(i)); i++)
+        if (word->kind == (item->kind == NODE_DATA ? WORD_DATA : WORD_TRAIN))
+            offer_name(l, word->name);
+}
+
 json_t *feature_completion(const Standard *standard, const Document *d, uint32_t offset) {
     uint32_t begin, end;
     if (!word_at(d->text, d->length, offset, &begin, &end)) begin = offset;
@@ -86,9 +98,10 @@ json_t *feature_completion(const Standard *standard, const Document *d, uint32_t
         offer_items(&l, standard->ctx, standard->trees.data[i]);
     l.kind = KIND_FUNCTION;
     sema_builtins(offer_name, &l);
+    offer_words(&l, item);
     const char *word;
     for (uint32_t i = 0; !l.applied && (word = syntax_reserved_word(i)); i++)
-        offer(&l, word, KIND_KEYWORD, NULL, NULL);
+        l.kind = KIND_KEYWORD, offer_name(&l, word);
     json_decref(l.seen);
     return l.items;
 }

@@ -2,6 +2,7 @@
 #include "compiler/lsp/features.h"
 #include "compiler/lsp/lookup.h"
 #include "compiler/lsp/text_position.h"
+#include "compiler/sema/words.h"
 #include "compiler/syntax/signature.h"
 
 #include <stdlib.h>
@@ -16,6 +17,12 @@ static void add_item(Text *t, Context *ctx, const Node *item) {
     if (!signature) return;
     text_printf(t, "%s```bm\n%s\n```\n", t->len ? "\n" : "", signature);
     if (item->doc) text_printf(t, "\n%s\n", item->doc);
+}
+
+static void add_word(Text *t, const WordInfo *word) {
+    if (!word) return;
+    text_printf(t, "%s```bm\n%s\n```\n\n%s\n", t->len ? "\n" : "", word->signature, word->text);
+    if (word->example) text_printf(t, "\n```bm\n%s\n```\n", word->example);
 }
 
 /* The value under the cursor, and what defines the name there. */
@@ -34,6 +41,8 @@ json_t *feature_hover(const Standard *standard, const Document *d, uint32_t offs
                 add_item(&t, d->ctx, item);
             else if ((item = standard_item(standard, name)))
                 add_item(&t, standard->ctx, item);
+            else
+                add_word(&t, word_find(name));
         }
         if (!value) {
             begin = from;

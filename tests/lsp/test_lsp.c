@@ -166,11 +166,13 @@ START_TEST(hover_tells_shape_and_definition) {
     ask(11, "textDocument/hover", 2, 12); /* dense */
     ask(12, "textDocument/hover", 2, 18); /* width */
     ask(13, "textDocument/hover", 4, 0);  /* } */
+    ask(14, "textDocument/hover", 1, 2);  /* model */
     end();
     ck_assert_ptr_nonnull(strstr(hover_text(10), "h: f32[B, 32]"));
     ck_assert_ptr_nonnull(strstr(hover_text(11), "layer dense(out: dim"));
     ck_assert_ptr_nonnull(strstr(hover_text(12), "width: 32"));
     ck_assert(json_is_null(result(13)));
+    ck_assert_ptr_nonnull(strstr(hover_text(14), "the root of weight paths"));
 }
 END_TEST
 
@@ -205,6 +207,7 @@ START_TEST(completion_knows_where_it_is) {
     ask(12, "textDocument/completion", 5, 15);
     end();
     ck_assert(offers(10, "from") && offers(10, "split") && !offers(10, "epochs"));
+    ck_assert(offers(10, "csv") && offers(10, "tokens") && !offers(10, "patience"));
     ck_assert(offers(11, "dense") && !offers(11, "hidden") && !offers(11, "return"));
     ck_assert(offers(12, "hidden") && offers(12, "x") && offers(12, "exp"));
 }
