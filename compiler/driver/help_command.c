@@ -2,7 +2,7 @@
 #include "compiler/driver/cli_session.h"
 #include "compiler/driver/help_topics.h"
 #include "compiler/driver/passes.h"
-#include "compiler/sema/words.h"
+#include "compiler/sema/word_table.h"
 
 static void add_option(Text *t, const OptionInfo *o) {
     Text left = {.arena = t->arena};

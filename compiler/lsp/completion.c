@@ -3,7 +3,7 @@
 #include "compiler/lsp/features.h"
 #include "compiler/lsp/lookup.h"
 #include "compiler/sema/sema.h"
-#include "compiler/sema/words.h"
+#include "compiler/sema/word_table.h"
 #include "compiler/syntax/signature.h"
 #include "compiler/syntax/syntax.h"
 

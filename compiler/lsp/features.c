@@ -2,7 +2,7 @@
 #include "compiler/lsp/features.h"
 #include "compiler/lsp/lookup.h"
 #include "compiler/lsp/text_position.h"
-#include "compiler/sema/words.h"
+#include "compiler/sema/word_table.h"
 #include "compiler/syntax/signature.h"
 
 #include <stdlib.h>

@@ -2,11 +2,8 @@
  * it stands, so that unknown names are reported even in definitions that nothing uses; and what can
  * be told from the tree alone: parameters in a `fn`, states that are never written, definitions
  * that use themselves. */
-#include "compiler/sema/elaborate.h"
+#include "compiler/sema/cycles.h"
 
-typedef struct Edge {
-    uint32_t from, to;
-} Edge;
 typedef struct Inner { /* a name of a block that has ended */
     Sym name;
     Span span;
@@ -580,64 +577,6 @@ static void visit(Resolver *r, const Node *n) {
         visit_kids(r, n);
 }
 
-/* ------------------------------------------------------------------ cycles */
-
-typedef struct Cycle {
-    const Resolver *r;
-    uint8_t *color; /* 0 new, 1 on the way, 2 done */
-    uint32_t *stack, depth;
-} Cycle;
-
-static void report_cycle(Cycle *c, uint32_t at) {
-    const Resolver *r = c->r;
-    Text chain = {.arena = r->s->arena};
-    uint32_t from = c->depth;
-    while (from > 0 && c->stack[from - 1] != at) from--;
-    for (uint32_t i = from ? from - 1 : 0; i < c->depth; i++)
-        text_printf(&chain, "%s -> ", r->file->kids[c->stack[i]]->name->text);
-    const Node *def = r->file->kids[at];
-    text_add(&chain, def->name->text);
-    Diag *d = sema_error(r->s, E_RECURSION, def->name_span, "`%s` uses itself", def->name->text);
-    diag_note(d, "%s", text_str(&chain));
-    diag_help(d, "there is no recursion; `repeat` unrolls at compile time");
-}
-
-/* Depth-first over definitions with a stack of our own: names may chain as long as the file. */
-static bool find_cycles(Resolver *r, uint32_t items) {
-    Cycle c = {.r = r,
-               .color = ARENA_ARRAY(r->s->arena, uint8_t, items),
-               .stack = ARENA_ARRAY(r->s->arena, uint32_t, items + 1)};
-    uint32_t *next = ARENA_ARRAY(r->s->arena, uint32_t, items + 1);
-    uint32_t *first = ARENA_ARRAY(r->s->arena, uint32_t, items + 2);
-    for (uint32_t i = 0; i < r->edges.len; i++) first[r->edges.data[i].from + 1]++;
-    for (uint32_t i = 0; i < items; i++) first[i + 1] += first[i];
-    bool found = false;
-    for (uint32_t root = 0; root < items; root++) {
-        if (c.color[root]) continue;
-        c.stack[c.depth++] = root;
-        c.color[root] = 1;
-        next[root] = first[root];
-        while (c.depth) {
-            uint32_t at = c.stack[c.depth - 1];
-            if (next[at] == first[at + 1]) {
-                c.color[at] = 2;
-                c.depth--;
-                continue;
-            }
-            uint32_t to = r->edges.data[next[at]++].to; /* edges come in order of `from` */
-            if (c.color[to] == 1) {
-                report_cycle(&c, to);
-                found = true;
-            } else if (c.color[to] == 0) {
-                c.color[to] = 1;
-                next[to] = first[to];
-                c.stack[c.depth++] = to;
-            }
-        }
-    }
-    return found;
-}
-
 bool resolve_file(Sema *s, const Node *file, Scope *scope) {
     Resolver r = {.s = s, .scope = scope, .top = scope, .file = file};
     for (uint32_t i = 0; i < file->count; i++) {
@@ -649,5 +588,5 @@ bool resolve_file(Sema *s, const Node *file, Scope *scope) {
         else
             visit(&r, r.def);
     }
-    return !find_cycles(&r, file->count);
+    return !cycles_report(s, file, r.edges.data, r.edges.len);
 }

@@ -1,7 +1,7 @@
 /* The table of words (compiler/sema/words_*.def): every word of the language has a row, what a row
  * says of a function is what the compiler knows, and every example is a program that compiles. */
 #include "compiler/sema/elaborate.h"
-#include "compiler/sema/words.h"
+#include "compiler/sema/word_table.h"
 
 #include <check.h>
 #include <stdio.h>

@@ -1,4 +1,4 @@
-#include "compiler/sema/words.h"
+#include "compiler/sema/word_table.h"
 
 #include <string.h>
 
