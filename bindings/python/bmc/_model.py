@@ -84,7 +84,8 @@ class Function:
             arrays.append(array)
         return arrays
 
-    def __call__(self, *args: Any, out: Any = None, **named: Any) -> Any:
+    def _bind(self, args: tuple, out: Any, named: dict) -> tuple[dict[str, int], dict[str, Any], list[Any], tuple]:
+        """Sizes, the arrays of the inputs, those of the results, and what the compiled function is called with."""
         about = self._about
         dims = about["dims"]
         inputs = {value["name"] for value in about["inputs"]}
@@ -102,10 +103,33 @@ class Function:
                 arrays[name] = keep[name] = as_array(given[name], name, value["dtype"])
         sizes = bind_sizes(about["inputs"], arrays, sizes, self.name, dims)
         results = self._outputs(sizes, out)
-        self._model._check(self._call(
+        return sizes, keep, results, (
             [sizes[dim] for dim in dims],
             [None if value["name"] not in keep else self._address(keep[value["name"]]) for value in about["inputs"]],
-            [self._address(result) for result in results]))
+            [self._address(result) for result in results])
+
+    def prepare(self, *args: Any, out: Any = None, **named: Any) -> Callable[[], Any]:
+        """A call with these very arrays, as a function without arguments that checks nothing again: for loops
+        that put the next values into the same inputs. It returns the same results each time, filled anew."""
+        if any(value["dtype"] == "str" for value in self._about["inputs"] + self._about["outputs"]):
+            raise ArgumentError(f"{self.name} has strings, which cannot be prepared: call it")
+        given = self._arguments(args, {name: value for name, value in named.items() if name not in self._about["dims"]})
+        _, keep, results, call = self._bind(args, out, dict(named))
+        dtypes = {value["name"]: value["dtype"] for value in self._about["inputs"]}
+        for name, array in keep.items():  # where a copy is needed, two of them share nothing
+            if array.size and not np.shares_memory(array, as_array(given[name], name, dtypes[name])):
+                raise ArgumentError(f"`{name}` would be copied: prepare {self.name} with a C-contiguous {array.dtype} array")
+        run, check, give = self._call, self._model._check, self._give
+
+        def again(_keep: Any = keep) -> Any:
+            check(run(*call))
+            return give(results)
+        return again
+
+    def __call__(self, *args: Any, out: Any = None, **named: Any) -> Any:
+        about = self._about
+        sizes, keep, results, call = self._bind(args, out, named)
+        self._model._check(self._call(*call))
         for i, value in enumerate(about["outputs"]):
             if value["dtype"] == "str":
                 shape = tuple(dim_value(dim, sizes) for dim in value["shape"])

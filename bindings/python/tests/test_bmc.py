@@ -78,6 +78,28 @@ class Compiled(unittest.TestCase):
         with self.assertRaisesRegex(bmc.ArgumentError, "writable C-contiguous float32"):
             self.model.predict(x, out=np.empty((3, 6), np.float32).T)
 
+    def test_prepared(self):
+        model = bmc.compile_text(SOURCE, weights=None, seed=3)
+        x = np.ones((2, 4), np.float32)
+        out = np.empty((2, 3), np.float32)
+        again = model.predict.prepare(x, out=out)
+        for value in (1, 2, 3):
+            x[:] = value
+            self.assertIs(again(), out)
+            self.assertEqual(out.tobytes(), model.predict(x).tobytes())
+        step = model.train_step.prepare(x, y=np.array([1, 2], np.int32))
+        first = step()["loss"]
+        for _ in range(20):
+            last = step()["loss"]
+        self.assertLess(last, first)
+        with self.assertRaisesRegex(bmc.ArgumentError, "`x` would be copied"):
+            model.predict.prepare([[1, 2, 3, 4]])
+        with self.assertRaisesRegex(bmc.ArgumentError, "rank"):
+            model.predict.prepare(x[0])
+        model.close()
+        with self.assertRaises(bmc.ModelError):
+            again()
+
     def test_exchange(self):
         class Foreign:  # what torch or jax hand over
             def __init__(self, array):
