@@ -89,6 +89,24 @@ static BmrtStatus initialise(BmrtHandle *h) {
     return status;
 }
 
+/* Whether a file of weights gives every slot its value: a library for serving then opens without
+ * drawing weights that would be replaced at once, which takes longer than reading them. */
+static bool file_gives_all(const BmrtModel *m) {
+    for (uint32_t i = 0; i < m->slot_count; i++)
+        if (m->slots[i].kind != BMRT_SLOT_PARAM && m->slots[i].kind != BMRT_SLOT_STATE)
+            return false;
+    return true;
+}
+
+static BmrtStatus first_values(BmrtHandle *h, const char *weights) {
+    const bool from_file = weights && file_gives_all(h->model);
+    BmrtStatus status = from_file ? BMRT_OK : initialise(h);
+    if (status != BMRT_OK || !weights) return status;
+    status = bmrt_load(h, weights);
+    if (status != BMRT_OK && from_file) (void)initialise(h); /* the message is the file's */
+    return status;
+}
+
 /* Calls of an export for one row, or of what has no sizes, find their scratch memory: they allocate
  * nothing, from the first on. */
 static BmrtStatus reserve_exports(BmrtHandle *h) {
@@ -124,8 +142,7 @@ BmrtStatus bmrt_open_hooked(BmrtHandle **out, const BmrtModel *model, const char
     if (status == BMRT_OK) status = bmrt_vocabularies_open(h);
     if (status == BMRT_OK) status = make_plans(h);
     if (status == BMRT_OK) status = make_team(h, threads);
-    if (status == BMRT_OK) status = initialise(h);
-    if (status == BMRT_OK && weights) status = bmrt_load(h, weights);
+    if (status == BMRT_OK) status = first_values(h, weights);
     if (status == BMRT_OK) status = reserve_exports(h);
     return status;
 }
