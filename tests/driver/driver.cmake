@@ -26,3 +26,7 @@ if(TARGET bmc_shared)
   set_tests_properties(python PROPERTIES TIMEOUT 300 ENVIRONMENT
     "BMC=$<TARGET_FILE:bmc>;BMC_LIBRARY=$<TARGET_FILE:bmc_shared>;SOURCE=${CMAKE_SOURCE_DIR}")
 endif()
+if(TARGET bmc_shared AND CMAKE_BINARY_DIR STREQUAL "${CMAKE_SOURCE_DIR}/build") # tools/wheel packs that one
+  add_test(NAME wheel COMMAND sh ${CMAKE_CURRENT_SOURCE_DIR}/install/wheel.sh)
+  set_tests_properties(wheel PROPERTIES TIMEOUT 300 SKIP_RETURN_CODE 77 ENVIRONMENT "SOURCE=${CMAKE_SOURCE_DIR}")
+endif()
