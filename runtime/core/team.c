@@ -39,10 +39,9 @@ enum {
     LEAST_SPIN_NS = 4000,
     JOB_SPIN_NS = 200000, /* between steps the caller gathers rows and makes metrics */
     STALL_NS = 100000,    /* beyond the noise of a run */
-    ALONE_FIRST = 4,      /* runs without the workers after a stall */
-    ALONE_MOST = 512,
-    CALM = 64,      /* runs without a stall before the next one costs less again */
-    SLOW_ALONE = 2, /* runs in a row that are as slow without the workers: no accident */
+    ALONE_MOST = 512,     /* runs without the workers after a stall */
+    SHARE_MOST = 8,       /* runs alone may cost so many halves of what stalls cost */
+    SLOW_ALONE = 2,       /* runs in a row that are as slow without the workers: no accident */
     TRIALS = 8
 };
 
@@ -61,8 +60,9 @@ typedef struct Watched { /* a word that threads wait on; alone on its cache line
 typedef struct Trial {
     BmrtEntryFn run;
     int64_t best_ns, together_ns; /* the least, creeping up; of the last run with the workers */
-    int32_t alone, alone_next;    /* runs left to do alone; to do after the next stall */
-    int32_t calm, slow;           /* runs since a stall; slow ones in a row, alone */
+    int64_t alone_ns;             /* the least without the workers; 0: not known */
+    int32_t alone, share, slow; /* runs left to do alone; of SHARE_MOST; slow ones alone in a row */
+    bool stalled;               /* the last run with the workers was one */
 } Trial;
 
 struct BmrtTeam {
@@ -241,37 +241,46 @@ void bmrt_team_run(BmrtTeam *team, BmrtEntryFn run, BmrtFrame *frame) {
     bmrt_environment_leave(caller);
 }
 
+/* How many runs alone a stall of `excess` is worth: until together they have cost about as much,
+ * and up to four times that when the next try stalls as well. So a run of microseconds, beside
+ * which a stall is as long as hundreds, is tried with the workers seldom, and one of milliseconds
+ * soon. */
+static int32_t runs_alone(const Trial *t, int64_t excess) {
+    int64_t loss = (t->alone_ns ? t->alone_ns : 2 * t->best_ns) - t->best_ns;
+    if (loss < t->best_ns / 16) loss = t->best_ns / 16;
+    const int64_t runs = excess / 2 * t->share / (loss > 0 ? loss : 1);
+    return runs < 1 ? 1 : runs > ALONE_MOST ? ALONE_MOST : (int32_t)runs;
+}
+
 /* A long run is a stall: from then on alone. Other sizes of a batch take other times too; then
- * alone is no better, and this is how long it takes now. On a machine whose CPUs are all taken a
- * stall lasts as long as a hundred runs and comes every few milliseconds, so what was learnt is
- * forgotten slowly: stalls stay below one in a hundred runs. */
+ * alone is no better, and this is how long it takes now. */
 static void learn_together(Trial *t, int64_t ns) {
     t->best_ns += t->best_ns / 128;
     if (t->best_ns == 0 || ns < t->best_ns) t->best_ns = ns;
     t->together_ns = ns;
-    if (ns > 2 * t->best_ns && ns - t->best_ns > STALL_NS) {
-        t->alone = t->alone_next;
-        if (t->alone_next < ALONE_MOST) t->alone_next *= 2;
-        t->calm = 0;
-    } else if (++t->calm >= CALM) {
-        t->calm = 0;
-        if (t->alone_next > ALONE_FIRST) t->alone_next /= 2;
+    const bool stall = ns > 2 * t->best_ns && ns - t->best_ns > STALL_NS;
+    if (stall) {
+        t->share = !t->stalled ? 2 : t->share < SHARE_MOST ? 2 * t->share : SHARE_MOST;
+        t->alone = runs_alone(t, ns - t->best_ns);
     }
+    t->stalled = stall;
 }
 
 static void learn_alone(Trial *t, int64_t ns) {
     t->alone--;
+    t->alone_ns += t->alone_ns / 128;
+    if (t->alone_ns == 0 || ns < t->alone_ns) t->alone_ns = ns;
     t->slow = ns < t->together_ns ? 0 : t->slow + 1;
     if (t->slow < SLOW_ALONE) return; /* one may have lost its CPU */
     t->slow = 0;
     t->alone = 0;
-    t->alone_next = ALONE_FIRST;
+    t->stalled = false;
     t->best_ns = t->together_ns;
 }
 
 static Trial *trial_of(BmrtTeam *team, BmrtEntryFn run) {
     Trial *t = &team->trials[((uintptr_t)run >> 4) % TRIALS];
-    if (t->run != run) *t = (Trial){.run = run, .alone_next = ALONE_FIRST};
+    if (t->run != run) *t = (Trial){.run = run, .share = 2};
     return t;
 }
 
