@@ -240,7 +240,7 @@ static int64_t best_place(Memory *m) {
         (void)large_first(&x, 0, orders[k]);
         attempt(&x);
     }
-    for (uint32_t k = kinds; k-- > 0 && x.best > SEARCHED_BYTES && (double)x.best > enough; k--) {
+    for (uint32_t k = kinds; k-- > 0 && x.best > SEARCHED_BYTES && (double)x.best > enough;) {
         uint32_t large = large_first(&x, least / 256, orders[k]);
         uint64_t rounds = EFFORT / ((uint64_t)large * large + 1);
         /* the small ones are placed now and then: where they fit is not known before */

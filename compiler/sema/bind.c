@@ -306,6 +306,16 @@ static const KindRow KINDS[] = {{"num", "a number or a rank-0 tensor", is_num},
                                 {"fn", "a function", is_fn},
                                 {"params", "a model or its parameters", is_params}};
 
+bool kind_is_known(const char *name) {
+    for (size_t i = 0; i < sizeof KINDS / sizeof *KINDS; i++)
+        if (strcmp(KINDS[i].name, name) == 0) return true;
+    return false;
+}
+
+void kinds_offer(Nearest *near) {
+    for (size_t i = 0; i < sizeof KINDS / sizeof *KINDS; i++) nearest_offer(near, KINDS[i].name);
+}
+
 static bool bind_static(Sema *s, const Slotting *b, Value v) {
     const Node *type = node_kid(b->par, 1);
     scope_set(s, b->into, b->par->name, v, b->par->name_span);
@@ -322,6 +332,7 @@ static bool bind_static(Sema *s, const Slotting *b, Value v) {
         if (b->def && b->def->name) diag_note(d, "declared as %s", signature_text(s, b->def));
         return false;
     }
+    if (!type_is_known(type)) return false;
     sema_error(s, E_UNSUPPORTED, type->span, "the type `%s` is not supported yet here",
                type->name->text);
     return false;
@@ -342,6 +353,9 @@ static void propose_field(Sema *s, Diag *d, const Node *field, DType to) {
     if (column) text_printf(&t, " = %s", written_text(s, column));
     DiagFix fix = {.span = field->span, .text = text_str(&t)};
     diag_fix(d, fix, "`field %s` if the file holds whole numbers", fix.text);
+    if (!dims)
+        diag_help(d, "`field %s: category([\"no\", \"yes\"])`, with your names, if it holds names",
+                  field->name->text);
 }
 
 /* Strings go through functions untouched, up to the `encode` that makes numbers of them. */

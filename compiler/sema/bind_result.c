@@ -1,6 +1,19 @@
 /* What a function returns meets what it declares: number of results, dtypes, shapes. */
 #include "compiler/sema/bind.h"
 
+/* `-> [B]` promises floats, and of an export, which C code calls, f32. */
+static bool untyped_result_fits(Sema *s, const Node *rtype, Value v, const Node *def, Span span) {
+    DType got = tensor_dtype(s, v);
+    bool exported = def->kind == NODE_FN && (def->flags & NODE_FLAG_EXPORT);
+    if (exported ? got == DTYPE_F32 : dtype_is_float(got)) return true;
+    const char *dims = node_text(s, node_kid(rtype, 0));
+    Diag *d = sema_error(s, E_DTYPE, span, "`%s` declares `-> %s`, that is %s, but returns %s",
+                         def_name(def), dims, exported ? "f32" : "floats", dtype_name(got));
+    diag_label(d, rtype->span, "declared here");
+    diag_help(d, "`-> %s: %s`", dims, dtype_name(got));
+    return false;
+}
+
 static bool bind_one_result(Sema *s, const Node *rtype, Value v, Scope *scope, const Node *def,
                             Span span) {
     const Node *dims = node_kid(rtype, 0), *type = node_kid(rtype, 1);
@@ -8,8 +21,10 @@ static bool bind_one_result(Sema *s, const Node *rtype, Value v, Scope *scope, c
     if (v.kind == V_NUM || v.kind == V_DIM) return !dims || dims->count == 0;
     if (type_is_str(type) && v.kind == V_STRINGS) v = value_tensor(s, v.as.strings.node);
     if (v.kind != V_TENSOR || (type_is_str(type) && tensor_dtype(s, v) != DTYPE_I32)) {
-        sema_error(s, E_KIND, span, "`%s` declares `-> %s` but returns %s", def_name(def),
-                   dims ? node_text(s, dims) : type->name->text, value_kind_name(v.kind));
+        Diag *d = sema_error(s, E_KIND, span, "`%s` declares `-> %s` but returns %s", def_name(def),
+                             dims ? node_text(s, dims) : type->name->text, value_kind_name(v.kind));
+        if (v.kind == V_INSTANCE || v.kind == V_FN || v.kind == V_LAYER)
+            diag_help(d, "apply it to its data: `...(x)`");
         return false;
     }
     DType want = type_dtype(type);
@@ -19,6 +34,7 @@ static bool bind_one_result(Sema *s, const Node *rtype, Value v, Scope *scope, c
         return false;
     }
     if (!dims) return true;
+    if (!type && !untyped_result_fits(s, rtype, v, def, span)) return false;
     Scope *probe = scope_new(s, scope, true);
     Binding *row = scope_find(scope, ellipsis_sym(s));
     if (row) scope_set(s, probe, ellipsis_sym(s), row->value, row->span);

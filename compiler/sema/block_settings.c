@@ -163,6 +163,19 @@ static bool every_part(Sema *s, const Node *arg, BmrtTrain *train) {
     return eval_static_int(s, node_kid(arg, 0), to, "`every`") && *to > 0;
 }
 
+/* What stands in braces in a file's name is filled in: `{step}`, `{fold}`; nothing else is. */
+static bool file_name_fits(Sema *s, const char *path, Span span) {
+    for (const char *at = path; (at = strchr(at, '{')) != NULL; at++) {
+        if (strncmp(at, "{step}", 6) == 0 || strncmp(at, "{fold}", 6) == 0) continue;
+        int length = (int)strcspn(at, "}") + 1;
+        Diag *d = sema_error(s, E_BLOCK, span, "`%.*s` in a file name is not filled in",
+                             length > 40 ? 40 : length, at);
+        diag_help(d, "`{step}` and `{fold}` are: `every(\"f-{step}.safetensors\", epochs = 1)`");
+        return false;
+    }
+    return true;
+}
+
 void read_save(Sema *s, const BlockRun *run, bool has_valid, BmrtTrain *train) {
     const Node *setting = block_setting(run->node, "save");
     if (!setting) return;
@@ -172,6 +185,7 @@ void read_save(Sema *s, const BlockRun *run, bool has_valid, BmrtTrain *train) {
     bool call = e->kind == NODE_CALL;
     if (call ? !positional(s, e, &path) : !(path = eval(s, e)).kind) path = POISON;
     if (path.kind == V_STR) train->save_path = path.as.str;
+    if (path.kind == V_STR && !file_name_fits(s, path.as.str, setting->span)) return;
     if (path.kind == V_STR && !call) return;
     if (path.kind == V_STR && strcmp(kind, "last") == 0) return;
     if (path.kind == V_STR && strcmp(kind, "best") == 0 && strstr(path.as.str, "{step}")) {

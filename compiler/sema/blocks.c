@@ -265,10 +265,47 @@ static void set_guard(Sema *s, Build *b, Span span) {
     (void)s;
 }
 
+/* What a block that is elaborated inside another one (model_discover) must not touch. */
+typedef struct Kept {
+    Sym *names;
+    Value *values;
+    Span *spans;
+    const char **frozen;
+    uint32_t metrics, frozen_count;
+} Kept;
+
+static Kept block_keep(Sema *s) {
+    uint32_t n = s->metric_names.len, m = s->frozen.len;
+    Kept k = {.metrics = n,
+              .frozen_count = m,
+              .names = ARENA_ARRAY(s->arena, Sym, n + 1),
+              .values = ARENA_ARRAY(s->arena, Value, n + 1),
+              .spans = ARENA_ARRAY(s->arena, Span, n + 1),
+              .frozen = ARENA_ARRAY(s->arena, const char *, m + 1)};
+    for (uint32_t i = 0; i < n; i++) {
+        k.names[i] = s->metric_names.data[i];
+        k.values[i] = s->metric_values.data[i];
+        k.spans[i] = s->metric_spans.data[i];
+    }
+    for (uint32_t i = 0; i < m; i++) k.frozen[i] = s->frozen.data[i];
+    return k;
+}
+
+static void block_restore(Sema *s, const Kept *k) {
+    s->metric_names.len = s->metric_values.len = s->metric_spans.len = s->frozen.len = 0;
+    for (uint32_t i = 0; i < k->metrics; i++) {
+        vec_push(s->arena, &s->metric_names, k->names[i]);
+        vec_push(s->arena, &s->metric_values, k->values[i]);
+        vec_push(s->arena, &s->metric_spans, k->spans[i]);
+    }
+    for (uint32_t i = 0; i < k->frozen_count; i++) vec_push(s->arena, &s->frozen, k->frozen[i]);
+}
+
 static void run_block(Sema *s, BlockRun *run) {
     uint32_t errors = diags_errors(s->ctx->diags);
     bool training = s->training, no_updates = s->no_updates, collect = s->collect_metrics;
     Scope *saved = s->scope, *scope = scope_new(s, s->user, true);
+    Kept kept = block_keep(s);
     build_begin(s, &run->build);
     run->build.g->bf16 = run->bf16;
     s->frozen.len = 0;
@@ -297,7 +334,7 @@ static void run_block(Sema *s, BlockRun *run) {
     metric_outputs(s, run);
     run->metrics = run->build.g->outputs.len;
     returned_outputs(s, run);
-    s->frozen.len = 0;
+    block_restore(s, &kept);
     set_guard(s, &run->build, run->node->span);
     s->collect_metrics = collect;
     s->training = training;
@@ -469,8 +506,15 @@ bool model_discover(Sema *s, Instance *inst) {
 
 /* ------------------------------------------------------------------ test */
 
+/* A model that is trained in small batches may not fit into memory with larger ones. */
+static int64_t test_batch(const Sema *s) {
+    uint32_t n = s->program->train.len;
+    int64_t batch = n ? s->program->train.data[n - 1].batch : 0;
+    return batch > 0 && batch < BATCH_DEFAULT ? batch : BATCH_DEFAULT;
+}
+
 void make_test(Sema *s, const Node *node, uint32_t ordinal) {
-    BmrtTest t = {.name = node->name ? node->name->text : NULL, .data = -1, .batch = BATCH_DEFAULT};
+    BmrtTest t = {.name = node->name ? node->name->text : NULL, .data = -1, .batch = test_batch(s)};
     DataBlock *d;
     int32_t split = BMRT_SPLIT_TEST;
     s->scope = s->user;

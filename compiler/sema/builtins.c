@@ -80,6 +80,8 @@ static Value wrong_arguments(Sema *s, const Builtin *b, Span span, const char *w
                              const char *which) {
     Diag *d = sema_error(s, E_ARGUMENT, span, what, b->name, which);
     diag_note(d, "declared as %s(%s)", b->name, b->parameters);
+    if (strncmp(b->parameters, "parts", 5) == 0)
+        diag_help(d, "the parts stand in a list: `%s([a, b])`", b->name);
     return POISON;
 }
 

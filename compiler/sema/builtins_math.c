@@ -120,6 +120,8 @@ static bool leaks(Sema *s, const BuiltinCall *c, const Shape *shape) {
                   "`fit(%s(...))` is computed once over the train split and saved with the weights",
                   name);
     }
+    if (strcmp(name, "mean") == 0 || strcmp(name, "std") == 0)
+        diag_help(d, "or `standardize(x)` instead of `(x - mean(x)) / std(x)`");
     return true;
 }
 
@@ -232,6 +234,12 @@ static Value is_zero(Sema *s, const BuiltinCall *c) {
     return value_bool(c->args[0].kind == V_NUM && value_number(c->args[0]) == 0);
 }
 
+/* is_number(x): known at compile time, so that it can be asserted something about. */
+static Value is_number(Sema *s, const BuiltinCall *c) {
+    (void)s;
+    return value_bool(c->args[0].kind == V_NUM);
+}
+
 const Builtin BUILTINS_MATH[] = {{"exp", "x", unary, OP_EXP},
                                  {"log", "x", unary, OP_LOG},
                                  {"expm1", "x", unary, OP_EXPM1},
@@ -255,4 +263,5 @@ const Builtin BUILTINS_MATH[] = {{"exp", "x", unary, OP_EXP},
                                  {"argmin", "x, axis?, keep?", argmax, OP_MIN},
                                  {"is_class", "ids, k", is_class, 0},
                                  {"is_zero", "x", is_zero, 0},
+                                 {"is_number", "x", is_number, 0},
                                  {NULL, NULL, NULL, 0}};

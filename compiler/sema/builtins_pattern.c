@@ -313,7 +313,7 @@ static bool einsum_operand(IndexSpace *ix, const Pattern *p, uint32_t side, Valu
                 return false;
         }
     }
-    *out = index_sorted(ix, v, labels, shape.rank, span);
+    *out = index_labelled(ix, v, labels, shape.rank, span);
     return !ix->failed;
 }
 
@@ -322,9 +322,14 @@ static bool einsum_names(const Pattern *p) {
     const PatternSide *result = &p->sides[p->count - 1];
     for (uint32_t k = 0; k < p->count; k++) {
         const PatternSide *side = &p->sides[k];
-        if (!pattern_unique(p, side)) return false;
+        /* a name twice in an operand is its diagonal; `...` stands once, and so does a result's
+         * name */
+        if (side == result && !pattern_unique(p, side)) return false;
         for (uint32_t i = 0; i < side->count; i++) {
             const PatternItem *item = &side->items[i];
+            bool again = item->row && pattern_find(side, NULL) != item;
+            if (again) pattern_error(p, item->from, item->to, "`...` stands twice here");
+            if (again) return false;
             bool joined = i > 0 && item->group == side->items[i - 1].group;
             if (!joined && (item->name || item->row)) continue;
             pattern_error(p, item->from, item->to, "`einsum` takes names and `...` only");

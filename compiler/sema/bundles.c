@@ -19,6 +19,20 @@ static Value part_value(const Bundle *b, uint32_t i) {
     return v;
 }
 
+static bool collect(Sema *s, const Instance *inst, Bundle *b, Span span) {
+    b->items = ARENA_ARRAY(s->arena, BundleItem, s->program->slots.len);
+    for (uint32_t i = 0; i < s->program->slots.len; i++) {
+        const Slot *slot = &s->program->slots.data[i];
+        if (slot->kind != SLOT_PARAM || !path_below(slot->path->text, inst->path)) continue;
+        Value t = read_slot(s, i, span);
+        if (value_is_poison(t)) return false;
+        b->items[b->count++] = (BundleItem){.path = slot->path->text + strlen(inst->path) + 1,
+                                            .slot = (int32_t)i,
+                                            .node = t.as.tensor.node};
+    }
+    return true;
+}
+
 bool value_as_bundle(Sema *s, Value v, Bundle **out, Span span) {
     if (v.kind == V_BUNDLE) {
         *out = v.as.bundle;
@@ -32,18 +46,19 @@ bool value_as_bundle(Sema *s, Value v, Bundle **out, Span span) {
     Instance *inst = v.as.instance;
     Bundle *b = ARENA_NEW(s->arena, Bundle);
     b->graph = sema_graph(s);
-    b->items = ARENA_ARRAY(s->arena, BundleItem, s->program->slots.len);
-    for (uint32_t i = 0; i < s->program->slots.len; i++) {
-        const Slot *slot = &s->program->slots.data[i];
-        if (slot->kind != SLOT_PARAM || !path_below(slot->path->text, inst->path)) continue;
-        Value t = read_slot(s, i, span);
-        if (value_is_poison(t)) return false;
-        b->items[b->count++] = (BundleItem){.path = slot->path->text + strlen(inst->path) + 1,
-                                            .slot = (int32_t)i,
-                                            .node = t.as.tensor.node};
-    }
     *out = b;
-    if (b->count) return true;
+    /* nothing has applied it yet: what else does, or what its arguments say, makes its parameters
+     */
+    for (int attempt = 0; attempt < 3; attempt++) {
+        if (!collect(s, inst, b, span)) return false;
+        if (b->count) return true;
+        if (!inst->model || s->discovering || attempt == 2) break;
+        Node at = {.kind = NODE_NAME, .span = span, .name_span = span};
+        if (attempt == 0) model_discover(s, inst);
+        if (attempt == 1 && !model_declared(s, inst, &at)) return false;
+    }
+    if (s->discovering) return false; /* what makes them may be found after this graph */
+    if (diags_errors(s->ctx->diags)) return false;
     Diag *d = sema_error(s, E_KIND, span, "`%s` has no parameters here", inst->path);
     diag_help(d, "apply it first: parameters are made where a model is applied");
     return false;

@@ -253,11 +253,12 @@ Value data_member(Sema *s, Value v, const Node *e) {
         c.as.data.column = strcmp(name, "encode") == 0 ? NULL : e->name;
         return c;
     }
-    Diag *g = sema_error(s, E_NAME, e->name_span, "data `%s` has no column `%s`",
+    Diag *g = sema_error(s, E_NAME, e->name_span, "data `%s` has no column or split `%s`",
                          d->node->name->text, name);
     Nearest near = {.wanted = name};
     for (uint32_t i = 0; i < d->row->outputs.len; i++)
         nearest_offer(&near, d->row->outputs.data[i].name->text);
+    for (int k = BMRT_SPLIT_TRAIN; k < BMRT_SPLIT_COUNT; k++) nearest_offer(&near, SPLIT_NAMES[k]);
     if (near.best) propose_name(g, e->name_span, near.best);
     return POISON;
 }
@@ -289,9 +290,13 @@ static bool match_fields(Sema *s, const Graph *row, const Args *args, const bool
             i = next++;
         }
         if (i >= n || given[i] >= 0) {
-            sema_error(s, E_ARGUMENT, at,
-                       args->names[a] ? "no field `%s` is wanted here" : "one argument too many%s",
-                       args->names[a] ? args->names[a]->text : "");
+            Diag *d = sema_error(s, E_ARGUMENT, at,
+                                 args->names[a] ? "no field `%s` is wanted here"
+                                                : "one argument too many%s",
+                                 args->names[a] ? args->names[a]->text : "");
+            Nearest near = {.wanted = args->names[a] ? args->names[a]->text : ""};
+            for (uint32_t k = 0; k < n; k++) nearest_offer(&near, row->inputs.data[k].name->text);
+            if (near.best) diag_help(d, "did you mean `%s`?", near.best);
             return false;
         }
         given[i] = (int32_t)a;

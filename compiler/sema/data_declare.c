@@ -127,7 +127,12 @@ static void declare_field(Sema *s, DataBlock *d, const Node *entry, BmrtField *o
 
 static void declare_fields(Sema *s, DataBlock *d, BmrtData *data) {
     uint32_t n = 0;
-    for (uint32_t i = 0; i < d->node->count; i++) n += d->node->kids[i]->kind == NODE_FIELD;
+    /* a field may be what could not be parsed */
+    bool faulty = d->node->count == 0 && diags_errors(s->ctx->diags) > 0;
+    for (uint32_t i = 0; i < d->node->count; i++) {
+        n += d->node->kids[i]->kind == NODE_FIELD;
+        faulty |= d->node->kids[i]->kind == NODE_POISON;
+    }
     BmrtField *fields = ARENA_ARRAY(s->arena, BmrtField, n);
     data->fields = fields;
     for (uint32_t i = 0; i < d->node->count; i++) {
@@ -141,7 +146,8 @@ static void declare_fields(Sema *s, DataBlock *d, BmrtData *data) {
         }
         declare_field(s, d, entry, &fields[data->field_count++]);
     }
-    if (n == 0) {
+    if (n == 0 && faulty) fail(d);
+    if (n == 0 && !faulty) {
         Diag *e = sema_error(s, E_DATA, d->node->name_span, "data `%s` has no fields",
                              d->node->name->text);
         diag_help(e, "say what a row holds: `field x[28, 28]: u8`");

@@ -443,6 +443,8 @@ void leave(Sema *s);
 bool bind_list(Sema *s, const Node *list, const Args *args, Scope *into, const Node *def,
                const Node *call, Span span);
 bool bind_result(Sema *s, const Node *result, Value v, Scope *scope, const Node *def, Span span);
+/* Where what a body gave is written: the `return`ed expression, or the body. */
+Span result_span(const Sema *s, const Node *body, Span otherwise);
 /* The dims of a declaration as a shape; names not yet bound are an error. */
 bool eval_shape(Sema *s, const Node *dims, Shape *out);
 bool value_to_shape(Sema *s, Value v, Shape *out, Span span);
@@ -581,6 +583,10 @@ const char *as_layer(Sema *s, const Node *fn);    /* a function's signature as a
 void check_states(Sema *s, const Node *body);     /* reports states that nothing writes */
 /* Special names the resolver lets pass. */
 bool name_is_special(const char *name);
+/* unknown_names.c */
+void report_unknown(Sema *s, const Scope *from, const Node *n);
+void report_no_index(Sema *s, const Scope *from, const Node *n);
+void report_no_data(Sema *s, const Scope *top, const Node *n);
 /* Dtypes and the like: nothing may be defined under them. */
 bool name_is_fixed(const char *name);
 

@@ -1,4 +1,5 @@
 /* Entries that are not blocks: exported functions and the initialisation of all slots. */
+#include "compiler/sema/bind.h"
 #include "compiler/sema/elaborate.h"
 
 enum { EXPORT_BOUND = 256 };
@@ -98,6 +99,7 @@ static Value export_input(Sema *s, Graph *g, const Node *par, Scope *probe) {
     if (!dims && is_size(type)) return export_size(s, par, probe);
     bool strings = type && strcmp(type->name->text, "str") == 0;
     if (!strings && (dtype == DTYPE_COUNT || (!dims && !type))) {
+        if (type && !type_is_known(type)) return POISON;
         if (type)
             return sema_unsupported(
                 s, type->span,

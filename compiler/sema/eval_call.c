@@ -73,6 +73,13 @@ Value run_body(Sema *s, const Node *body, bool *no_value) {
     return s->frame->returned ? s->frame->result : NONE;
 }
 
+Span result_span(const Sema *s, const Node *body, Span otherwise) {
+    if (!body) return otherwise;
+    const Node *stmt = s->frame->returned ? s->frame->returned_at : NULL;
+    if (body->kind != NODE_BLOCK || !stmt) return body->span;
+    return stmt->count == 1 ? stmt->kids[0]->span : stmt->span;
+}
+
 static bool two_lists(const Node *def) {
     return (def->kind == NODE_FN || def->kind == NODE_LAYER || def->kind == NODE_OPTIMIZER) &&
            node_kid(def, 1);
@@ -113,10 +120,12 @@ static Value function_call(Sema *s, Closure *fn, const Args *args, const Node *c
     s->scope = scope;
     bool no_value;
     v = run_body(s, node_kid(def, 3), &no_value);
-    if (no_value && v.kind == V_NONE)
+    if (no_value && v.kind == V_NONE) {
         sema_error(s, E_KIND, def->name_span, "`%s` ends without `return`", def->name->text);
+        v = POISON;
+    }
     bool ok = bind_result(s, node_kid(def, 2), v, scope, def,
-                          node_kid(def, 3) ? node_kid(def, 3)->span : def->span);
+                          result_span(s, node_kid(def, 3), def->span));
     s->scope = saved;
     frame_pop(s, &f);
     if (v.kind == V_TENSOR) v.decl = NULL;

@@ -327,6 +327,11 @@ static Value record_member(Sema *s, const Node *e, Value v) {
         nearest_offer(&near, v.as.list.names[i]->text);
     }
     Diag *d = sema_error(s, E_NAME, e->name_span, "no column `%s` here", e->name->text);
+    Text known = {.arena = s->arena};
+    for (uint32_t i = 0; i < v.as.list.count; i++)
+        text_printf(&known, " %s", v.as.list.names[i]->text);
+    diag_note(d, "from the fields that `encode` is given follow:%s",
+              known.len ? text_str(&known) : " none");
     if (near.best) propose_name(d, e->name_span, near.best);
     return POISON;
 }

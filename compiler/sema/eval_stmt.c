@@ -105,7 +105,12 @@ static void exec_update(Sema *s, const Node *stmt) {
             item = v.as.list.items[i];
         Binding *b = scope_find(s->scope, t->name);
         if (!b || value_is_poison(b->value)) continue;
-        if (b->value.kind != V_SLOT) continue; /* the resolver said so */
+        if (b->value.kind != V_SLOT) {
+            if (s->frame->def && s->frame->def->kind == NODE_OPTIMIZER)
+                sema_error(s, E_WRITE, t->span, "`%s` is %s here, no parameter or state to write",
+                           t->name->text, value_kind_name(b->value.kind));
+            continue; /* elsewhere the resolver said so */
+        }
         write_slot(s, (uint32_t)b->value.as.slot, item, t->span);
     }
 }

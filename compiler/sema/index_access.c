@@ -243,12 +243,25 @@ static Indexed gather_access(IndexSpace *ix, Access *a, Span span) {
     return index_sorted(ix, v, labels, n, span);
 }
 
+static Indexed access_value(IndexSpace *ix, Access *a, Span span) {
+    settle_repeats(ix, a, span);
+    if (a->gathers) return gather_access(ix, a, span);
+    uint32_t labels[RANK_MAX];
+    for (uint32_t i = 0; i < a->rank; i++) labels[i] = (uint32_t)a->label[i];
+    return index_sorted(ix, a->t, labels, a->rank, span);
+}
+
 Indexed index_access(IndexSpace *ix, const Node *e) {
     Access *a = ARENA_NEW(ix->s->arena, Access);
     if (!read_access(ix, e, a)) return index_fail(ix);
-    settle_repeats(ix, a, e->span);
-    if (a->gathers) return gather_access(ix, a, e->span);
-    uint32_t labels[RANK_MAX];
-    for (uint32_t i = 0; i < a->rank; i++) labels[i] = (uint32_t)a->label[i];
-    return index_sorted(ix, a->t, labels, a->rank, e->span);
+    return access_value(ix, a, e->span);
+}
+
+Indexed index_labelled(IndexSpace *ix, Value v, const uint32_t *labels, uint32_t rank, Span span) {
+    Access *a = ARENA_NEW(ix->s->arena, Access);
+    a->t = tensor_here(ix->s, v, span);
+    if (value_is_poison(a->t)) return index_fail(ix);
+    a->rank = rank;
+    for (uint32_t i = 0; i < rank; i++) a->label[i] = (int32_t)labels[i];
+    return access_value(ix, a, span);
 }

@@ -185,10 +185,13 @@ void index_ranges(IndexSpace *ix, const Node *e) {
 static void where_all_used(IndexSpace *ix) {
     for (uint32_t i = 0; ix->where && i < ix->where->count && !ix->failed; i++) {
         if (ix->where_used[i]) continue;
-        const Node *c = ix->where->kids[i];
+        const Node *c = ix->where->kids[i], *name = node_kid(c, 0);
+        ix->failed = true;
+        if (name && name->kind == NODE_NAME && !scope_find(ix->s->scope, name->name) &&
+            !name_is_special(name->name->text))
+            continue; /* the resolver said so */
         Diag *d = sema_error(ix->s, E_INDEX, c->span, "`where` gives the range of an index");
         diag_help(d, "`where i < n`, with an index of this statement");
-        ix->failed = true;
     }
 }
 

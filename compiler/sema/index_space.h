@@ -50,6 +50,8 @@ Value index_spread(IndexSpace *ix, Indexed a, const uint32_t *labels, uint32_t r
 uint32_t index_union(const uint32_t *a, uint32_t na, const uint32_t *b, uint32_t nb, uint32_t *out);
 bool index_has(const uint32_t *labels, uint32_t rank, uint32_t label);
 Indexed index_access(IndexSpace *ix, const Node *e);
+/* v with these labels on its axes; of one that stands twice, the diagonal. */
+Indexed index_labelled(IndexSpace *ix, Value v, const uint32_t *labels, uint32_t rank, Span span);
 
 /* index_reduce.c, index_product.c */
 typedef struct ReductionName {

@@ -1,5 +1,6 @@
 /* Layers as instances: their paths, parameters and states, and the rule that applying an instance
  * again to the same values, in the same mode and with no write in between, is one evaluation. */
+#include "compiler/sema/bind.h"
 #include "compiler/sema/bundles.h"
 
 bool path_below(const char *path, const char *root) {
@@ -148,6 +149,16 @@ void declare_slot(Sema *s, const Node *stmt) {
     scope_set(s, s->scope, par->name, POISON, par->name_span);
     if (!f->owner || f->def != f->owner->def) return; /* in a fn: the resolver said so */
     Instance *owner = f->owner;
+    if (s->rows_block && owner->rooted) {
+        const Frame *outer = f; /* the application that stands in the block */
+        while (outer->up && outer->up->call) outer = outer->up;
+        Diag *d = sema_error(s, E_INSTANCE, outer->call ? outer->call_span : owner->span,
+                             "`%s` has parameters, so it cannot be applied in a data block",
+                             def_name(outer->def));
+        diag_note(d, "rows are transformed before training, its weights change in training");
+        diag_help(d, "apply it in the `step`, the `loss` or an export");
+        return;
+    }
     if (!owner->rooted) {
         Diag *d = sema_error(s, E_INSTANCE, owner->span,
                              "an instance of `%s` owns parameters and can be made only in a model "
@@ -163,6 +174,7 @@ void declare_slot(Sema *s, const Node *stmt) {
     if (f->def->kind == NODE_OPTIMIZER) slot.kind = SLOT_OPTIMIZER;
     slot.path = ctx_sym(s->ctx, arena_printf(s->arena, "%s.%s", owner->path, par->name->text));
     if (slot.dtype == DTYPE_COUNT) {
+        if (!type_is_known(type) || kind_is_known(type->name->text)) return; /* told before */
         sema_error(s, E_DTYPE, type->span, "a parameter needs a dtype such as f32");
         return;
     }
@@ -419,7 +431,7 @@ static Value run_instance(Sema *s, Instance *inst, Scope *scope, const Node *cal
         sema_error(s, E_KIND, def->name_span, "`%s` ends without `return`", def->name->text);
         v = POISON;
     }
-    if (!bind_result(s, result, v, scope, def, body ? body->span : span)) v = POISON;
+    if (!bind_result(s, result, v, scope, def, result_span(s, body, span))) v = POISON;
     s->scope = saved;
     frame_pop(s, &f);
     return v;

@@ -239,6 +239,7 @@ Value rule_apply(Sema *s, Instance *rule, const Args *args, const Node *call, Sp
 
 void exec_minimize(Sema *s, const Node *stmt) {
     if (s->no_updates) return;
+    if (s->frame->def && s->frame->def->kind != NODE_TRAIN) return; /* the resolver said so */
     const Node *what = node_kid(stmt, 0);
     Value loss = eval(s, what);
     if (!value_is_poison(loss) && (stmt->flags & NODE_FLAG_MAXIMIZE))

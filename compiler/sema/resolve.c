@@ -2,6 +2,7 @@
  * it stands, so that unknown names are reported even in definitions that nothing uses; and what can
  * be told from the tree alone: parameters in a `fn`, states that are never written, definitions
  * that use themselves. */
+#include "compiler/sema/bind.h"
 #include "compiler/sema/cycles.h"
 
 typedef struct Inner { /* a name of a block that has ended */
@@ -17,6 +18,7 @@ typedef struct Resolver {
     const Node *file;
     uint32_t loops;       /* `scan` and `repeat` around */
     const Node *scan;     /* the innermost `scan` around, or NULL */
+    Scope *indices;       /* of the index statement around, or NULL */
     bool columns_unknown; /* a block whose data is unknown: names may be columns */
     VEC(Edge) edges;
     VEC(Inner) inner;   /* of this definition */
@@ -41,21 +43,6 @@ static void visit_kids(Resolver *r, const Node *n) {
 
 /* ------------------------------------------------------------------ unknown names */
 
-bool name_is_fixed(const char *name) {
-    static const char *const special[] = {"training", "all", "pi", "inf", NULL};
-    for (const char *const *p = special; *p; p++)
-        if (strcmp(*p, name) == 0) return true;
-    return dtype_find(name) != DTYPE_COUNT;
-}
-
-bool name_is_special(const char *name) {
-    return name_is_fixed(name) || builtin_find(name) != NULL;
-}
-
-static void offer_builtin(void *user, const char *name) {
-    nearest_offer(user, name);
-}
-
 /* The name is bound, but in a block that has ended. */
 static bool stayed_inside(Resolver *r, const Node *n) {
     const Inner *found = NULL;
@@ -77,38 +64,11 @@ static bool stayed_inside(Resolver *r, const Node *n) {
     return true;
 }
 
-static void unknown_name(Resolver *r, const Node *n) {
-    if (stayed_inside(r, n)) return;
-    Nearest near = {.wanted = n->name->text};
-    Span where = {0};
-    uint32_t best = UINT32_MAX;
-    bool many = diags_errors(r->s->ctx->diags) >= 50; /* more are counted, not shown */
-    for (Scope *scope = many ? NULL : r->scope; scope; scope = scope->parent)
-        for (uint32_t i = 0; i < scope->names.len; i++) {
-            nearest_offer(&near, scope->names.data[i].name->text);
-            if (near.best && near.distance < best) {
-                best = near.distance;
-                where = scope->names.data[i].span;
-            }
-        }
-    const char *before = near.best;
-    if (!many) builtin_each(offer_builtin, &near);
-    if (near.best != before) where = (Span){0};
-    Diag *d = sema_error(r->s, E_NAME, n->span, "unknown name `%s`", n->name->text);
-    if (!near.best) return;
-    DiagFix fix = {.span = n->span, .text = near.best, .keep = true};
-    if (where.file && !span_in_prelude(r->s, where)) {
-        diag_label(d, where, "did you mean this?");
-        diag_fix(d, fix, "write `%s`", near.best);
-    } else {
-        diag_fix(d, fix, "did you mean `%s`%s?", near.best, where.file ? " (prelude)" : "");
-    }
-}
-
 static void use_name(Resolver *r, const Node *n) {
     Binding *b = scope_find(r->scope, n->name);
     if (!b) {
-        if (!name_is_special(n->name->text) && !r->columns_unknown) unknown_name(r, n);
+        if (!name_is_special(n->name->text) && !r->columns_unknown && !stayed_inside(r, n))
+            report_unknown(r->s, r->scope, n);
         return;
     }
     if (!b->def || !r->file) return;
@@ -205,6 +165,21 @@ static void declare_targets(Resolver *r, const Node *t) {
         declare(r, node_kid(t, 0)->name, node_kid(t, 0)->span);
 }
 
+/* A place in brackets of an index statement. */
+static void visit_place(Resolver *r, const Node *n) {
+    if (n->kind != NODE_NAME || scope_find(r->scope, n->name) || name_is_special(n->name->text)) {
+        visit(r, n);
+        return;
+    }
+    report_no_index(r->s, r->scope, n);
+    scope_set(r->s, r->indices, n->name, POISON, n->span); /* told once a statement */
+}
+
+static void visit_index(Resolver *r, const Node *n) {
+    visit(r, node_kid(n, 0));
+    for (uint32_t i = 1; i < n->count; i++) (r->indices ? visit_place : visit)(r, n->kids[i]);
+}
+
 /* Whether a `sum[name]` or its like stands in n. */
 static bool reduces_over(const Node *n, Sym name) {
     if (!n) return false;
@@ -233,6 +208,7 @@ static void visit_assign(Resolver *r, const Node *n) {
     if (targets && targets->count == 1 && targets->kids[0]->kind == NODE_INDEX) {
         const Node *index = targets->kids[0];
         open_scope(r);
+        r->indices = r->scope;
         for (uint32_t i = 1; i < index->count; i++)
             if (index->kids[i]->kind == NODE_NAME)
                 declare(r, index->kids[i]->name, index->kids[i]->span);
@@ -240,6 +216,7 @@ static void visit_assign(Resolver *r, const Node *n) {
     visit(r, node_kid(n, 1));
     visit_where(r, node_kid(n, 2), node_kid(n, 1));
     r->scope = outer;
+    r->indices = NULL;
     /* inside `if` and `repeat`, an outer name is rebound; a new one stays inside */
     declare_targets(r, targets);
 }
@@ -295,6 +272,7 @@ static void visit_slot(Resolver *r, const Node *n) {
         fix.text = arena_printf(r->s->arena, "%s ", layer);
         diag_fix(d, fix, "make it a layer, settings first: `%s`", layer);
     }
+    check_type(r->s, node_kid(par, 1), true);
     visit(r, node_kid(par, 0));
     visit(r, node_kid(n, 1));
     declare(r, par->name, par->name_span);
@@ -360,6 +338,17 @@ static void visit_update(Resolver *r, const Node *n) {
     }
 }
 
+static void visit_minimize(Resolver *r, const Node *n) {
+    if (!r->def || r->def->kind == NODE_TRAIN) {
+        visit_kids(r, n);
+        return;
+    }
+    const char *word = n->flags & NODE_FLAG_MAXIMIZE ? "maximize" : "minimize";
+    Diag *d =
+        sema_error(r->s, E_WRITE, n->span, "`%s` belongs in the `step` of a train block", word);
+    diag_help(d, "`train { step(x, y) { %s ... } }`", word);
+}
+
 /* ------------------------------------------------------------------ definitions */
 
 /* A bare name in the brackets of a parameter is bound there unless it is known. */
@@ -376,6 +365,7 @@ static void declare_dims(Resolver *r, const Node *dims) {
 }
 
 static void declare_list(Resolver *r, const Node *list) {
+    check_list_types(r->s, list);
     for (uint32_t i = 0; list && i < list->count; i++) {
         const Node *par = list->kids[i];
         if (par->kind != NODE_PAR) continue;
@@ -426,8 +416,10 @@ static void visit_definition(Resolver *r, const Node *n) {
     declare_list(r, node_kid(n, 0));
     if (!model) declare_list(r, node_kid(n, 1));
     const Node *result = node_kid(n, model ? 1 : 2), *body = node_kid(n, model ? 2 : 3);
-    for (uint32_t i = 0; result && i < result->count; i++)
+    for (uint32_t i = 0; result && i < result->count; i++) {
         declare_dims(r, node_kid(result->kids[i], 0));
+        check_type(r->s, node_kid(result->kids[i], 1), node_kid(result->kids[i], 0) != NULL);
+    }
     visit(r, body);
     check_new_dims(r, n, node_kid(n, 0));
     if (!model) check_new_dims(r, n, node_kid(n, 1));
@@ -518,10 +510,20 @@ static void visit_precision(Resolver *r, const Node *e) {
     if (e && (e->kind != NODE_NAME || scope_find(r->scope, e->name))) visit(r, e);
 }
 
+/* `data: NAME` or `data: NAME.split`. */
+static void visit_data_name(Resolver *r, const Node *e) {
+    const Node *root = e && e->kind == NODE_MEMBER ? node_kid(e, 0) : e;
+    if (!root || root->kind != NODE_NAME || scope_find(r->scope, root->name)) {
+        visit(r, e);
+        return;
+    }
+    report_no_data(r->s, r->top, root);
+}
+
 static void visit_train(Resolver *r, const Node *n) {
     Scope *outer = open_scope(r);
     const Node *data = block_setting(n, "data");
-    if (data) visit(r, node_kid(data, 0));
+    if (data) visit_data_name(r, node_kid(data, 0));
     declare_columns(r, n);
     for (uint32_t i = 0; i < n->count; i++) {
         const Node *entry = n->kids[i];
@@ -548,6 +550,8 @@ typedef void (*Visitor)(Resolver *, const Node *);
 static const Visitor VISITORS[NODE_KIND_COUNT] = {[NODE_NAME] = use_name,
                                                   [NODE_CALL] = visit_call,
                                                   [NODE_LAMBDA] = visit_lambda,
+                                                  [NODE_INDEX] = visit_index,
+                                                  [NODE_MINIMIZE] = visit_minimize,
                                                   [NODE_MEMBER] = visit_member,
                                                   [NODE_SCAN] = visit_scan,
                                                   [NODE_YIELD] = visit_yield,

@@ -6,8 +6,8 @@
  * export. EVALUATION: how often that instance was evaluated before in this entry. Then one step per
  * call from the instance's body down to the draw: the call's number among the calls and pipes of
  * the definition it stands in (from 1, in textual order), with the iterations of the `repeat`s
- * around it. No node id enters, so no optimisation can move a draw; `show` is no call here, so
- * looking does not either. */
+ * around it. No node id enters, so no optimisation can move a draw; `show` and
+ * `is_number` are no calls here, so looking and asking do not either. */
 #include "compiler/sema/elaborate.h"
 
 bool ptrmap_get(const PtrMap *m, const void *key, uint32_t *value) {
@@ -43,15 +43,16 @@ typedef struct Numbering {
     PtrMap names; /* Sym -> occurrences */
 } Numbering;
 
-static bool calls_show(const Node *node) {
+static bool only_looks(const Node *node) {
     const Node *f = node_kid(node, node->kind == NODE_PIPE ? 1 : 0);
     if (node->kind == NODE_PIPE && f && f->kind == NODE_CALL) f = node_kid(f, 0);
-    return f && f->kind == NODE_NAME && strcmp(f->name->text, "show") == 0;
+    return f && f->kind == NODE_NAME &&
+           (strcmp(f->name->text, "show") == 0 || strcmp(f->name->text, "is_number") == 0);
 }
 
 static void number(Sema *s, const Node *node, Numbering *n) {
     if (!node) return;
-    if ((node->kind == NODE_CALL || node->kind == NODE_PIPE) && !calls_show(node))
+    if ((node->kind == NODE_CALL || node->kind == NODE_PIPE) && !only_looks(node))
         ptrmap_put(s, &s->sites, node, ++n->calls);
     if (node->kind == NODE_LAMBDA) ptrmap_put(s, &s->numbered, node, 1);
     if (node->kind == NODE_NAME) {

@@ -24,6 +24,9 @@ static bool add_path(Sema *s, const Node *e, const char *what, PartPaths *out) {
         vec_push(s->arena, &out->spans, e->span);
         return true;
     }
+    const Node *root = e;
+    while (root->kind == NODE_MEMBER && node_kid(root, 0)) root = node_kid(root, 0);
+    if (root->kind == NODE_NAME && !scope_find(s->user, root->name)) return false; /* told before */
     Diag *d = sema_error(s, E_BLOCK, e->span, "`%s` wants models or parts of them", what);
     diag_help(d, "`%s[net.body]`, a path as `bmc explain` shows it",
               strcmp(what, "freeze") == 0 ? "freeze: " : "only = ");

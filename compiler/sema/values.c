@@ -292,6 +292,13 @@ NodeId tensor_node(Sema *s, Value v, Span span) {
     NodeId node = NODE_NONE;
     if (s->build) node = loop_bring(s, s->build, v.as.tensor.graph, v.as.tensor.node, span);
     if (!node_is_none(node)) return node;
+    if (s->fit && !s->fit->row) {
+        Diag *d = sema_error(s, E_LEAK, span, "`fit` cannot read a value of this call");
+        diag_note(d, "it is computed when weights are saved, from the columns of a split");
+        diag_help(d,
+                  "name the rows: `fit(mean(d.train.x))`, of a data block `d` with a column `x`");
+        return NODE_NONE;
+    }
     sema_error(s, E_STATIC, span, "this value belongs to another part of the program");
     return NODE_NONE;
 }

@@ -1,6 +1,7 @@
 /* Spelling distance, for "did you mean". */
 #include "compiler/support/text.h"
 
+#include <ctype.h>
 #include <string.h>
 
 enum { WORD_MAX = 64 }; /* longer names get no suggestion */
@@ -33,6 +34,8 @@ void nearest_offer(Nearest *n, const char *candidate) {
     uint32_t limit = strlen(n->wanted) <= 3 ? 1 : 2;
     uint32_t d = edit_distance(n->wanted, candidate, limit);
     if (d > limit || d == 0) return;
+    /* every other name of one letter is as near, but for its case */
+    if (strlen(n->wanted) <= d && tolower(*n->wanted) != tolower(*candidate)) return;
     if (n->best && n->distance <= d) return;
     n->best = candidate;
     n->distance = d;

@@ -89,17 +89,21 @@ BmrtStatus bmrt_cross_validate(BmrtSession *s, const BmrtTrain *t,
     const uint32_t only = s->options->fold;
     Summary total = {.count = 0};
     BmrtStatus status = BMRT_OK;
+    int64_t steps = 0; /* of all folds; each tells its own */
     if (only > s->folds) return bmrt_report_text(s, BMRT_ARGUMENT, "fold %u of %u", only, s->folds);
     if (s->options->resume_path && !only)
         return bmrt_report_text(s, BMRT_ARGUMENT,
                                 "a run over all folds cannot be resumed\nresume one: `--fold N`");
     for (s->fold = only ? only - 1 : 0; status == BMRT_OK && s->fold < s->folds; s->fold++) {
         bmrt_session_clear(s);
+        s->report->steps = 0;
         status = train(s);
+        steps += s->report->steps;
         if (status == BMRT_OK && s->report->interrupted) return BMRT_OK;
         if (status == BMRT_OK && t->valid.eval_entry >= 0) status = evaluate_fold(s, t, &total);
         if (only) break;
     }
+    s->report->steps = steps;
     if (status == BMRT_OK && total.folds > 1) tell(s, &total, t->name);
     return status;
 }

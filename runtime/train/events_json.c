@@ -90,7 +90,7 @@ static void put_counts(BmrtTextOut *t, const BmrtEvent *e) {
 
 size_t bmrt_event_json(const BmrtEvent *e, char *out, size_t size) {
     static const char *const names[] = {"begin", "tick",  "epoch", "test", "saved", "warning",
-                                        "fold",  "folds", "data",  "show", "end"};
+                                        "fold",  "folds", "data",  "show", "best",  "end"};
     BmrtTextOut t = bmrt_textout(out, size);
     if (!e) return 0;
     if (e->kind == BMRT_EVENT_BEGIN || e->kind == BMRT_EVENT_TICK) return 0;
@@ -109,6 +109,11 @@ size_t bmrt_event_json(const BmrtEvent *e, char *out, size_t size) {
         put_metrics(&t, "metrics", e->metrics, e->metric_count);
         break;
     case BMRT_EVENT_SAVED: put_key_string(&t, "path", e->path); break;
+    case BMRT_EVENT_BEST:
+        if (e->name) put_key_string(&t, "name", e->name);
+        bmrt_textout_format(&t, ",\"epoch\":%lld", (long long)e->epoch);
+        put_metrics(&t, "valid", e->metrics, e->metric_count);
+        break;
     case BMRT_EVENT_SHOW:
     case BMRT_EVENT_WARNING: put_key_string(&t, "message", e->message); break;
     case BMRT_EVENT_DATA: put_counts(&t, e); break;

@@ -360,6 +360,12 @@ static BmrtStatus finish_block(Loop *l, bool trained) {
     bmrt_tensors_free(&file);
     if (status != BMRT_OK) return bmrt_report_handle(s, status);
     bmrt_saver_done(&l->saver);
+    const BmrtMetric chosen = {l->train->save_metric, l->at->best};
+    bmrt_emit(s, (BmrtEvent){.kind = BMRT_EVENT_BEST,
+                             .name = l->train->name,
+                             .epoch = (int64_t)l->at->best_epoch,
+                             .metric_count = 1,
+                             .metrics = &chosen});
     return BMRT_OK;
 }
 

@@ -93,6 +93,11 @@ size_t bmrt_event_line(const BmrtEvent *e, int color, char *out, size_t size) {
         paint(&t, color, RESET);
         break;
     case BMRT_EVENT_SAVED: bmrt_textout_format(&t, "saved %s", e->path); break;
+    case BMRT_EVENT_BEST:
+        bmrt_textout_format(
+            &t, "on with the weights of epoch %lld, the best by valid:", (long long)e->epoch);
+        put_metrics(&t, e->metrics, e->metric_count);
+        break;
     case BMRT_EVENT_WARNING:
         paint(&t, color, AMBER);
         bmrt_textout_put(&t, "warning: ");

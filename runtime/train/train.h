@@ -37,6 +37,8 @@ typedef enum BmrtEventKind {
     BMRT_EVENT_DATA,  /* a data block was read and cleaned: name, rows, dropped, duplicates, missing
                        */
     BMRT_EVENT_SHOW,  /* message: lines of text that a `show` of a debug build says */
+    BMRT_EVENT_BEST,  /* a block that keeps its best epoch ends with that epoch's weights: name,
+                         epoch,  the valid metric that chose it */
     BMRT_EVENT_END    /* steps, seconds, weights_sha256 */
 } BmrtEventKind;
 

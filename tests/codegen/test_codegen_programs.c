@@ -18,6 +18,7 @@ static const char *const PROGRAMS[] = {BMC_SOURCE_DIR "/tests/sema/programs/tiny
                                        BMC_SOURCE_DIR "/tests/sema/programs/rich.bm",
                                        BMC_SOURCE_DIR "/tests/sema/programs/expressions.bm",
                                        BMC_SOURCE_DIR "/tests/sema/programs/outer_values.bm",
+                                       BMC_SOURCE_DIR "/tests/sema/programs/named_models.bm",
                                        BMC_SOURCE_DIR "/tests/sema/programs/order.bm",
                                        BMC_SOURCE_DIR "/tests/sema/programs/sizes.bm",
                                        BMC_SOURCE_DIR "/tests/sema/programs/effects.bm",

@@ -12,8 +12,9 @@ endforeach()
 add_test(NAME layers COMMAND ${CMAKE_SOURCE_DIR}/tools/check-layers)
 add_test(NAME layers_faults COMMAND sh ${CMAKE_CURRENT_SOURCE_DIR}/driver/check_layers_faults.sh
   ${CMAKE_SOURCE_DIR}/tools/check-layers)
-add_test(NAME docs/language COMMAND sh ${CMAKE_CURRENT_SOURCE_DIR}/driver/check_snippets.sh $<TARGET_FILE:bmc>
-  ${CMAKE_SOURCE_DIR}/docs/language.md)
+file(GLOB DOC_PAGES CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/docs/*.md ${CMAKE_SOURCE_DIR}/examples/*/*.md)
+add_test(NAME docs/programs COMMAND sh ${CMAKE_CURRENT_SOURCE_DIR}/driver/check_snippets.sh $<TARGET_FILE:bmc>
+  ${CMAKE_SOURCE_DIR}/README.md ${DOC_PAGES})
 if(TARGET bmc_shared)
   add_test(NAME install COMMAND sh ${CMAKE_CURRENT_SOURCE_DIR}/install/install.test)
   set_tests_properties(install PROPERTIES TIMEOUT 300 ENVIRONMENT

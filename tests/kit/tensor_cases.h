@@ -18,6 +18,12 @@ typedef struct TensorCase {
 } TensorCase;
 
 static const TensorCase TENSOR_CASES[] = {
+    /* diagonals */
+    {"einsum(\"i i ->\", m) * sum(x)", "{ y[b, k] = x[b, k] * sum[j](m[j, j])\n return sum(y) }",
+     true},
+    {"einsum(\"i i, b i -> b i\", m, x[:, :4])",
+     "{ y[b, k] = m[k, k] * x[b, k] where k < 4\n return y }", true},
+    {"einsum(\"b b -> b\", x[:3, :3])", "{ y[k] = x[k, k] where k < 3\n return y }", true},
     /* affine places */
     {"{ y[b, k] = x[b, k + 1] where k < 4\n return y }", "x[:, 1:5]", true},
     {"{ y[b, k] = x[b, k + 1] - x[b, k] where k < 5\n return y }", "x[:, 1:] - x[:, :5]", true},

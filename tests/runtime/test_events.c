@@ -87,6 +87,11 @@ START_TEST(lines_for_people) {
     e.kind = BMRT_EVENT_TEST;
     ck_assert_str_eq(line(e), "Test loss: 0.5000\nTest accuracy: 0.1000");
     ck_assert_str_eq(line((BmrtEvent){.kind = BMRT_EVENT_SAVED, .path = "x"}), "saved x");
+    BmrtMetric chosen = {"loss", 0.25};
+    ck_assert_str_eq(
+        line((BmrtEvent){
+            .kind = BMRT_EVENT_BEST, .epoch = 2, .metric_count = 1, .metrics = &chosen}),
+        "on with the weights of epoch 2, the best by valid:  loss 0.2500");
     ck_assert_str_eq(line((BmrtEvent){.kind = BMRT_EVENT_END, .steps = 5, .seconds = 7300}),
                      "5 steps in 2 h 01 min");
     ck_assert_str_eq(line((BmrtEvent){.kind = BMRT_EVENT_TICK}), "");

@@ -339,6 +339,8 @@ START_TEST(the_best_epoch_is_kept) {
     expect_ok(&o);
     memcpy(sha, log.sha, 65);
     ck_assert_int_eq(log.kinds[BMRT_EVENT_SAVED], 1);
+    ck_assert_int_eq(log.kinds[BMRT_EVENT_BEST], 1);
+    ck_assert_ptr_nonnull(strstr(log.lines, "{\"event\":\"best\",\"epoch\":1,\"valid\":{\"mse\":"));
     /* The same as stopping after one epoch, seen by one who plans three. */
     Log cut;
     fake.train[0].save = BMRT_SAVE_LAST;
