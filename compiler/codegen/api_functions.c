@@ -43,6 +43,8 @@ static const ApiFunction hosted[] = {
      "Bytes of scratch memory the entry needs at these dims; negative when they overflow or the\n"
      " * entry is unknown.",
      NULL},
+    {"target", "bmrt_target", "p", "const $ *m", "const char *",
+     "The machine and the processor whose code runs: \"x86_64-pc-linux-gnu x86-64-v4\".", NULL},
     {"interface", "bmrt_interface", "M", "void", "const char *",
      "The functions below with their arrays, and the parameters, as one line of JSON: for "
      "bindings.",

@@ -32,8 +32,12 @@ static void module_emit(CodeModule *m) {
     m->variant_functions = ARENA_ARRAY(arena, LLVMValueRef *, m->entry_count);
     for (uint32_t i = 0; i < m->entry_count; i++) entry_symbols(m->entries[i], &m->symbols[i]);
     entries_emit(m);
-    descriptor_emit(m);
-    wrappers_emit(m);
+    if (m->version) {
+        version_emit(m);
+    } else {
+        descriptor_emit(m);
+        wrappers_emit(m);
+    }
     for (uint32_t i = 0; m->debug_verify && i < m->parts.len; i++) part_verify(m->parts.data[i]);
 }
 
@@ -84,6 +88,9 @@ static CodeModule *module_make(Context *ctx, const Program *program, LoopProgram
     m->store = whole ? NULL : options->store;
     m->debug_verify = options->debug_verify;
     m->freestanding = options->freestanding;
+    m->version = options->version;
+    m->versions = options->versions;
+    m->version_count = options->version_count;
     m->mark = options->mark;
     m->mark_user = options->mark_user;
     m->mark_entry = options->mark_entry;

@@ -24,6 +24,11 @@ typedef struct CodegenOptions {
     const char *const *libraries; /* that `extern fn` needs: a .so is linked against them */
     uint32_t library_count;
     const CodeStore *store; /* NULL: none */
+    /* NULL, or the name of a version ("x86-64-v4"): the module then holds the entries only, to be
+     * one of the `versions` of another module of the same program: its best first. */
+    const char *version;
+    struct CodeModule *const *versions;
+    uint32_t version_count;
     /* What a profiler has called at each step of one entry (bmrt_sequence_mark); NULL: none. Only
      * for code that codegen_jit loads. */
     BmrtMark mark;

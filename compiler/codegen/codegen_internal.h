@@ -13,6 +13,7 @@ typedef struct Target {
     const char *triple, *march, *cpu, *features; /* march: as the user names it */
     uint32_t vector_bytes, vector_registers;
     int level;
+    int level_needed;   /* of x86-64: 3 or 4; else 0 */
     bool software_half; /* conversions from and to f16 are made of integer instructions */
 } Target;
 /* Fills *out; reports E_TARGET_MACHINE and returns false when it cannot be compiled for. */
@@ -87,7 +88,10 @@ struct CodeModule {
     uint32_t mark_entry;
     const char *const *libraries;
     uint32_t library_count;
-    const char *linker;     /* NULL: the first that is found */
+    const char *linker;  /* NULL: the first that is found */
+    const char *version; /* one of several, without descriptor and wrappers; NULL: the model */
+    struct CodeModule *const *versions; /* the others, which the model's library carries too */
+    uint32_t version_count;
     const CodeStore *store; /* NULL: none */
     LLVMTargetMachineRef machine;
     VEC(CodePart *) parts; /* the head first */
@@ -144,6 +148,8 @@ LLVMValueRef kernel_call_emit(CodeModule *m, CodePart *part, LLVMValueRef kernel
 LLVMTypeRef kernel_type(LLVMContextRef c, const Kernel *k, const KernelSignature *s, Arena *arena);
 void descriptor_emit(CodeModule *m);
 uint32_t arena_buffer_count(const LoopProgram *p); /* of the descriptor's buffers */
+/* The entries of a version, under the name by which the model's descriptor knows them. */
+void version_emit(CodeModule *m);
 LLVMValueRef recipe_data(CodeModule *m); /* arrays of BmrtData, BmrtTrain, BmrtTest; NULL: none */
 LLVMValueRef recipe_train(CodeModule *m);
 LLVMValueRef recipe_test(CodeModule *m);

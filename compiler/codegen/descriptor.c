@@ -4,7 +4,7 @@
 
 /* The frame and descriptor are the contract with runtime/include/bmrt.h: compiled code reads fields
  * at these offsets, so a change there must not go unnoticed here. */
-_Static_assert(BMRT_ABI == 6, "the descriptor below is that of ABI 6");
+_Static_assert(BMRT_ABI == 7, "the descriptor below is that of ABI 7");
 _Static_assert(sizeof(void *) == 8 && sizeof(int) == 4, "LP64, as on every target");
 _Static_assert(offsetof(BmrtFrame, arena) == 0 && offsetof(BmrtFrame, offsets) == 8 &&
                    offsetof(BmrtFrame, slots) == 16 && offsetof(BmrtFrame, inputs) == 24 &&
@@ -305,6 +305,58 @@ static LLVMValueRef slots_image(CodeModule *m) {
     return image_finish(image, "slots");
 }
 
+/* ------------------------------------------------------------------ versions */
+
+/* Begins as names that objects_make_private leaves alone. */
+static const char *version_name(const CodeModule *m) {
+    return arena_printf(m->ctx->arena, "%s__%s_entries", m->program->stem, m->version);
+}
+
+void version_emit(CodeModule *m) {
+    LLVMValueRef entries = entries_image(m);
+    LLVMSetValueName2(entries, version_name(m), strlen(version_name(m)));
+    LLVMSetLinkage(entries, LLVMExternalLinkage);
+    LLVMSetVisibility(entries, LLVMHiddenVisibility);
+}
+
+static LLVMValueRef version_entries(CodeModule *m, const CodeModule *version) {
+    LLVMValueRef entries =
+        LLVMAddGlobal(m->module, LLVMInt8TypeInContext(m->llvm), version_name(version));
+    LLVMSetVisibility(entries, LLVMHiddenVisibility);
+    return entries;
+}
+
+static const char *target_text(const CodeModule *m) {
+    return arena_printf(m->ctx->arena, "%s %s", m->target.triple, m->target.march);
+}
+
+/* The other versions, then this module's own, which asks for least. */
+static LLVMValueRef versions_image(CodeModule *m, LLVMValueRef own) {
+    const uint32_t count = m->version_count + 1;
+    const CodeModule **all = ARENA_ARRAY(m->ctx->arena, const CodeModule *, count);
+    BmrtVersion *rows = ARENA_ARRAY(m->ctx->arena, BmrtVersion, count);
+    for (uint32_t i = 0; i < count; i++) {
+        all[i] = i < m->version_count ? m->versions[i] : m;
+        rows[i].level = all[i]->target.level_needed;
+    }
+    Image *image = image_new(m, rows, count * sizeof *rows);
+#define POINTER(field, target)                                                                     \
+    image_pointer(image, i * sizeof *rows + offsetof(BmrtVersion, field), target)
+    for (uint32_t i = 0; i < count; i++) {
+        POINTER(processor, text_constant(m, all[i]->target.march));
+        POINTER(target, text_constant(m, target_text(all[i])));
+        POINTER(entries, all[i] == m ? own : version_entries(m, all[i]));
+    }
+#undef POINTER
+    return image_finish(image, "versions");
+}
+
+static LLVMValueRef choose_function(CodeModule *m) {
+    LLVMTypeRef pointer = LLVMPointerTypeInContext(m->llvm, 0), types[] = {pointer, pointer};
+    return LLVMAddFunction(m->module, "bmrt_version_choose",
+                           LLVMFunctionType(pointer, types, 2, 0));
+}
+
 static const char *compiler_text(CodeModule *m) {
     unsigned major, minor, patch;
     LLVMGetVersion(&major, &minor, &patch);
@@ -327,12 +379,12 @@ void descriptor_emit(CodeModule *m) {
     model->init_entry = p->init_entry;
     model->statistic_count = p->statistics.len;
     model->vocabulary_count = p->vocabularies.len;
+    model->version_count = m->version_count ? m->version_count + 1 : 0;
     Image *image = image_new(m, model, sizeof *model);
 #define POINTER(field, target) image_pointer(image, offsetof(BmrtModel, field), target)
     POINTER(name, text_constant(m, p->stem));
     POINTER(compiler, text_constant(m, compiler_text(m)));
-    POINTER(target, text_constant(m, arena_printf(m->ctx->arena, "%s %s", m->target.triple,
-                                                  m->target.march)));
+    POINTER(target, text_constant(m, target_text(m)));
     POINTER(flags, text_constant(m, arena_printf(m->ctx->arena, "-O%d -march=%s", m->target.level,
                                                  m->target.march)));
     POINTER(source, text_constant(m, source));
@@ -340,7 +392,12 @@ void descriptor_emit(CodeModule *m) {
     interface_text(&interface, m);
     POINTER(interface, text_constant(m, text_str(&interface)));
     POINTER(slots, slots_image(m));
-    POINTER(entries, entries_image(m));
+    LLVMValueRef entries = entries_image(m);
+    POINTER(entries, entries);
+    if (m->version_count) {
+        POINTER(choose, choose_function(m));
+        POINTER(versions, versions_image(m, entries));
+    }
     POINTER(data, recipe_data(m));
     POINTER(train, recipe_train(m));
     POINTER(test, recipe_test(m));

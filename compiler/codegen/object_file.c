@@ -78,19 +78,34 @@ const RuntimeObject *module_runtime(CodeModule *m) {
     return runtime_object_wanted(m->ctx, m->target.machine, flavours[m->single_thread][plain]);
 }
 
+/* The objects of all parts of the module; a version's kernels get names of their own, because the
+ * model's may be called the same. */
+static void module_members(CodeModule *m, Arena *arena, ObjectBytes *out) {
+    const char *name = m->version ? m->version : "";
+    module_objects(m);
+    for (uint32_t i = 0; i < m->parts.len; i++) {
+        LLVMMemoryBufferRef object = m->parts.data[i]->object;
+        out[i] = (ObjectBytes){arena_printf(arena, "%s%s%u.o", m->program->stem, name, i),
+                               LLVMGetBufferStart(object), LLVMGetBufferSize(object)};
+    }
+    if (m->version)
+        objects_make_private(arena, out, m->parts.len,
+                             arena_printf(arena, "%s__%s", m->program->stem, name));
+}
+
 ObjectBytes *linked_objects(CodeModule *m, const RuntimeObject *runtime, uint32_t *count) {
     Arena *arena = m->ctx->arena;
-    const char *stem = m->program->stem;
-    const uint32_t parts = m->parts.len;
-    ObjectBytes *objects = ARENA_ARRAY(arena, ObjectBytes, parts + 1);
-    module_objects(m);
-    for (uint32_t i = 0; i < parts; i++) {
-        LLVMMemoryBufferRef object = m->parts.data[i]->object;
-        objects[i] = (ObjectBytes){arena_printf(arena, "%s%u.o", stem, i),
-                                   LLVMGetBufferStart(object), LLVMGetBufferSize(object)};
+    uint32_t parts = m->parts.len;
+    for (uint32_t i = 0; i < m->version_count; i++) parts += m->versions[i]->parts.len;
+    ObjectBytes *objects = ARENA_ARRAY(arena, ObjectBytes, parts + 1), *at = objects;
+    module_members(m, arena, at);
+    at += m->parts.len;
+    for (uint32_t i = 0; i < m->version_count; i++) {
+        module_members(m->versions[i], arena, at);
+        at += m->versions[i]->parts.len;
     }
-    objects[parts] = (ObjectBytes){arena_printf(arena, "%s_bmrt.o", stem), runtime->begin,
-                                   (size_t)(runtime->end - runtime->begin)};
+    *at = (ObjectBytes){arena_printf(arena, "%s_bmrt.o", m->program->stem), runtime->begin,
+                        (size_t)(runtime->end - runtime->begin)};
     *count = parts + 1;
     return objects;
 }

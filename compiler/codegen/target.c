@@ -128,6 +128,7 @@ bool target_resolve(Context *ctx, const CodegenOptions *options, Target *out) {
     if (!cpu && machine != host_machine(ctx)) cpu = machine->usual;
     out->march = cpu;
     if (!resolve_processor(ctx, machine, cpu, out)) return false;
+    if (strcmp(machine->arch, "x86_64") == 0) out->level_needed = out->vector_bytes == 64 ? 4 : 3;
     out->software_half = machine->half && !has_features(out->features, machine->half);
     return true;
 }

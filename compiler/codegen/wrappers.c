@@ -24,7 +24,11 @@ static LLVMValueRef runtime_function(Wrap *w, const char *name, LLVMTypeRef type
 static void function_open(Wrap *w, const char *name, LLVMTypeRef type) {
     w->function = LLVMAddFunction(
         w->m->module, arena_printf(w->m->ctx->arena, "%s_%s", w->m->program->stem, name), type);
-    function_attributes(&w->m->target, w->function);
+    /* they run before it is known what the processor has */
+    Target any = w->m->target;
+    if (w->m->version_count)
+        any = (Target){.machine = any.machine, .cpu = "x86-64", .features = ""};
+    function_attributes(&any, w->function);
     LLVMPositionBuilderAtEnd(w->b, LLVMAppendBasicBlockInContext(w->c, w->function, "entry"));
 }
 

@@ -62,26 +62,60 @@ static bool write_output(Pipeline *p, const char *path, OutputKind kind) {
 
 /* Options about the runtime's part, for what has one. */
 static bool suits_runtime(Session *s, const char *path, OutputKind kind) {
-    Diag *d;
+    static const struct {
+        OptionId option;
+        const char *why;
+    } ROWS[] = {
+        {OPTION_single_thread, "`--single-thread` leaves threads out of the runtime"},
+        {OPTION_multiversion, "`--multiversion` chooses the code by means of the runtime"},
+    };
     if (option_given(&s->options, OPTION_freestanding) && kind != OUTPUT_ARCHIVE) {
-        d = session_error(s, E_OPTION, "`--freestanding` makes archives, not `%s`", path);
+        Diag *d = session_error(s, E_OPTION, "`--freestanding` makes archives, not `%s`", path);
         diag_help(d, "`-o MODEL.a`");
         return false;
     }
-    if (!option_given(&s->options, OPTION_single_thread)) return true;
     if (kind == OUTPUT_LIBRARY || kind == OUTPUT_ARCHIVE) return true;
-    d = session_error(s, E_OPTION,
-                      "`--single-thread` leaves threads out of the runtime, which is not in `%s` "
-                      "anyway",
-                      path);
-    diag_help(d, "write a .so or an .a, which carry the runtime");
+    for (size_t i = 0; i < sizeof ROWS / sizeof *ROWS; i++) {
+        if (!option_given(&s->options, ROWS[i].option)) continue;
+        Diag *d = session_error(s, E_OPTION, "%s, which is not in `%s` anyway", ROWS[i].why, path);
+        diag_help(d, "write a .so or an .a, which carry the runtime");
+        return false;
+    }
+    return true;
+}
+
+static bool suits_versions(Session *s) {
+    static const struct {
+        OptionId option;
+        const char *name, *why;
+    } ROWS[] = {
+        {OPTION_freestanding, "--freestanding",
+         "without an operating system there is nobody to ask for the processor"},
+        {OPTION_march, "-march",
+         "`--multiversion` has code for `x86-64-v3` and `x86-64-v4`; `-march=CPU` for one"},
+        {OPTION_tune, "--tune", "what is measured here says nothing of the other version"},
+    };
+    const char *target = s->options.value[OPTION_target];
+    if (!option_given(&s->options, OPTION_multiversion)) return true;
+    for (size_t i = 0; i < sizeof ROWS / sizeof *ROWS; i++) {
+        if (!option_given(&s->options, ROWS[i].option)) continue;
+        Diag *d = session_error(s, E_OPTION, "`--multiversion` and `%s` exclude each other",
+                                ROWS[i].name);
+        diag_help(d, "%s", ROWS[i].why);
+        return false;
+    }
+    if (!target || strncmp(target, "x86_64", 6) == 0) return true;
+    Diag *d = session_error(
+        s, E_OPTION, "`--multiversion` is about levels of x86-64, which `%s` is not", target);
+    diag_help(d, "leave it out: `-march` is the one processor that the code is for");
     return false;
 }
 
 static ExitCode build_output(Pipeline *p, const char *path) {
     Session *s = p->session;
     OutputKind kind;
-    if (!output_kind(s, path, &kind) || !suits_runtime(s, path, kind)) return EXIT_CODE_USAGE;
+    if (!output_kind(s, path, &kind) || !suits_runtime(s, path, kind) || !suits_versions(s))
+        return EXIT_CODE_USAGE;
     if (!file_writable(s->ctx, path)) return EXIT_CODE_RUN; /* said before the work, not after */
     const char *weights = s->options.value[OPTION_embed_weights];
     if (!pipeline_run(p, PASS_elaborate)) return EXIT_CODE_INPUT;

@@ -53,25 +53,51 @@ bool pass_seal(Pipeline *p) {
     return each_graph(p, opt_seal);
 }
 
+static ScheduleOptions schedule_options(const CodeTarget *target) {
+    ScheduleOptions options;
+    schedule_options_default(&options);
+    options.vector_bytes = target->vector_bytes;
+    options.vector_registers = target->vector_registers;
+    return options;
+}
+
+static LoopProgram **schedule_entries(Pipeline *p, const ScheduleOptions *options) {
+    uint32_t count = p->program->entries.len;
+    LoopProgram **loops = ARENA_ARRAY(p->ctx->arena, LoopProgram *, count);
+    for (uint32_t i = 0; i < count; i++) {
+        loops[i] = schedule_entry(p->ctx, p->program, &p->program->entries.data[i], options);
+        if (loops[i] == NULL) return NULL;
+    }
+    return loops;
+}
+
 bool pass_schedule(Pipeline *p) {
     if (!codegen_target(p->ctx, &p->codegen, &p->target)) return false;
     if (p->static_batch && !schedule_fix_batch(p->ctx, p->program, p->static_batch)) return false;
-    ScheduleOptions options;
-    schedule_options_default(&options);
-    options.vector_bytes = p->target.vector_bytes;
-    options.vector_registers = p->target.vector_registers;
+    ScheduleOptions options = schedule_options(&p->target);
     if (option_given(&p->session->options, OPTION_tune) && !tune_program(p, &options)) return false;
-    uint32_t count = p->program->entries.len;
-    p->loops = ARENA_ARRAY(p->ctx->arena, LoopProgram *, count);
-    for (uint32_t i = 0; i < count; i++) {
-        p->loops[i] = schedule_entry(p->ctx, p->program, &p->program->entries.data[i], &options);
-        if (p->loops[i] == NULL) return false;
-    }
-    return true;
+    p->loops = schedule_entries(p, &options);
+    return p->loops != NULL;
+}
+
+/* The same entries once more, for the wider vectors. */
+static bool emit_version(Pipeline *p) {
+    CodegenOptions code = p->codegen;
+    CodeTarget target;
+    code.cpu = code.version = "x86-64-v4";
+    if (!codegen_target(p->ctx, &code, &target)) return false;
+    const ScheduleOptions options = schedule_options(&target);
+    LoopProgram **loops = schedule_entries(p, &options);
+    if (!loops) return false;
+    p->version = codegen_module(p->ctx, p->program, loops, p->program->entries.len, &code);
+    p->codegen.versions = &p->version;
+    p->codegen.version_count = 1;
+    return p->version != NULL;
 }
 
 bool pass_emit(Pipeline *p) {
     pipeline_cache(p);
+    if (p->multiversion && !emit_version(p)) return false;
     p->module = codegen_module(p->ctx, p->program, p->loops, p->program->entries.len, &p->codegen);
     return p->module != NULL;
 }

@@ -27,6 +27,8 @@ void pipeline_begin(Pipeline *p, Session *s, uint32_t file, const char *stem, ui
     p->codegen.single_thread = option_given(o, OPTION_single_thread);
     if (o->value[OPTION_static_batch])
         p->static_batch = strtoll(o->value[OPTION_static_batch], NULL, 10);
+    p->multiversion = option_given(o, OPTION_multiversion);
+    if (p->multiversion) p->codegen.cpu = "x86-64-v3";
     p->codegen.linker = o->value[OPTION_linker];
     if (o->libraries.len) {
         p->sema.find_extern = extern_library_find;
@@ -199,6 +201,7 @@ void pipeline_close(Pipeline *p) {
     }
     if (p->jit) codegen_jit_destroy(p->jit);
     if (p->module) codegen_destroy(p->module);
+    if (p->version) codegen_destroy(p->version);
     p->jit = NULL;
     p->module = NULL;
     extern_library_close(p);

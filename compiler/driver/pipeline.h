@@ -28,6 +28,8 @@ typedef struct Pipeline {
     CodeTarget target;
     LoopProgram **loops; /* one per program->entries */
     CodeModule *module;
+    bool multiversion;
+    CodeModule *version; /* of --multiversion: the entries for the better processor */
     CodeJit *jit;
     /* the loop's own */
     PassId next;

@@ -21,6 +21,7 @@ typedef struct BmrtEntryPlan {
 
 struct BmrtHandle {
     const BmrtModel *model;
+    BmrtModel chosen; /* of a model in several versions: it, with the entries for this processor */
     const BmrtHooks *hooks;
     BmrtTeam *team; /* NULL: one thread */
     int32_t threads;
@@ -39,6 +40,9 @@ struct BmrtHandle {
     const char *bad_input;
     BmrtMessage message;
 };
+
+/* BmrtModel.choose of libraries with several versions; linked in only there. */
+const BmrtVersion *bmrt_version_choose(const BmrtModel *model, const char **problem);
 
 /* Every public call brackets itself with these two: one thread at a time may use a handle. */
 BmrtStatus bmrt_handle_enter(BmrtHandle *h);

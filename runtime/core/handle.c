@@ -123,6 +123,23 @@ static BmrtStatus reserve_exports(BmrtHandle *h) {
     return status;
 }
 
+static BmrtStatus choose_version(BmrtHandle *h, const BmrtModel *model) {
+    const char *problem = "";
+    h->model = model;
+    if (!model->choose) return BMRT_OK;
+    const BmrtVersion *v = model->choose(model, &problem);
+    if (!v) {
+        h->model = NULL;
+        return bmrt_fail(&h->message, BMRT_MISMATCH, "%s %s", problem,
+                         model->versions[model->version_count - 1].processor);
+    }
+    h->chosen = *model;
+    h->chosen.entries = v->entries;
+    h->chosen.target = v->target;
+    h->model = &h->chosen;
+    return BMRT_OK;
+}
+
 BmrtStatus bmrt_open_hooked(BmrtHandle **out, const BmrtModel *model, const char *weights,
                             uint64_t seed, int32_t threads, const BmrtHooks *hooks) {
     if (!out) return BMRT_ARGUMENT;
@@ -137,7 +154,8 @@ BmrtStatus bmrt_open_hooked(BmrtHandle **out, const BmrtModel *model, const char
     if (!model) return bmrt_fail(&h->message, BMRT_ARGUMENT, "no model");
     BmrtStatus status = check_model(model, &h->message);
     if (status != BMRT_OK) return status;
-    h->model = model;
+    status = choose_version(h, model);
+    if (status != BMRT_OK) return status;
     status = make_slots(h);
     if (status == BMRT_OK) status = bmrt_vocabularies_open(h);
     if (status == BMRT_OK) status = make_plans(h);
@@ -188,6 +206,10 @@ BmrtStatus bmrt_handle_leave(BmrtHandle *h, BmrtStatus status) {
 
 const char *bmrt_error(const BmrtHandle *h) {
     return h ? h->message.text : "no memory for a handle";
+}
+
+const char *bmrt_target(const BmrtHandle *h) {
+    return h && h->model ? h->model->target : "";
 }
 
 const BmrtModel *bmrt_model(const BmrtHandle *h) {

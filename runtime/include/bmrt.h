@@ -18,7 +18,7 @@ extern "C" {
 #pragma GCC visibility push(default)
 #endif
 
-#define BMRT_ABI 6u
+#define BMRT_ABI 7u
 
 typedef enum BmrtStatus {
     BMRT_OK = 0,
@@ -368,7 +368,16 @@ typedef struct BmrtTest {
     BmrtEval eval;
 } BmrtTest;
 
-typedef struct BmrtModel {
+/* The entries again, as code for another processor. Same bits. */
+typedef struct BmrtVersion {
+    const char *processor; /* "x86-64-v4" */
+    const char *target;    /* as the model's */
+    int32_t level;         /* of x86-64: 3, 4 */
+    const BmrtEntry *entries;
+} BmrtVersion;
+
+typedef struct BmrtModel BmrtModel;
+struct BmrtModel {
     uint32_t abi, size_bytes; /* BMRT_ABI, sizeof(BmrtModel) */
     const char *name;         /* file stem */
     const char *compiler, *target, *flags;
@@ -386,7 +395,12 @@ typedef struct BmrtModel {
     uint32_t statistic_count, vocabulary_count;
     const BmrtStatistic *statistics;
     const BmrtVocabulary *vocabularies;
-} BmrtModel;
+    /* NULL: `entries` are all there is. Else of `versions` (the first is the best) the one for this
+     * processor; NULL, with a text that the last one's name completes, when there is none. */
+    const BmrtVersion *(*choose)(const BmrtModel *model, const char **problem);
+    uint32_t version_count;
+    const BmrtVersion *versions;
+};
 
 /* ------------------------------------------------------------------ handles */
 
@@ -407,6 +421,8 @@ const char *bmrt_error(const BmrtHandle *h);      /* "" when the last call succe
 const BmrtModel *bmrt_model(const BmrtHandle *h); /* NULL: NULL */
 /* Its functions, shapes, parameters as one line of JSON; owned by the model. NULL: NULL. */
 const char *bmrt_interface(const BmrtModel *model);
+/* The machine and the processor whose code runs: "x86_64-pc-linux-gnu x86-64-v4". */
+const char *bmrt_target(const BmrtHandle *h);
 int32_t bmrt_entry_find(const BmrtModel *m, const char *name); /* -1: none, or a NULL */
 
 /* All functions of a handle: ARGUMENT for a NULL handle or one whose opening failed, BUSY while a

@@ -4,6 +4,7 @@
  *
  *   ten_steps MODEL.so STEM ROWS THREADS WEIGHTS OUTPUTS
  *
+ * Standard output gets the machine and processor that the code is for.
  * Inputs are numbers from a 64-bit congruence: no library, no machine has a say in them. */
 #include "runtime/include/bmrt.h"
 
@@ -132,6 +133,8 @@ int main(int argc, char **argv) {
     FUNCTION(ErrorFn, error, &h, "error");
     if (open_model(&h.model, NULL) != 0) fail("open", h.model ? error(h.model) : "out of memory");
     if (set_threads(h.model, atoi(argv[4])) != 0) fail("set_threads", error(h.model));
+    FUNCTION(ErrorFn, target, &h, "target");
+    printf("%s\n", target(h.model));
     const int64_t rows = atoll(argv[3]);
     for (uint32_t i = 0; i < h.descriptor->entry_count; i++) {
         const BmrtEntry *e = &h.descriptor->entries[i];
