@@ -89,6 +89,13 @@ static void fill(Host *h, const BmrtValue *v, void *data, size_t bytes) {
     }
 }
 
+/* Equal bytes of NaNs would prove nothing. An all-ones exponent is an infinity or a NaN. */
+static void check_finite(const void *data, size_t bytes) {
+    const uint32_t *bits = data;
+    for (size_t i = 0; i < bytes / 4; i++)
+        if ((bits[i] & 0x7f800000) == 0x7f800000) fail("output", "is not finite");
+}
+
 /* Every argument is an integer or a pointer, so one type of function serves all entries. */
 typedef int (*EntryFn)(void *, int64_t, void *, void *, void *, void *, void *, void *, void *,
                        void *);
@@ -113,8 +120,11 @@ static void call(Host *h, const BmrtEntry *e, const char *name, int64_t rows, in
         int status = run(h->model, rows, pointers[0], pointers[1], pointers[2], pointers[3],
                          pointers[4], pointers[5], pointers[6], pointers[7]);
         if (status != 0) fail(name, error(h->model));
-        for (uint32_t i = e->input_count; i < count; i++)
+        for (uint32_t i = e->input_count; i < count; i++) {
+            if (e->outputs[i - e->input_count].dtype == BMRT_F32)
+                check_finite(pointers[i], bytes[i]);
             fwrite(pointers[i], 1, bytes[i], h->outputs);
+        }
     }
     for (uint32_t i = 0; i < count; i++) free(pointers[i]);
 }
