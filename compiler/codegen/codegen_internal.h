@@ -61,8 +61,8 @@ typedef struct CodePart {
     LLVMContextRef llvm;
     LLVMModuleRef module; /* NULL: the object was kept from earlier, or has been made */
     LLVMValueRef zeros;   /* 64 bytes that a load whose predicate is false may read */
-    /* routines for blocks of four bytes, of bf16; of 4, 8, 16; made when first wanted */
-    LLVMValueRef transposes[2][3];
+    /* routines for blocks of four bytes, of bf16, rounded; of 4, 8, 16; made when first wanted */
+    LLVMValueRef transposes[3][3];
     LLVMMemoryBufferRef object; /* made once, for JIT and library alike */
     const char *problem;        /* LLVM's message when it could not be made */
     uint64_t weight;            /* of the kernels in it */

@@ -97,6 +97,7 @@ static void stmt_key(const LoopProgram *p, const Stmt *s, Text *out) {
     put(out, (uint64_t)s->step);
     put(out, s->source);
     put(out, (uint64_t)s->source_step);
+    put(out, s->rounds);
     put(out, (uint64_t)s->target_step);
     put(out, s->body.len);
     for (uint32_t i = 0; i < s->body.len; i++) put(out, s->body.data[i].id);

@@ -1,6 +1,7 @@
 /* Blocks copied transposed: rows into registers, a tree of shuffles, columns out. The tree is dear
  * to compile, so each part has one routine for it, which all kernels call; a block that is not
- * whole goes through a whole one on the stack. Blocks of bf16 are widened as they are read.
+ * whole goes through a whole one on the stack. Blocks of bf16 are widened as they are read,
+ * and f32 may be rounded to bf16 and back.
  *
  * Stages: pairs of rows are interleaved by one element, then by two, within stretches of four
  * elements; then stretches of four are gathered from every fourth row. */
@@ -14,6 +15,7 @@ typedef struct Routine {
     Emit *e;
     uint32_t lanes;
     DType from;                  /* of the source: f32 or bf16 */
+    bool rounds;
     LLVMTypeRef source, element; /* in memory, of both */
     LLVMValueRef function;
 } Routine;
@@ -79,7 +81,8 @@ static void transpose_registers(Routine *r, LLVMValueRef *v) {
 static LLVMValueRef vector_read(Routine *r, LLVMValueRef from) {
     LLVMValueRef v = LLVMBuildLoad2(r->e->b, LLVMVectorType(r->source, r->lanes), from, "");
     LLVMSetAlignment(v, dtype_bytes(r->from));
-    return r->from == DTYPE_F32 ? v : emit_cast(r->e, DTYPE_F32, r->from, v);
+    if (r->rounds) v = emit_cast(r->e, DTYPE_BF16, DTYPE_F32, v);
+    return r->from == DTYPE_F32 && !r->rounds ? v : emit_cast(r->e, DTYPE_F32, DTYPE_BF16, v);
 }
 static void vector_write(Routine *r, LLVMValueRef v, LLVMValueRef to) {
     LLVMSetAlignment(LLVMBuildStore(r->e->b, v, to), 4);
@@ -150,11 +153,12 @@ static void whole_of_two(Routine *r, LLVMValueRef *a, LLVMValueRef before, LLVMV
 
 /* (from, step, to, step, rows, columns), rows and columns at least 1: what is not whole is copied
  * to a whole block on the stack, transposed to another, and copied from there. */
-static LLVMValueRef routine_make(Emit *e, uint32_t lanes, DType from) {
-    Routine r = {.e = e, .lanes = lanes, .from = from};
+static LLVMValueRef routine_make(Emit *e, uint32_t lanes, DType from, bool rounds) {
+    Routine r = {.e = e, .lanes = lanes, .from = from, .rounds = rounds};
     LLVMBuilderRef outside = e->b;
     char name[32];
-    snprintf(name, sizeof name, "transpose.%s%u", from == DTYPE_F32 ? "" : "bf16.", lanes);
+    snprintf(name, sizeof name, "transpose.%s%u",
+             rounds ? "rounded." : from == DTYPE_F32 ? "" : "bf16.", lanes);
     r.element = LLVMFloatTypeInContext(e->c);
     r.source = type_memory(e, from);
     r.function = LLVMAddFunction(e->part->module, name, routine_type(e));
@@ -199,8 +203,8 @@ void emit_transpose(Emit *e, const Stmt *s) {
     uint32_t number = s->count == 4 ? 0 : s->count == 8 ? 1 : 2;
     bool widens = e->p->buffers.data[e->k->buffers.data[s->source]].dtype == DTYPE_BF16;
     DType source = widens ? DTYPE_BF16 : DTYPE_F32; /* whatever four bytes are, they are moved */
-    LLVMValueRef *routine = &e->part->transposes[widens][number];
-    if (!*routine) *routine = routine_make(e, s->count, source);
+    LLVMValueRef *routine = &e->part->transposes[s->rounds ? 2 : widens][number];
+    if (!*routine) *routine = routine_make(e, s->count, source, s->rounds);
     LLVMValueRef from = emit_index(e, s->value), to = emit_index(e, s->index);
     LLVMValueRef args[] = {element_at(e, type_memory(e, source), e->buffers[s->source], from),
                            const_i64(e, s->source_step),

@@ -116,6 +116,7 @@ typedef struct Stmt {
      * of bf16 that become f32. Blocks may overlap: what they share gets the same values. */
     uint32_t source;
     int64_t source_step, target_step;
+    bool rounds; /* f32 to f32, by way of bf16 */
     /* CALL: a C function of program->externs, at the kernel's top level: `count` arrays it reads,
      * then those it writes */
     uint32_t callee;
@@ -272,6 +273,7 @@ typedef struct LoopBlock {
     uint32_t buffer;
     ExprId start;
     int64_t step;
+    bool rounds; /* of the source: f32 that is rounded to bf16 on the way */
 } LoopBlock;
 /* Copies `rows` rows of `columns` of `from` to `to`, whose rows they become the columns of. */
 StmtId loop_transpose(LoopProgram *p, Kernel *k, const StmtId *parent, LoopBlock from, LoopBlock to,

@@ -415,6 +415,7 @@ StmtId loop_transpose(LoopProgram *p, Kernel *k, const StmtId *parent, LoopBlock
     s.source = from.buffer;
     s.value = from.start;
     s.source_step = from.step;
+    s.rounds = from.rounds;
     s.buffer = to.buffer;
     s.index = to.start;
     s.target_step = to.step;

@@ -159,8 +159,8 @@ static void print_call(const Print *pr, const Stmt *s) {
 static void print_transpose(const Print *pr, const Stmt *s) {
     text_printf(pr->out, "%s[", buffer_name(pr, s->buffer));
     print_expr(pr, s->index);
-    text_printf(pr->out, " by %" PRId64 "] = transposed %s[", s->target_step,
-                buffer_name(pr, s->source));
+    text_printf(pr->out, " by %" PRId64 "] = transposed %s%s[", s->target_step,
+                s->rounds ? "bf16 of " : "", buffer_name(pr, s->source));
     print_expr(pr, s->value);
     text_printf(pr->out, " by %" PRId64 "], ", s->source_step);
     print_expr(pr, s->from);

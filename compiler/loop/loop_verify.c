@@ -191,6 +191,8 @@ static void check_transpose(Check *c, const Stmt *s) {
     const LoopBuffer *from = &c->p->buffers.data[c->k->buffers.data[s->source]];
     const LoopBuffer *to = &c->p->buffers.data[c->k->buffers.data[s->buffer]];
     RULE(s->source != s->buffer, "%s is transposed into itself", to->name);
+    RULE(!s->rounds || (from->dtype == DTYPE_F32 && to->dtype == DTYPE_F32),
+         "%s is rounded on the way to %s", from->name, to->name);
     bool widens = from->dtype == DTYPE_BF16 && to->dtype == DTYPE_F32;
     RULE(widens || (from->dtype == to->dtype && dtype_bytes(to->dtype) == 4),
          "%s is transposed into %s", from->name, to->name);

@@ -360,6 +360,29 @@ static void live_mark(const Sched *s, const bool *root, bool *live) {
     }
 }
 
+/* A rounded weight (or input) of which only copies are read is rounded where it is copied. */
+static void round_in_copies(Sched *s, const bool *root) {
+    for (uint32_t i = 0; i < s->size; i++) {
+        NodeId id = {i};
+        const GNode *n = node_of(s, id);
+        NodePlan *p = plan_of(s, id);
+        if (!p->live || !p->stored || n->op != OP_CAST || n->dtype != DTYPE_BF16 || root[i] ||
+            p->forced || !s->options.fusion)
+            continue;
+        const GNode *x = node_of(s, n->args[0]);
+        if (!node_is_given(s, n->args[0]) || plan_of(s, n->args[0])->slab ||
+            x->dtype != DTYPE_F32)
+            continue;
+        bool copies = true;
+        for (uint32_t u = s->user_first[i]; copies && u < s->user_first[i + 1]; u++) {
+            NodeId wide = {s->users[u]};
+            copies = node_widens(s, wide) && !plan_of(s, wide)->stored &&
+                     layout_copies_all(s, wide);
+        }
+        if (copies) p->stored = false;
+    }
+}
+
 void fuse_nodes(Sched *s) {
     bool *live = ARENA_ARRAY(s->arena, bool, s->size), *root = ARENA_ARRAY(s->arena, bool, s->size);
     roots_mark(s, root);
@@ -383,4 +406,5 @@ void fuse_nodes(Sched *s) {
         if (live[i]) set_cost(s, (NodeId){i});
     for (uint32_t i = s->size; i-- > 0;)
         if (live[i]) decide(s, (NodeId){i}, root);
+    round_in_copies(s, root);
 }

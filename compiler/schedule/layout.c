@@ -57,7 +57,7 @@ static bool unit_stride(const Sched *s, NodeId id, uint32_t axis) {
                 axis + 1 == n->rank && x->rank > 0 && dim_same(x->dims[x->rank - 1], n->dims[axis]);
             if (!last) return axis + 1 == n->rank && plan_of(s, n->args[0])->stored;
             axis = x->rank - 1;
-        } else if (n->op != OP_AGAIN && !node_widens(s, id)) {
+        } else if (n->op != OP_AGAIN && n->op != OP_CAST) {
             return false;
         }
         id = n->args[0];
@@ -102,19 +102,24 @@ static uint32_t pack_find(const Sched *s, NodeId operand, uint32_t axis, uint32_
     return NONE;
 }
 
-static uint32_t pack_create(Sched *s, NodeId contract, NodeId operand, uint32_t axis,
-                            uint32_t panel, uint32_t batch, bool of_rows) {
-    uint32_t known = pack_find(s, operand, axis, panel, batch, of_rows);
+/* How an operand is copied. */
+typedef struct Copy {
+    bool wanted, of_rows;
+    uint32_t axis, panel, batch;
+} Copy;
+
+static uint32_t pack_create(Sched *s, NodeId contract, NodeId operand, const Copy *c) {
+    uint32_t known = pack_find(s, operand, c->axis, c->panel, c->batch, c->of_rows);
     if (known != NONE) return known;
     uint32_t level = plan_of(s, operand)->level;
     uint32_t number = group_create(s, NODE_NONE, operand, level == 0 ? 0 : level | 1);
     Group *g = s->groups.data[number];
     g->transposed = operand;
     g->wanted_by = contract;
-    g->last_axis = axis;
-    g->panel = panel;
-    g->batch = batch;
-    g->of_rows = of_rows;
+    g->last_axis = c->axis;
+    g->panel = c->panel;
+    g->batch = c->batch;
+    g->of_rows = c->of_rows;
     return number;
 }
 
@@ -132,13 +137,19 @@ static uint32_t batch_axes(const Sched *s, NodeId contract, NodeId operand, uint
     return batch;
 }
 
+static NodeId behind_casts(const Sched *s, NodeId id) {
+    while (node_of(s, id)->op == OP_CAST) id = node_of(s, id)->args[0];
+    return id;
+}
+
 /* Panels of columns that are neighbours in memory: the copy is paid for by the rows of one
  * contraction, or by all iterations of a loop. Others are copied anyhow. */
 static uint32_t panel_width(const Sched *s, NodeId contract, NodeId operand, uint32_t axis,
                             int64_t rows, uint32_t batch) {
     const GNode *x = node_of(s, operand);
+    const GNode *made = node_of(s, behind_casts(s, operand));
     bool captured =
-        s->body && x->op == OP_INPUT && x->attr[0] >= scan_capture_input(&s->body->scan, 0);
+        s->body && made->op == OP_INPUT && made->attr[0] >= scan_capture_input(&s->body->scan, 0);
     if (dtype_bytes(x->dtype) != 4 || !dim_is_const(s->dims, x->dims[axis])) return 0;
     if (sees_window(s, node_of(s, contract)->args[0]) ||
         sees_window(s, node_of(s, contract)->args[1]))
@@ -174,7 +185,7 @@ bool layout_may_panel(const Sched *s, NodeId contract, uint32_t which) {
 
 /* Rows that are neighbours in memory (x.T @ dy): where a tile's rows are far from one k to the next
  * and k is long, they are copied in panels of a tile's rows. Paid for by the result's columns. */
-static void layout_rows(Sched *s, NodeId id, uint32_t which, uint32_t packed[2]) {
+static void layout_rows(const Sched *s, NodeId id, uint32_t which, Copy *copy) {
     enum { MIN_K = 512, MIN_COLUMNS = 64, MIN_ROWS = 64 };
     const GNode *n = node_of(s, id), *x = node_of(s, n->args[which]);
     uint32_t first = which == 0 ? 1 : 1 + node_of(s, n->args[0])->rank, label, axis = NONE;
@@ -189,10 +200,10 @@ static void layout_rows(Sched *s, NodeId id, uint32_t which, uint32_t packed[2])
     int64_t all = node_bound(s, n->args[which]), own = dim_bound(s->dims, x->dims[axis]);
     if (batch != 0 || x->rank < 2 || own < MIN_ROWS || all / own < MIN_K) return;
     if (dim_bound(s->dims, n->dims[contract_vector_label(s, id)]) < MIN_COLUMNS) return;
-    packed[which] = pack_create(s, id, n->args[which], axis, rows, batch, true);
+    *copy = (Copy){.wanted = true, .of_rows = true, .axis = axis, .panel = rows, .batch = batch};
 }
 
-void layout_contract(Sched *s, NodeId id, uint32_t packed[2]) {
+static void layout_choose(const Sched *s, NodeId id, Copy copy[2]) {
     const GNode *n = node_of(s, id);
     uint32_t first = 1;
     if (!s->options.fusion || n->rank == 0 || n->dtype == DTYPE_BOOL) return;
@@ -214,7 +225,32 @@ void layout_contract(Sched *s, NodeId id, uint32_t packed[2]) {
     if (tile_turns_blocks(s, id)) return;
     uint32_t panel = panel_width(s, id, n->args[which], axis, rows, batch);
     bool lies_well = unit_stride(s, n->args[which], axis);
-    if (!lies_well || !tile_in_blocks(s, id)) layout_rows(s, id, 1 - which, packed);
+    if (!lies_well || !tile_in_blocks(s, id)) layout_rows(s, id, 1 - which, &copy[1 - which]);
     if (panel == 0 && (lies_well || rows < PACK_MIN_ROWS)) return;
-    packed[which] = pack_create(s, id, n->args[which], axis, panel, panel > 0 ? batch : 0, false);
+    copy[which] = (Copy){
+        .wanted = true, .axis = axis, .panel = panel, .batch = panel > 0 ? batch : 0};
+}
+
+void layout_contract(Sched *s, NodeId id, uint32_t packed[2]) {
+    Copy copy[2] = {{.wanted = false}};
+    layout_choose(s, id, copy);
+    for (uint32_t k = 0; k < 2; k++)
+        if (copy[k].wanted) packed[k] = pack_create(s, id, node_of(s, id)->args[k], &copy[k]);
+}
+
+/* Only copies of it are read: every reader is a contraction that copies it. */
+bool layout_copies_all(const Sched *s, NodeId operand) {
+    for (uint32_t i = s->user_first[operand.id]; i < s->user_first[operand.id + 1]; i++) {
+        NodeId user = {s->users[i]};
+        const GNode *u = node_of(s, user);
+        if (u->op == OP_CONTRACT) {
+            Copy copy[2] = {{.wanted = false}};
+            layout_choose(s, user, copy);
+            for (uint32_t k = 0; k < 2; k++)
+                if (node_same(u->args[k], operand) && !copy[k].wanted) return false;
+        } else {
+            return false;
+        }
+    }
+    return true;
 }

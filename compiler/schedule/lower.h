@@ -176,8 +176,8 @@ ExprId lower_elementwise(Lower *l, NodeId n, const Index *at);
 uint32_t pack_axes(const Sched *s, const Group *pack, uint32_t *order); /* node axis of each axis */
 ExprId pack_load(Lower *l, const Group *pack, const Index *at);
 void pack_store(Lower *l, const Group *pack, const Index *at);
-/* The value is a load of f32, or of bf16 widened, and nothing else: that load. */
-bool pack_plain_load(const Lower *l, ExprId value, Expr *load);
+/* The value is a load, or one of bf16 widened, or one of f32 rounded to bf16: that load. */
+bool pack_plain_load(const Lower *l, ExprId value, Expr *load, bool *rounds);
 bool pack_matrix(Lower *l); /* the whole kernel; false: the operand is no matrix */
 void pack_panels(Lower *l); /* pack_panel.c: the whole kernel */
 ExprId panel_load(Lower *l, const Group *pack, const Index *at);

@@ -14,7 +14,7 @@ static bool axes_adjoin(const Sched *s, NodeId id, uint32_t i, uint32_t j) {
         if (n->op == OP_PERMUTE) {
             i = (uint32_t)n->attr[i];
             j = (uint32_t)n->attr[j];
-        } else if (!node_widens(s, id)) {
+        } else if (n->op != OP_CAST) {
             return false;
         }
         id = n->args[0];

@@ -63,12 +63,18 @@ bool pack_matrix(Lower *l) {
     return true;
 }
 
-bool pack_plain_load(const Lower *l, ExprId value, Expr *load) {
-    *load = l->k->exprs.data[value.id];
-    if (load->kind == EXPR_OP && load->op == OP_CAST && load->dtype == DTYPE_F32) {
-        *load = l->k->exprs.data[load->args[0].id];
-        if (load->dtype != DTYPE_BF16) return false;
-    }
+/* The operand of a cast, or the value itself. */
+static Expr behind_cast(const Lower *l, const Expr *e, DType to, DType from) {
+    if (e->kind != EXPR_OP || e->op != OP_CAST || e->dtype != to) return *e;
+    const Expr *x = &l->k->exprs.data[e->args[0].id];
+    return x->dtype == from ? *x : *e;
+}
+
+bool pack_plain_load(const Lower *l, ExprId value, Expr *load, bool *rounds) {
+    Expr wide = l->k->exprs.data[value.id];
+    Expr narrow = behind_cast(l, &wide, DTYPE_F32, DTYPE_BF16);
+    *load = behind_cast(l, &narrow, DTYPE_BF16, DTYPE_F32);
+    *rounds = narrow.dtype == DTYPE_BF16 && load->dtype == DTYPE_F32;
     return load->kind == EXPR_LOAD && load->nargs == 1;
 }
 

@@ -120,7 +120,7 @@ static bool source_block(Lower *l, const Copy *c, LoopBlock *from) {
     memo_clear(l);
     ExprId value = lower_value(l, c->pack->transposed, &at);
     Expr e;
-    if (!pack_plain_load(l, value, &e)) return false;
+    if (!pack_plain_load(l, value, &e, &from->rounds)) return false;
     from->buffer = e.buffer;
     int64_t unit;
     ExprId start;
@@ -133,7 +133,7 @@ static bool source_block(Lower *l, const Copy *c, LoopBlock *from) {
 static bool can_turn(Lower *l, const Copy *c) {
     NodeId id = c->pack->transposed;
     while (!plan_of(l->s, id)->stored && !node_is_given(l->s, id)) {
-        if (!is_view(node_of(l->s, id)->op) && !node_widens(l->s, id)) return false;
+        if (!is_view(node_of(l->s, id)->op) && node_of(l->s, id)->op != OP_CAST) return false;
         id = node_of(l->s, id)->args[0];
     }
     Copy any = *c;

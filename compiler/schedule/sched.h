@@ -203,6 +203,8 @@ uint32_t tile_row_count(const Sched *s, NodeId contract, uint32_t *label);
 uint32_t contract_vector_label(const Sched *s, NodeId contract);
 /* ---- layout.c: which operands of a contract are read from a copy; makes the copying groups */
 void layout_contract(Sched *s, NodeId id, uint32_t packed[2]);
+/* Is the operand of contractions only read where it is copied? */
+bool layout_copies_all(const Sched *s, NodeId operand);
 /* The operand's neighbours in memory are neighbours along the label. */
 bool operand_lies_along(const Sched *s, NodeId contract, uint32_t which, uint32_t label);
 /* Could the operand of the vectors, which lies well, be copied in panels all the same? */

@@ -54,7 +54,7 @@ static bool block_source(Lower *l, const Tile *t, ExprId k, ExprId column, LoopB
     Expr e;
     int64_t unit;
     ExprId start;
-    if (!pack_plain_load(l, value, &e)) return false;
+    if (!pack_plain_load(l, value, &e, &from->rounds)) return false;
     from->buffer = e.buffer;
     if (!loop_affine(l->p, l->k, e.args[0], j, &start, &from->step)) return false;
     return loop_affine(l->p, l->k, start, i, &from->start, &unit) && unit == 1;

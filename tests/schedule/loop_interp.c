@@ -236,9 +236,14 @@ static void run_transpose(Machine *m, const Stmt *s) {
     /* bf16 is the upper half of an f32 */
     uint32_t shift = m->p->buffers.data[source].dtype == DTYPE_BF16 ? 16 : 0;
     for (int64_t r = 0; r < rows; r++)
-        for (int64_t c = 0; c < columns; c++)
-            memory_store(m, target, to + c * s->target_step + r,
-                         memory_load(m, source, from + r * s->source_step + c) << shift);
+        for (int64_t c = 0; c < columns; c++) {
+            uint64_t word = memory_load(m, source, from + r * s->source_step + c);
+            if (s->rounds) {
+                double exact = dtype_word_to_f64(DTYPE_F32, (int64_t)word);
+                word = (uint64_t)dtype_word_from_f64(DTYPE_BF16, exact) << 16;
+            }
+            memory_store(m, target, to + c * s->target_step + r, word << shift);
+        }
 }
 
 static void run_stmt(Machine *m, const Stmt *s) {
