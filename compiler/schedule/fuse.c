@@ -370,14 +370,13 @@ static void round_in_copies(Sched *s, const bool *root) {
             p->forced || !s->options.fusion)
             continue;
         const GNode *x = node_of(s, n->args[0]);
-        if (!node_is_given(s, n->args[0]) || plan_of(s, n->args[0])->slab ||
-            x->dtype != DTYPE_F32)
+        if (!node_is_given(s, n->args[0]) || plan_of(s, n->args[0])->slab || x->dtype != DTYPE_F32)
             continue;
         bool copies = true;
         for (uint32_t u = s->user_first[i]; copies && u < s->user_first[i + 1]; u++) {
             NodeId wide = {s->users[u]};
-            copies = node_widens(s, wide) && !plan_of(s, wide)->stored &&
-                     layout_copies_all(s, wide);
+            copies =
+                node_widens(s, wide) && !plan_of(s, wide)->stored && layout_copies_all(s, wide);
         }
         if (copies) p->stored = false;
     }

@@ -227,8 +227,8 @@ static void layout_choose(const Sched *s, NodeId id, Copy copy[2]) {
     bool lies_well = unit_stride(s, n->args[which], axis);
     if (!lies_well || !tile_in_blocks(s, id)) layout_rows(s, id, 1 - which, &copy[1 - which]);
     if (panel == 0 && (lies_well || rows < PACK_MIN_ROWS)) return;
-    copy[which] = (Copy){
-        .wanted = true, .axis = axis, .panel = panel, .batch = panel > 0 ? batch : 0};
+    copy[which] =
+        (Copy){.wanted = true, .axis = axis, .panel = panel, .batch = panel > 0 ? batch : 0};
 }
 
 void layout_contract(Sched *s, NodeId id, uint32_t packed[2]) {

@@ -18,6 +18,29 @@ static RegId position_register(Lower *l, ExprId value) {
     return reg;
 }
 
+static bool never_empty(const Sched *s, const GNode *n) {
+    for (uint32_t i = 0; i < n->rank; i++)
+        if (!dim_is_const(s->dims, n->dims[i]) || dim_value(s->dims, n->dims[i]) == 0) return false;
+    return true;
+}
+
+/* Where a scatter_add puts its updates a gather has read (the embedding of that gradient), and what
+ * lies outside it has flagged. So the scatter may run after the guard, and with it everything that
+ * only waited for it: flags must be there before. */
+static bool flagged_already(const Sched *s, NodeId index, DimId size) {
+    for (uint32_t i = s->user_first[index.id]; i < s->user_first[index.id + 1]; i++) {
+        const GNode *n = node_of(s, (NodeId){s->users[i]});
+        const NodePlan *p = plan_of(s, (NodeId){s->users[i]});
+        if (n->op != OP_GATHER || !p->core || p->group == NONE) continue;
+        if (s->groups.data[p->group]->phase != PHASE_COMPUTE) continue;
+        const GNode *table = node_of(s, n->args[0]);
+        for (uint32_t k = 0; k < n->nattr && never_empty(s, table); k++)
+            if (node_same(n->args[1 + k], index) && dim_same(table->dims[n->attr[k]], size))
+                return true;
+    }
+    return false;
+}
+
 /* The value of one index operand as a position on an axis of `size`; flags when it lies outside. An
  * axis may be empty: then no element exists. */
 static ExprId position(Lower *l, NodeId index, const Index *at, DimId size, ExprId *exists) {
@@ -35,7 +58,9 @@ static ExprId position(Lower *l, NodeId index, const Index *at, DimId size, Expr
     ExprId low = l_op(l, OP_LESS, DTYPE_BOOL, i, zero);
     ExprId inside = l_op(l, OP_LESS, DTYPE_BOOL, i, end);
     ExprId high = loop_op(l->p, l->k, OP_NOT, DTYPE_BOOL, &inside, 1);
-    l_flag(l, l_op(l, OP_OR, DTYPE_BOOL, low, high), BMRT_FLAG_INDEX);
+    bool gathers = !node_is_none(l->group->core) && node_of(l->s, l->group->core)->op == OP_GATHER;
+    if (gathers || !flagged_already(l->s, index, size))
+        l_flag(l, l_op(l, OP_OR, DTYPE_BOOL, low, high), BMRT_FLAG_INDEX);
     ExprId top = l_op(l, OP_MIN, DTYPE_I64, i, l_sub(l, end, l_int(l, 1)));
     return l_op(l, OP_MAX, DTYPE_I64, top, zero);
 }

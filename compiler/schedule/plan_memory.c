@@ -8,7 +8,7 @@
  * does what lives in its first or last phase when no barrier stands at its end (then the next
  * iteration begins beside this one). Cost: O(buffers^2). loop_verify_memory checks the result
  * independently. */
-#include "compiler/schedule/sched.h"
+#include "compiler/schedule/skyline.h"
 #include <stdlib.h>
 
 enum {
@@ -19,12 +19,6 @@ enum {
     EFFORT = 1 << 23,
     SEARCHED_BYTES = 1 << 20
 };
-
-typedef struct Piece {
-    uint32_t buffer;
-    uint32_t first, last; /* phases */
-    int64_t bytes, offset;
-} Piece;
 
 typedef struct Memory {
     Sched *s;
@@ -197,6 +191,13 @@ static uint32_t large_first(Search *x, double large, PieceOrder compare) {
     return first;
 }
 
+/* Pieces of `large` bytes as they stack up, each then as low as it fits; the others into the holes.
+ */
+static void attempt_skyline(Search *x, double large, SkylineChoice choice) {
+    uint32_t count = large_first(x, large, larger_first);
+    if (skyline_place(x->m->s, x->order, count, x->m->phases + 1, choice)) attempt(x);
+}
+
 static void piece_move(Piece **order, uint32_t from, uint32_t to) {
     Piece *piece = order[from];
     for (; from > to; from--) order[from] = order[from - 1];
@@ -224,14 +225,35 @@ static void improve(Search *x, uint32_t count, uint32_t rounds, double enough) {
     }
 }
 
-/* Largest first is nearly always best. Where it leaves holes, other orders are tried; then the
- * large pieces (a 256th of the whole) alone are moved about in each of them, for a few milliseconds
- * at most: small ones fit into the holes that are left. */
+static int lower_first(const void *a, const void *b) {
+    const Piece *x = *(Piece *const *)a, *y = *(Piece *const *)b;
+    if (x->offset != y->offset) return x->offset < y->offset ? -1 : 1;
+    return larger_first(a, b);
+}
+
+/* Moves the large pieces (a 256th of the whole) of an order about, for a few milliseconds at most:
+ * small ones fit into the holes that are left. */
+static void search(Search *x, double least, double enough, PieceOrder compare) {
+    for (uint32_t i = 0; i < x->m->pieces.len; i++) x->m->pieces.data[i].offset = x->kept[i];
+    uint32_t large = large_first(x, least / 256, compare);
+    uint64_t rounds = EFFORT / ((uint64_t)large * large + 1);
+    /* the small ones are placed now and then: where they fit is not known before */
+    for (uint32_t i = 0; i < SLICES && (double)x->best > enough; i++) {
+        improve(x, large, rounds > ROUNDS ? ROUNDS : (uint32_t)rounds, enough);
+        attempt(x);
+    }
+}
+
+/* Largest first is nearly always best. Where it leaves holes, other orders are tried, then the
+ * skyline (skyline.h) of all pieces or of the large ones; then the best placement so far is
+ * searched for a better one, and then those orders. */
 static int64_t best_place(Memory *m) {
     static const PieceOrder orders[] = {larger_first, larger_area_first, longer_first,
-                                        earlier_first};
+                                        earlier_first, lower_first};
+    static const double parts[] = {0, 1.0 / 1024, 1.0 / 256, 1.0 / 64};
+    enum { PARTS = sizeof parts / sizeof *parts };
     const uint32_t count = m->pieces.len, kinds = count > TRY_MOST ? 1 : 4;
-    const double least = phase_most(m), enough = least * 1.01;
+    const double least = phase_most(m), enough = least * 1.01, fine = least * 1.045;
     Search x = {.m = m, .best = -1};
     x.order = ARENA_ARRAY(m->s->arena, Piece *, count);
     x.placed = ARENA_ARRAY(m->s->arena, Piece *, count);
@@ -240,15 +262,11 @@ static int64_t best_place(Memory *m) {
         (void)large_first(&x, 0, orders[k]);
         attempt(&x);
     }
-    for (uint32_t k = kinds; k-- > 0 && x.best > SEARCHED_BYTES && (double)x.best > enough;) {
-        uint32_t large = large_first(&x, least / 256, orders[k]);
-        uint64_t rounds = EFFORT / ((uint64_t)large * large + 1);
-        /* the small ones are placed now and then: where they fit is not known before */
-        for (uint32_t i = 0; i < SLICES && (double)x.best > enough; i++) {
-            improve(&x, large, rounds > ROUNDS ? ROUNDS : (uint32_t)rounds, enough);
-            attempt(&x);
-        }
-    }
+    const bool much = x.best > SEARCHED_BYTES, few = kinds > 1;
+    for (uint32_t k = 0; k < SKYLINE_CHOICES * PARTS && much && few && (double)x.best > enough; k++)
+        attempt_skyline(&x, least * parts[k % PARTS], (SkylineChoice)(k / PARTS));
+    for (uint32_t k = kinds + (few ? 1 : 0); k-- > 0 && much && (double)x.best > fine;)
+        search(&x, least, fine, orders[k]);
     for (uint32_t i = 0; i < count; i++) m->pieces.data[i].offset = x.kept[i];
     return x.best;
 }

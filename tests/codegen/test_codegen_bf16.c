@@ -57,6 +57,10 @@ static const Case CASES[] = {
      "model net(x[B, T, 10]) -> [B, 4] = x |> lstm(24) |> mean(axis = 1) |> dense(4)\n"
      "train {\n  batch: 32\n  steps: 2\n  step(x[B, 7, 10], y[B]: i32) {\n"
      "    minimize cross_entropy(net(x), y) over net with sgd(0.01)\n  }\n}\n"},
+    {"an embedding whose positions are computed and may lie outside",
+     "model net(i[B]: i32) -> [B, 4] = embedding(10, 4)(i + 3) |> dense(4)\n"
+     "train {\n  batch: 32\n  steps: 2\n  step(i[B]: i32, y[B, 4]) {\n"
+     "    minimize mse(net(i), y) over net with adam(0.01)\n  }\n}\n"},
     {"attention",
      "model net(x[B, T, 32]) -> [B, T, 32] = x |> layernorm |> multihead(2, causal = true)\n"
      "train {\n  batch: 32\n  steps: 2\n  step(x[B, 37, 32]) {\n"
@@ -68,10 +72,83 @@ START_TEST(compiled_equals_reference) {
 }
 END_TEST
 
+/* ------------------------------------------------------------------ close to f32 */
+
+static const char *const CLOSE[] = {
+    "export fn f(x[B, 24], w[24, 40], v[40, 3]) -> ([B, 3], [24, 40], [40, 3], [B, 24]) {\n"
+    "  y = tanh(x @ w) @ v\n  loss = sum(y * y)\n"
+    "  return y, grad(loss, w), grad(loss, v), grad(loss, x)\n}\n",
+    "export fn f(q[B, 2, 9, 16], k[B, 2, 9, 16], v[B, 2, 9, 16]) -> ([B, 2, 9, 16], [B, 2, 9, 16]) "
+    "{\n  loss = sum(attention(q, k, v, causal = true) * q)\n"
+    "  return grad(loss, k), grad(loss, v)\n}\n",
+    "export fn f(x[B, 6, 6, 4], w[3, 3, 4, 8]) -> ([B, 4, 4, 8], [3, 3, 4, 8]) {\n"
+    "  y[b, i, j, o] = sum[p, q, c](x[b, i + p, j + q, c] * w[p, q, c, o]) where i < 4, j < 4\n"
+    "  loss = sum(y * y * 0.1)\n  return y, grad(loss, w)\n}\n",
+};
+
+static InterpRun evaluate(Context *ctx, const char *text, bool bf16, const Graph **out) {
+    Program *p = elaborate(ctx, text);
+    Graph *g = entry_f(p)->graph;
+    if (bf16) narrow(g);
+    *out = g = (Graph *)(uintptr_t)sealed(g);
+    int64_t symbols[4] = {5, 5, 5, 5};
+    Compare c = {.ctx = ctx, .program = p, .graph = g, .symbols = symbols, .label = "close"};
+    Random r = {3};
+    Reference ref;
+    reference_run(&c, &r, false, &ref);
+    return ref.run;
+}
+
+/* The largest difference against the size of the largest element: two operands of 2^-9 relative
+ * error each in every product, and what the layers before bring along. */
+START_TEST(gradients_stay_close) {
+    Context *ctx = context_create();
+    const Graph *g, *h;
+    InterpRun wide = evaluate(ctx, CLOSE[_i], false, &g), thin = evaluate(ctx, CLOSE[_i], true, &h);
+    for (uint32_t i = 0; i < g->outputs.len; i++) {
+        const float *a = wide.outputs[i].data, *b = thin.outputs[i].data;
+        double most = 0, apart = 0;
+        for (size_t k = 0; k < tensor_count(&wide.outputs[i]); k++) {
+            most = fmax(most, fabs((double)a[k]));
+            apart = fmax(apart, fabs((double)a[k] - (double)b[k]));
+        }
+        ck_assert_msg(apart > 0 && apart < 0.02 * most, "result %u: %g of %g", i, apart, most);
+    }
+    context_destroy(ctx);
+}
+END_TEST
+
+/* What only contractions read takes two bytes: less work space, and less than f32 takes. */
+START_TEST(two_bytes) {
+    const char *text = "export fn f(x[B, 512], w[512, 512], v[512, 512]) -> [B, 512] =\n"
+                       "    relu(relu(x @ w) @ v) @ w\n";
+    Context *ctx = context_create();
+    Program *p = elaborate(ctx, text);
+    Entry *entry = entry_f(p);
+    narrow(entry->graph);
+    entry->graph = (Graph *)(uintptr_t)sealed(entry->graph);
+    ScheduleOptions options;
+    schedule_options_default(&options);
+    const LoopProgram *l = schedule_entry(ctx, p, entry, &options);
+    uint32_t narrow_buffers = 0;
+    for (uint32_t i = 0; i < l->buffers.len; i++)
+        narrow_buffers += l->buffers.data[i].dtype == DTYPE_BF16;
+    ck_assert_uint_ge(narrow_buffers, 3); /* x and the two activations; weights where copied */
+    for (uint32_t i = 0; i < l->buffers.len; i++) {
+        const LoopBuffer *b = &l->buffers.data[i];
+        bool whole = b->storage == STORAGE_ARENA && b->dtype == DTYPE_F32;
+        ck_assert_msg(!whole || strncmp(b->name, "transposed", 10) == 0, "%s is f32", b->name);
+    }
+    context_destroy(ctx);
+}
+END_TEST
+
 int main(void) {
     Suite *suite = suite_create("bf16");
     TCase *tc = tcase_create("bf16");
     tcase_add_loop_test(tc, compiled_equals_reference, 0, sizeof CASES / sizeof *CASES);
+    tcase_add_loop_test(tc, gradients_stay_close, 0, sizeof CLOSE / sizeof *CLOSE);
+    tcase_add_test(tc, two_bytes);
     tcase_set_timeout(tc, 280);
     suite_add_tcase(suite, tc);
     SRunner *sr = srunner_create(suite);
