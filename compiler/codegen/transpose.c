@@ -14,7 +14,7 @@ enum { BLOCK_MAX = 16 };
 typedef struct Routine {
     Emit *e;
     uint32_t lanes;
-    DType from;                  /* of the source: f32 or bf16 */
+    DType from; /* of the source: f32 or bf16 */
     bool rounds;
     LLVMTypeRef source, element; /* in memory, of both */
     LLVMValueRef function;
@@ -158,7 +158,10 @@ static LLVMValueRef routine_make(Emit *e, uint32_t lanes, DType from, bool round
     LLVMBuilderRef outside = e->b;
     char name[32];
     snprintf(name, sizeof name, "transpose.%s%u",
-             rounds ? "rounded." : from == DTYPE_F32 ? "" : "bf16.", lanes);
+             rounds              ? "rounded."
+             : from == DTYPE_F32 ? ""
+                                 : "bf16.",
+             lanes);
     r.element = LLVMFloatTypeInContext(e->c);
     r.source = type_memory(e, from);
     r.function = LLVMAddFunction(e->part->module, name, routine_type(e));
