@@ -271,11 +271,19 @@ static Sema *sema_create(Context *ctx, const Node *file, const SemaOptions *opti
     return s;
 }
 
+/* Without warnings that -Werror counts among them. */
+static uint32_t mistakes(const Diags *diags) {
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < diags_count(diags); i++)
+        count += diags_get(diags, i)->severity == SEVERITY_ERROR;
+    return count;
+}
+
 static Program *run(Sema *s) {
     Context *ctx = s->ctx;
     const Node *file = s->file;
     Program *p = s->program;
-    uint32_t before = diags_errors(ctx->diags);
+    uint32_t before = diags_errors(ctx->diags), wrong = mistakes(ctx->diags);
     s->prelude = prelude_scope(s);
     s->user = scope_new(s, s->prelude, true);
     s->user->file = true;
@@ -287,7 +295,7 @@ static Program *run(Sema *s) {
     check_defines(s, file);
     bool ends = use_resolve(s);
     if (ends) run_roots(s);
-    if (diags_errors(ctx->diags) != before) return NULL;
+    if (mistakes(ctx->diags) != wrong) return NULL;
     warn_file(s);
     if (diags_errors(ctx->diags) != before) return NULL; /* -Werror */
     make_init(s);
