@@ -91,7 +91,7 @@ START_TEST(silent) {
     char name[] = "/tmp/bmc-silent-XXXXXX";
     const int file = mkstemp(name), out = dup(1), err = dup(2);
     struct stat written;
-    const char *locale = strdup(setlocale(LC_ALL, NULL));
+    char *locale = strdup(setlocale(LC_ALL, NULL));
     fflush(NULL);
     dup2(file, 1);
     dup2(file, 2);
@@ -108,6 +108,7 @@ START_TEST(silent) {
     ck_assert_int_eq(written.st_size, 0);
     ck_assert_int_eq(rounding, FE_DOWNWARD);
     ck_assert_str_eq(locale, setlocale(LC_ALL, NULL));
+    free(locale);
     unlink(name);
 }
 END_TEST
